@@ -1,0 +1,30 @@
+//! Every bound of this room, with its reason.
+
+use core::time::Duration;
+
+/// Prompts in one playPrompt (`contract §2.6`).
+pub const PROMPTS: usize = 20;
+/// Media operations open in one call; more is a bot in a loop, and each waits for those before it.
+pub const OPEN_OPERATIONS: usize = 100;
+/// Ended operations kept in memory per call; older ones are read from the log.
+pub const ENDED_OPERATIONS: usize = 100;
+/// UTF-16 code units of a clientContext (`S5`).
+pub const CLIENT_CONTEXT_UNITS: usize = 256;
+/// Characters of a prompt's or callback's URL; longer ones do not pass common proxies.
+pub const URL_CHARS: usize = 2048;
+/// Characters of a resultInfo's message: it is for a person to read.
+pub const RESULT_MESSAGE_CHARS: usize = 400;
+/// Events of one conversation. A fold of this many takes well under a second.
+pub const EVENTS: u64 = 200_000;
+/// Room kept below [`EVENTS`] so that a full conversation can still end.
+pub const EVENTS_HEADROOM: u64 = 1_000;
+/// A bot must answer, reject or redirect within this time (`contract §2.3`).
+pub const ASK: Duration = Duration::from_secs(15);
+/// How often an incoming call's webhook may send it elsewhere; more is a loop.
+pub const ASK_REDIRECTS: u32 = 5;
+/// A call not kept alive for this long is ended (`contract §2.5`).
+pub const KEEP_ALIVE: Duration = Duration::from_secs(45 * 60);
+/// How long an outgoing call rings unless the bot says less (beta's maximum is 115 s, `contract §1.1`).
+pub const RINGING: Duration = Duration::from_secs(60);
+/// The longest ringing a bot may ask for (`contract §1.1`).
+pub const RINGING_MAX: Duration = Duration::from_secs(115);
