@@ -28,3 +28,5 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(45 * 60);
 pub const RINGING: Duration = Duration::from_secs(60);
 /// The longest ringing a bot may ask for (`contract §1.1`).
 pub const RINGING_MAX: Duration = Duration::from_secs(115);
+/// How long a caller may take to acknowledge our answer: 64·T1 (RFC 3261 §13.3.1.4).
+pub const ACCEPTING: Duration = Duration::from_secs(32);

@@ -3,7 +3,7 @@
 //! Marks after each entry: D documented, R seen in real traffic, A the sister product, I inferred.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 use crate::input::EndCause;
@@ -82,6 +82,11 @@ impl ResultInfo {
         ended("The call was not kept alive", 408, 8537)
     }
 
+    /// 408/1106: no acknowledgement of the acceptance in time (D, `contract §4.1`).
+    pub fn not_acknowledged() -> Self {
+        ended("The caller did not acknowledge the answer in time", 408, 1106)
+    }
+
     /// 480/10076: rang, and nobody answered (D for the number, I for its use, `contract §4.1`).
     pub fn rang_out() -> Self {
         ended("The callee did not answer in time", 480, 10076)
@@ -91,7 +96,9 @@ impl ResultInfo {
     pub fn of_leg(cause: &EndCause) -> Self {
         match cause {
             // 200/5002, the form real traffic has (client-facts §3).
-            EndCause::FarHangUp | EndCause::Cancelled => Self::new(200, 5002, "The conversation has ended. DiagCode: 0#5002.@"),
+            EndCause::FarHangUp | EndCause::Cancelled => {
+                Self::new(200, 5002, "The conversation has ended. DiagCode: 0#5002.@")
+            }
             EndCause::LocalHangUp => Self::ended_by_bot(),
             // SIP's own status where Graph names none (I).
             EndCause::Busy => ended("The callee is busy", 486, 0),
@@ -109,6 +116,6 @@ impl ResultInfo {
 
 /// The message pattern of real call ends: `{text}. DiagCode: {code}#{subcode}.@` (`contract §4.4`).
 fn ended(text: &str, code: i32, subcode: i32) -> ResultInfo {
-    let text: String = text.chars().take(RESULT_MESSAGE_CHARS / 2).collect::<String>().to_string();
+    let text: String = text.chars().take(RESULT_MESSAGE_CHARS / 2).collect();
     ResultInfo::new(code, subcode, &format!("{text}. DiagCode: {code}#{subcode}.@"))
 }

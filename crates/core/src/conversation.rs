@@ -1,0 +1,429 @@
+//! A conversation as one machine: decide, evolve, effects, notices. The unit of ownership, ordering
+//! and durability. The verbs and happenings themselves are in their own files; this one routes to
+//! them, holds the state, and says what follows from each event.
+
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::call::{Call, CallState, Direction, Leg, LegPhase};
+use crate::effect::Effect;
+use crate::event::{Begun, Event, Record};
+use crate::happens;
+use crate::identity::Identity;
+use crate::ids::{CallId, ConversationId, Epoch, LegId, OperationId, ParticipantId};
+use crate::input::Input;
+use crate::limits;
+use crate::notice::{Notice, Told};
+use crate::operation::{OperationKind, OperationStatus};
+use crate::refusal::Refusal;
+use crate::result::ResultInfo;
+use crate::time::Now;
+use crate::verbs;
+
+/// Everything that shares one mixer: its calls and their legs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Conversation {
+    id: ConversationId,
+    calls: Vec<Call>,
+    legs: Vec<Leg>,
+    events: u64,
+    at: Now,
+    epoch: Option<Epoch>,
+}
+
+impl Conversation {
+    /// A conversation of which nothing is recorded yet.
+    pub fn new(id: ConversationId) -> Self {
+        Self { id, calls: vec![], legs: vec![], events: 0, at: Now::default(), epoch: None }
+    }
+
+    /// Graph's `callChainId`.
+    pub fn id(&self) -> ConversationId {
+        self.id
+    }
+
+    /// When the last record was decided.
+    pub fn at(&self) -> Now {
+        self.at
+    }
+
+    /// Its calls.
+    pub fn calls(&self) -> impl Iterator<Item = &Call> {
+        self.calls.iter()
+    }
+
+    /// A call, live or over.
+    pub fn call(&self, id: CallId) -> Option<&Call> {
+        self.calls.iter().find(|call| call.id() == id)
+    }
+
+    /// Its legs.
+    pub fn legs(&self) -> impl Iterator<Item = &Leg> {
+        self.legs.iter()
+    }
+
+    /// A leg.
+    pub fn leg(&self, id: LegId) -> Option<&Leg> {
+        self.legs.iter().find(|leg| leg.id == id)
+    }
+
+    /// Every call and every leg has ended: nothing more can become true.
+    pub fn is_over(&self) -> bool {
+        self.has_begun()
+            && self.calls.iter().all(Call::is_over)
+            && self.legs.iter().all(|leg| leg.phase == LegPhase::Ended)
+    }
+
+    /// What an input makes true, or why it is refused. Pure; happenings are never refused.
+    pub fn decide(&self, now: Now, input: Input) -> Result<Vec<Event>, Refusal> {
+        match input {
+            Input::PlaceCall(new) => verbs::place_call::decide(self, new),
+            Input::Answer { call, callback } => verbs::answer::decide(self, now, call, callback),
+            Input::Reject { call, reason } => verbs::reject::decide(self, call, reason),
+            Input::HangUp { call } => verbs::hang_up::decide(self, call),
+            Input::KeepAlive { call } => verbs::keep_alive::decide(self, call),
+            Input::PlayPrompt(play) => verbs::play_prompt::decide(self, play),
+            Input::SubscribeToTone { call, operation, client_context } => {
+                verbs::subscribe_to_tone::decide(self, call, operation, client_context)
+            }
+            Input::CancelMediaProcessing { call, operation, client_context } => {
+                verbs::cancel_media_processing::decide(self, call, operation, client_context)
+            }
+            Input::CallOffered(new) => happens::call_offered::decide(self, new),
+            Input::AskRedirected { call, callback } => Ok(happens::ask_redirected::decide(self, call, callback)),
+            Input::LegAnswered { leg, dialog } => Ok(happens::leg_answered::decide(self, leg, dialog)),
+            Input::LegHeld { leg, held } => Ok(happens::leg_held::decide(self, leg, held)),
+            Input::LegEnded { leg, cause } => Ok(happens::leg_ended::decide(self, leg, cause)),
+            Input::PlayFinished { operation, outcome } => Ok(happens::play_finished::decide(self, operation, outcome)),
+            Input::ToneHeard { leg, tone } => Ok(happens::tone_heard::decide(self, leg, tone)),
+            Input::Deadline => Ok(happens::deadline::decide(self, now)),
+            Input::Adopt { epoch } => Ok(happens::adopted::decide(self, epoch)),
+        }
+    }
+
+    /// Becomes what an event says. Total: an event that does not fit changes nothing.
+    pub fn evolve(&mut self, at: Now, event: &Event) {
+        self.at = self.at.max(at);
+        self.events += 1;
+        match event {
+            Event::CallOffered(begun) => self.begin(begun, Direction::Incoming, at),
+            Event::CallPlaced(begun) => self.begin(begun, Direction::Outgoing, at),
+            Event::LegAnswered { leg, dialog } => self.leg_answered(*leg, dialog),
+            Event::LegReleased { leg, decline } => self.leg_released(*leg, *decline),
+            Event::LegEnded { leg, .. } => {
+                if let Some(leg) = self.leg_mut(*leg) {
+                    leg.phase = LegPhase::Ended;
+                }
+            }
+            Event::Adopted { epoch } => self.epoch = Some(*epoch),
+            Event::AskRedirected { call, .. }
+            | Event::CallAnswered { call, .. }
+            | Event::CallEstablished { call }
+            | Event::AudioChanged { call, .. }
+            | Event::CallKeptAlive { call }
+            | Event::CallTerminating { call }
+            | Event::CallTerminated { call, .. }
+            | Event::OperationStarted { call, .. }
+            | Event::OperationBegan { call, .. }
+            | Event::OperationEnded { call, .. }
+            | Event::ToneHeard { call, .. } => {
+                if let Some(call) = self.calls.iter_mut().find(|candidate| candidate.id() == *call) {
+                    call.evolve(at, event);
+                }
+            }
+        }
+        if let Event::CallAnswered { call, .. } = event
+            && let Some(leg) = self.legs.iter_mut().find(|leg| leg.call == *call && leg.phase == LegPhase::Offered)
+        {
+            leg.phase = LegPhase::Accepting;
+        }
+    }
+
+    /// Becomes what a record says.
+    pub fn fold(&mut self, record: &Record) {
+        for event in &record.events {
+            self.evolve(record.at, event);
+        }
+    }
+
+    /// What the world must now do, right after `event` was evolved.
+    pub fn effects(&self, event: &Event) -> Vec<Effect> {
+        match event {
+            Event::CallPlaced(begun) => vec![place(begun)],
+            Event::CallAnswered { call, .. } => self
+                .legs
+                .iter()
+                .filter(|leg| leg.call == *call && leg.phase == LegPhase::Accepting)
+                .map(|leg| Effect::Accept { leg: leg.id })
+                .collect(),
+            // A leg that came up while it was let go is hung up for good.
+            Event::LegReleased { leg, .. } | Event::LegAnswered { leg, .. } => {
+                self.leg(*leg).and_then(release).into_iter().collect()
+            }
+            Event::OperationStarted { call, operation } if operation.status == OperationStatus::Running => {
+                self.play(*call, operation.id)
+            }
+            Event::OperationBegan { call, operation } => self.play(*call, *operation),
+            Event::OperationEnded { call, operation, result, .. } if *result == ResultInfo::cancelled() => {
+                let up = self.legs.iter().find(|leg| leg.call == *call && matches!(leg.phase, LegPhase::Up(_)));
+                up.map(|leg| Effect::Stop { leg: leg.id, operation: *operation }).into_iter().collect()
+            }
+            Event::CallOffered(_)
+            | Event::AskRedirected { .. }
+            | Event::CallEstablished { .. }
+            | Event::AudioChanged { .. }
+            | Event::CallKeptAlive { .. }
+            | Event::CallTerminating { .. }
+            | Event::CallTerminated { .. }
+            | Event::LegEnded { .. }
+            | Event::OperationStarted { .. }
+            | Event::OperationEnded { .. }
+            | Event::ToneHeard { .. }
+            | Event::Adopted { .. } => vec![],
+        }
+    }
+
+    /// What is still owed, from state alone. Right after an adoption only durable effects are left.
+    pub fn outstanding(&self) -> Vec<Effect> {
+        let mut owed = vec![];
+        for leg in &self.legs {
+            match &leg.phase {
+                LegPhase::Placing => owed.extend(self.call(leg.call).map(|call| place(&call.begun))),
+                LegPhase::Accepting => owed.push(Effect::Accept { leg: leg.id }),
+                LegPhase::Releasing { .. } => owed.extend(release(leg)),
+                LegPhase::Offered | LegPhase::Up(_) | LegPhase::Ended => {}
+            }
+        }
+        for call in self.calls.iter().filter(|call| !call.is_over()) {
+            if let Some(running) = call.running() {
+                owed.extend(self.play(call.id(), running.id));
+            }
+        }
+        owed
+    }
+
+    /// What bots are told, right after `event` was evolved.
+    pub fn notices(&self, event: &Event) -> Vec<(CallId, Notice)> {
+        let told = |id: &CallId, told: Told| self.call(*id).map(|call| (*id, Notice::of(call, told)));
+        match event {
+            Event::CallOffered(Begun { call, .. }) | Event::AskRedirected { call, .. } => {
+                self.call(*call).map(|call| (call.id(), ask(call))).into_iter().collect()
+            }
+            Event::CallPlaced(Begun { call, .. }) | Event::CallAnswered { call, .. } => {
+                told(call, Told::Establishing).into_iter().collect()
+            }
+            Event::CallEstablished { call: id } => self.established(*id, None).into_iter().collect(),
+            Event::AudioChanged { call: id, active } => {
+                let roster = if *active { told(id, Told::Roster(self.roster())) } else { None };
+                self.established(*id, Some(*active)).into_iter().chain(roster).collect()
+            }
+            Event::CallTerminating { call } => told(call, Told::Terminating).into_iter().collect(),
+            Event::CallTerminated { call, result } => {
+                told(call, Told::Terminated(result.clone())).into_iter().collect()
+            }
+            Event::OperationEnded { call: id, operation, .. } => self
+                .call(*id)
+                .and_then(|call| {
+                    Some((*id, Notice::of(call, Told::OperationEnded(call.operation(*operation)?.clone()))))
+                })
+                .into_iter()
+                .collect(),
+            Event::ToneHeard { call, sequence, tone } => {
+                told(call, Told::Tone { sequence: *sequence, tone: *tone }).into_iter().collect()
+            }
+            Event::CallKeptAlive { .. }
+            | Event::LegAnswered { .. }
+            | Event::LegReleased { .. }
+            | Event::LegEnded { .. }
+            | Event::OperationStarted { .. }
+            | Event::OperationBegan { .. }
+            | Event::Adopted { .. } => vec![],
+        }
+    }
+
+    /// When [`Input::Deadline`] is due, if ever.
+    pub fn next_deadline(&self) -> Option<Now> {
+        self.calls.iter().filter_map(Call::deadline).min()
+    }
+
+    pub(crate) fn has_begun(&self) -> bool {
+        !self.calls.is_empty()
+    }
+
+    /// A call that has not ended.
+    pub(crate) fn live_call(&self, id: CallId) -> Result<&Call, Refusal> {
+        self.call(id).filter(|call| !call.is_over()).ok_or(Refusal::CallNotFound)
+    }
+
+    /// The call in which an operation is running.
+    pub(crate) fn call_running(&self, id: OperationId) -> Option<&Call> {
+        self.calls.iter().find(|call| call.running().is_some_and(|operation| operation.id == id))
+    }
+
+    /// Refuses what would fill the conversation; its end always has room.
+    pub(crate) fn check_room(&self) -> Result<(), Refusal> {
+        if self.events + limits::EVENTS_HEADROOM > limits::EVENTS { Err(Refusal::ConversationFull) } else { Ok(()) }
+    }
+
+    /// Ends every open operation of a call with `result`.
+    pub(crate) fn end_operations(&self, call: &Call, result: &ResultInfo, events: &mut Vec<Event>) {
+        events.extend(call.open_operations().map(|operation| Event::OperationEnded {
+            call: call.id(),
+            operation: operation.id,
+            status: OperationStatus::Failed,
+            result: result.clone(),
+        }));
+    }
+
+    /// Ends a call: its operations first (design promise 3), then itself, then its leg is let go.
+    pub(crate) fn end_call(&self, call: &Call, result: ResultInfo, decline: Option<u16>, events: &mut Vec<Event>) {
+        self.end_operations(call, &ResultInfo::cancelled(), events);
+        events.push(Event::CallTerminated { call: call.id(), result });
+        let leg = self.leg(call.begun.leg).filter(|leg| leg.phase != LegPhase::Ended);
+        events.extend(leg.map(|leg| Event::LegReleased {
+            leg: leg.id,
+            decline: decline.filter(|_| leg.phase == LegPhase::Offered),
+        }));
+    }
+
+    fn begin(&mut self, begun: &Begun, direction: Direction, at: Now) {
+        let phase = match direction {
+            Direction::Incoming => LegPhase::Offered,
+            Direction::Outgoing => LegPhase::Placing,
+        };
+        self.calls.push(Call::new(begun, direction, at));
+        self.legs.push(Leg { id: begun.leg, call: begun.call, phase });
+    }
+
+    fn leg_mut(&mut self, id: LegId) -> Option<&mut Leg> {
+        self.legs.iter_mut().find(|leg| leg.id == id)
+    }
+
+    fn leg_answered(&mut self, leg: LegId, text: &str) {
+        let Some(leg) = self.leg_mut(leg) else { return };
+        match &mut leg.phase {
+            LegPhase::Releasing { dialog, decline } => {
+                *dialog = Some(String::from(text));
+                *decline = None;
+            }
+            LegPhase::Ended => {}
+            phase => *phase = LegPhase::Up(String::from(text)),
+        }
+    }
+
+    fn leg_released(&mut self, leg: LegId, decline: Option<u16>) {
+        let Some(leg) = self.leg_mut(leg) else { return };
+        let dialog = match &leg.phase {
+            LegPhase::Up(dialog) => Some(dialog.clone()),
+            LegPhase::Releasing { dialog, .. } => dialog.clone(),
+            LegPhase::Ended => return,
+            LegPhase::Offered | LegPhase::Accepting | LegPhase::Placing => None,
+        };
+        leg.phase = LegPhase::Releasing { decline, dialog };
+    }
+
+    fn play(&self, call: CallId, operation: OperationId) -> Vec<Effect> {
+        let play = self.call(call).and_then(|call| match &call.operation(operation)?.kind {
+            OperationKind::PlayPrompt { prompts, repeat } => Some(Effect::Play {
+                leg: call.begun.leg,
+                operation,
+                app: call.begun.app.clone(),
+                prompts: prompts.clone(),
+                repeat: *repeat,
+            }),
+            OperationKind::SubscribeToTone | OperationKind::CancelMediaProcessing => None,
+        });
+        play.into_iter().collect()
+    }
+
+    fn established(&self, id: CallId, audio: Option<bool>) -> Option<(CallId, Notice)> {
+        let call = self.call(id)?;
+        Some((id, Notice::of(call, Told::Established { direction: call.direction, audio })))
+    }
+
+    /// Everyone in the conversation: the bots, then who is at the far ends.
+    fn roster(&self) -> Vec<(ParticipantId, Identity)> {
+        let sides = |call: &Call| match call.direction {
+            Direction::Incoming => (call.begun.target.clone(), call.begun.source.clone()),
+            Direction::Outgoing => (call.begun.source.clone(), call.begun.target.clone()),
+        };
+        let live = self.calls.iter().filter(|call| !call.is_over());
+        live.flat_map(|call| {
+            let (bot, far) = sides(call);
+            [(call.begun.me, bot), (call.begun.them, far)]
+        })
+        .collect()
+    }
+}
+
+impl Call {
+    fn evolve(&mut self, at: Now, event: &Event) {
+        match event {
+            Event::AskRedirected { callback, .. } => {
+                if let CallState::Incoming { redirects, .. } = &mut self.state {
+                    *redirects += 1;
+                    self.callback.clone_from(callback);
+                }
+            }
+            Event::CallAnswered { callback, until, .. } => {
+                self.callback.clone_from(callback);
+                self.state = CallState::Establishing { until: *until };
+            }
+            Event::CallEstablished { .. } => self.state = CallState::Established { audio: false },
+            Event::AudioChanged { active, .. } => {
+                if let CallState::Established { audio } = &mut self.state {
+                    *audio = *active;
+                }
+            }
+            Event::CallKeptAlive { .. } => self.alive_until = at.plus(limits::KEEP_ALIVE),
+            Event::CallTerminating { .. } => self.state = CallState::Terminating,
+            Event::CallTerminated { result, .. } => self.state = CallState::Terminated(result.clone()),
+            Event::OperationStarted { operation, .. } => {
+                if operation.kind == OperationKind::SubscribeToTone {
+                    self.tones = true;
+                }
+                self.operations.push_back(operation.clone());
+                self.forget_old_operations();
+            }
+            Event::OperationBegan { operation, .. } => self.step(*operation, OperationStatus::Running, None),
+            Event::OperationEnded { operation, status, result, .. } => self.step(*operation, *status, Some(result)),
+            Event::ToneHeard { sequence, .. } => self.tone_sequence = *sequence,
+            Event::CallOffered(_)
+            | Event::CallPlaced(_)
+            | Event::LegAnswered { .. }
+            | Event::LegReleased { .. }
+            | Event::LegEnded { .. }
+            | Event::Adopted { .. } => {}
+        }
+    }
+}
+
+fn place(begun: &Begun) -> Effect {
+    Effect::Place {
+        leg: begun.leg,
+        app: begun.app.clone(),
+        tenant: begun.tenant.clone(),
+        from: begun.source.clone(),
+        to: begun.target.clone(),
+    }
+}
+
+fn release(leg: &Leg) -> Option<Effect> {
+    match &leg.phase {
+        LegPhase::Releasing { decline: Some(status), .. } => Some(Effect::Decline { leg: leg.id, status: *status }),
+        LegPhase::Releasing { dialog, .. } => Some(Effect::HangUp { leg: leg.id, dialog: dialog.clone() }),
+        _ => None,
+    }
+}
+
+fn ask(call: &Call) -> Notice {
+    let begun = &call.begun;
+    let told =
+        Told::Incoming { source: begun.source.clone(), target: begun.target.clone(), me: begun.me, them: begun.them };
+    let ask_until = match call.state {
+        CallState::Incoming { until, .. } => Some(until),
+        _ => None,
+    };
+    Notice { ask_until, ..Notice::of(call, told) }
+}

@@ -1,0 +1,66 @@
+//! What the world must now do. Node-bound effects die with the process; durable ones do not.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::identity::Identity;
+use crate::ids::{AppId, LegId, OperationId, TenantId};
+use crate::operation::{Prompt, Repeat};
+
+/// Something the world must do. It answers with an [`crate::Input`], or is done when issued
+/// (`Ring`, `Stop`).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Effect {
+    /// Make a leg to the target. Answered by `LegAnswered` or `LegEnded`.
+    Place {
+        /// The leg's id.
+        leg: LegId,
+        /// On whose behalf.
+        app: AppId,
+        /// In which tenant.
+        tenant: TenantId,
+        /// Who calls.
+        from: Identity,
+        /// Who is called.
+        to: Identity,
+    },
+    /// Answer an incoming leg. Answered by `LegAnswered` or `LegEnded`.
+    Accept {
+        /// The leg.
+        leg: LegId,
+    },
+    /// Decline a leg that was never answered. Answered by `LegEnded`.
+    Decline {
+        /// The leg.
+        leg: LegId,
+        /// SIP status.
+        status: u16,
+    },
+    /// Hang up a leg. Durable: with a dialog, a later process can do it. Answered by `LegEnded`.
+    HangUp {
+        /// The leg.
+        leg: LegId,
+        /// Signalling's text from when it was answered.
+        dialog: Option<String>,
+    },
+    /// Play prompts to a leg. Answered by `PlayFinished`.
+    Play {
+        /// To whom.
+        leg: LegId,
+        /// For which operation.
+        operation: OperationId,
+        /// On whose behalf they are fetched.
+        app: AppId,
+        /// In order.
+        prompts: Vec<Prompt>,
+        /// How often.
+        repeat: Repeat,
+    },
+    /// Stop playing an operation's prompts.
+    Stop {
+        /// To whom.
+        leg: LegId,
+        /// Which operation.
+        operation: OperationId,
+    },
+}

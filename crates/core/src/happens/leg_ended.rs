@@ -1,0 +1,25 @@
+//! A leg is gone: its call ends with it.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::call::LegPhase;
+use crate::conversation::Conversation;
+use crate::event::Event;
+use crate::ids::LegId;
+use crate::input::EndCause;
+use crate::result::ResultInfo;
+
+pub(crate) fn decide(conversation: &Conversation, leg: LegId, cause: EndCause) -> Vec<Event> {
+    let Some(leg) = conversation.leg(leg) else { return vec![] };
+    if leg.phase == LegPhase::Ended {
+        return vec![];
+    }
+    let result = ResultInfo::of_leg(&cause);
+    let mut events = vec![Event::LegEnded { leg: leg.id, cause }];
+    if let Ok(call) = conversation.live_call(leg.call) {
+        conversation.end_operations(call, &ResultInfo::cancelled(), &mut events);
+        events.push(Event::CallTerminated { call: call.id(), result });
+    }
+    events
+}

@@ -1,0 +1,82 @@
+//! Why a verb is refused. Which HTTP status and Graph code that is, the server's one table says.
+
+use core::fmt;
+
+/// A verb was refused, and had no effect.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// No such call here, or it has ended.
+    CallNotFound,
+    /// answer and reject want an incoming call that still waits.
+    NotIncoming,
+    /// An incoming call is rejected, not hung up.
+    StillIncoming,
+    /// Media verbs want an established call.
+    NotEstablished,
+    /// A clientContext of more than [`crate::limits::CLIENT_CONTEXT_UNITS`].
+    ClientContextTooLong {
+        /// How long it was, in UTF-16 code units.
+        units: usize,
+    },
+    /// playPrompt without a prompt.
+    NoPrompts,
+    /// More than [`crate::limits::PROMPTS`].
+    TooManyPrompts {
+        /// How many.
+        count: usize,
+    },
+    /// A prompt's uri is not an http or https URL of bounded length.
+    BadPromptUri {
+        /// Which prompt, from 0.
+        index: usize,
+    },
+    /// A callback is not an http or https URL of bounded length.
+    BadCallback,
+    /// The call's media queue is full.
+    QueueFull,
+    /// The conversation has recorded as much as one conversation may.
+    ConversationFull,
+    /// The conversation has begun already.
+    AlreadyBegun,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use crate::limits::{CLIENT_CONTEXT_UNITS, OPEN_OPERATIONS, PROMPTS, URL_CHARS};
+        match self {
+            Self::CallNotFound => f.write_str("Call not found."),
+            Self::NotIncoming => {
+                f.write_str("The call is not waiting to be answered: it was answered, rejected or redirected before.")
+            }
+            Self::StillIncoming => f.write_str("The call has not been answered yet: use reject."),
+            Self::NotEstablished => {
+                f.write_str("The call is not established: wait for the notification with state established.")
+            }
+            Self::ClientContextTooLong { units } => {
+                write!(f, "clientContext has {units} UTF-16 code units; at most {CLIENT_CONTEXT_UNITS} are allowed.")
+            }
+            Self::NoPrompts => f.write_str("prompts must hold at least one prompt."),
+            Self::TooManyPrompts { count } => {
+                write!(f, "prompts holds {count} prompts; at most {PROMPTS} are allowed.")
+            }
+            Self::BadPromptUri { index } => {
+                write!(
+                    f,
+                    "prompts[{index}].mediaInfo.uri must be an http or https URL of at most {URL_CHARS} characters."
+                )
+            }
+            Self::BadCallback => {
+                write!(f, "callbackUri must be an http or https URL of at most {URL_CHARS} characters.")
+            }
+            Self::QueueFull => {
+                write!(f, "The call has {OPEN_OPERATIONS} media operations open: wait for some to end, or cancel them.")
+            }
+            Self::ConversationFull => {
+                f.write_str("The conversation has recorded as many events as one conversation may: hang up.")
+            }
+            Self::AlreadyBegun => f.write_str("The conversation has already begun."),
+        }
+    }
+}
+
+impl core::error::Error for Refusal {}
