@@ -1,0 +1,10 @@
+//! Every bound of this room, with its reason. Limits of meaning (prompts a call may have, length
+//! of a clientContext) are the machine's, not the wire's.
+
+/// Characters of an unknown path segment repeated in an error message: enough to recognise a
+/// typing mistake, too few to make the answer a mirror of a hostile request.
+pub const ECHOED_CHARACTERS: usize = 64;
+
+/// Largest `$top` a listing takes; a larger number asks for this many. Keeps one answer below
+/// roughly 1 MiB (a call prints in about 2 KiB).
+pub const MAX_TOP: u32 = 500;

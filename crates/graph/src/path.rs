@@ -1,0 +1,473 @@
+//! From a request's method and target to what it asks for. Every form real clients use leads to
+//! the same [`Route`] (client-facts §1). Pure and cheap: it borrows from the target and allocates
+//! only for what must be rewritten. It knows what the contract names, not whether a call exists.
+
+use std::borrow::Cow;
+
+use crate::limits;
+
+/// Which of the two APIs a request speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Version {
+    /// `v1.0`
+    V1,
+    /// `beta`
+    Beta,
+}
+
+impl Version {
+    /// The first segment of the path.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Version::V1 => "v1.0",
+            Version::Beta => "beta",
+        }
+    }
+}
+
+/// What a request asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route<'a> {
+    /// The API it speaks.
+    pub version: Version,
+    /// What it wants.
+    pub resource: Resource<'a>,
+}
+
+/// The served part of the contract (`contract §2.1`). Ids are opaque text in lower case; 32 hex
+/// digits without dashes are given their dashes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resource<'a> {
+    /// `GET /communications/calls`
+    ListCalls {
+        /// Which part of the list.
+        page: Page<'a>,
+    },
+    /// `POST /communications/calls`
+    CreateCall,
+    /// `GET /communications/calls/{call}`
+    GetCall {
+        /// The call's id.
+        call: Cow<'a, str>,
+    },
+    /// `DELETE /communications/calls/{call}`
+    HangUp {
+        /// The call's id.
+        call: Cow<'a, str>,
+    },
+    /// `POST /communications/calls/{call}/{action}`
+    Act {
+        /// The call's id.
+        call: Cow<'a, str>,
+        /// What to do.
+        action: Action,
+    },
+    /// `GET /communications/calls/{call}/operations`
+    ListOperations {
+        /// The call's id.
+        call: Cow<'a, str>,
+        /// Which part of the list.
+        page: Page<'a>,
+    },
+    /// `GET /communications/calls/{call}/operations/{operation}`
+    GetOperation {
+        /// The call's id.
+        call: Cow<'a, str>,
+        /// The operation's id.
+        operation: Cow<'a, str>,
+    },
+}
+
+/// An action on a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// `answer`
+    Answer,
+    /// `reject`
+    Reject,
+    /// `keepAlive`
+    KeepAlive,
+    /// `playPrompt`
+    PlayPrompt,
+    /// `subscribeToTone`
+    SubscribeToTone,
+    /// `cancelMediaProcessing`
+    CancelMediaProcessing,
+}
+
+impl Action {
+    /// Every action.
+    pub const ALL: [Action; 6] = [
+        Action::Answer,
+        Action::Reject,
+        Action::KeepAlive,
+        Action::PlayPrompt,
+        Action::SubscribeToTone,
+        Action::CancelMediaProcessing,
+    ];
+
+    /// The last segment of the action's path.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Action::Answer => "answer",
+            Action::Reject => "reject",
+            Action::KeepAlive => "keepAlive",
+            Action::PlayPrompt => "playPrompt",
+            Action::SubscribeToTone => "subscribeToTone",
+            Action::CancelMediaProcessing => "cancelMediaProcessing",
+        }
+    }
+}
+
+/// The part of a listing a client wants. Other query options are ignored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page<'a> {
+    /// `$top`: at most this many, 1 to [`limits::MAX_TOP`].
+    pub top: Option<u32>,
+    /// `$skiptoken`: where to go on; opaque here.
+    pub skip_token: Option<Cow<'a, str>>,
+}
+
+/// Why a request leads nowhere. Its text is meant for the author of the program that sent it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RouteError {
+    /// No such path: 400 `BadRequest`, in Graph's words (`contract §6`).
+    #[error("Resource not found for the segment '{0}'.")]
+    UnknownSegment(String),
+    /// An action was posted to a path without its call's id, as in `/calls//playPrompt`: 400.
+    #[error("The id of the call is missing before '{0}'.")]
+    MissingId(&'static str),
+    /// A query option of a listing cannot be used: 400.
+    #[error("The query option '{0}' must be a whole number above zero.")]
+    BadOption(&'static str),
+    /// The path exists, but not with this method: 405.
+    #[error("The method is not allowed here. Allowed: {allow}.")]
+    MethodNotAllowed {
+        /// For the header `Allow`.
+        allow: &'static str,
+    },
+    /// In the contract, but not offered by this server yet: 501.
+    #[error("'{what}' is not offered by this server yet.")]
+    NotServed {
+        /// The contract's name for it.
+        what: &'static str,
+    },
+}
+
+/// What a request asks for: `method` as HTTP writes it, `target` its path with any query.
+///
+/// Empty segments collapse; names are matched without regard to case; segments are
+/// percent-decoded after they are told apart.
+pub fn parse<'a>(method: &str, target: &'a str) -> Result<Route<'a>, RouteError> {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let mut walk = Walk { rest: path };
+    let head = walk.needed("")?;
+    let version = match &*head {
+        v if v.eq_ignore_ascii_case("v1.0") => Version::V1,
+        v if v.eq_ignore_ascii_case("beta") => Version::Beta,
+        _ => return Err(unknown(&head)),
+    };
+    let root = walk.needed(&head)?;
+    if !root.eq_ignore_ascii_case("communications") && !root.eq_ignore_ascii_case("app") {
+        return Err(unknown(&root));
+    }
+    let (calls, key) = keyed(walk.needed(&root)?);
+    if !calls.eq_ignore_ascii_case("calls") {
+        return Err(unknown(&calls));
+    }
+    let resource = match key.or_else(|| walk.next()) {
+        Some(call) => below_call(method, version, call, walk, query)?,
+        None => match method {
+            "GET" => Resource::ListCalls { page: Page::parse(query)? },
+            "POST" => Resource::CreateCall,
+            _ => return Err(RouteError::MethodNotAllowed { allow: "GET, POST" }),
+        },
+    };
+    Ok(Route { version, resource })
+}
+
+fn below_call<'a>(
+    method: &str,
+    version: Version,
+    call: Cow<'a, str>,
+    mut walk: Walk<'a>,
+    query: &'a str,
+) -> Result<Resource<'a>, RouteError> {
+    let Some(segment) = walk.next() else {
+        return match method {
+            "GET" => Ok(Resource::GetCall { call: id(call) }),
+            "DELETE" => Ok(Resource::HangUp { call: id(call) }),
+            _ => Err(not_a_call(method, &call)),
+        };
+    };
+    let (name, key) = keyed(segment);
+    if name.eq_ignore_ascii_case("operations") {
+        let operation = key.or_else(|| walk.next());
+        walk.end()?;
+        if method != "GET" {
+            return Err(RouteError::MethodNotAllowed { allow: "GET" });
+        }
+        let call = id(call);
+        return Ok(match operation {
+            Some(operation) => Resource::GetOperation { call, operation: id(operation) },
+            None => Resource::ListOperations { call, page: Page::parse(query)? },
+        });
+    }
+    if let Some(collection) = COLLECTIONS.iter().find(|c| c.name.eq_ignore_ascii_case(&name)) {
+        return Err(collection.refuse(method, version, key.or_else(|| walk.next()), walk));
+    }
+    if key.is_some() {
+        return Err(unknown(&name));
+    }
+    let action = action(&name);
+    if action.is_none() && !named(CALL_ACTIONS, version, &name) {
+        return Err(unknown(&name));
+    }
+    walk.end()?;
+    if method != "POST" {
+        return Err(RouteError::MethodNotAllowed { allow: "POST" });
+    }
+    match action {
+        Some(action) => Ok(Resource::Act { call: id(call), action }),
+        None => Err(not_served(CALL_ACTIONS, &name)),
+    }
+}
+
+/// What is wrong with a request that is neither GET nor DELETE on `calls/{word}`.
+fn not_a_call(method: &str, word: &str) -> RouteError {
+    if bare(word).eq_ignore_ascii_case(DEVICE_QUALITY) {
+        return match method {
+            "POST" => RouteError::NotServed { what: DEVICE_QUALITY },
+            _ => RouteError::MethodNotAllowed { allow: "POST" },
+        };
+    }
+    match action(word) {
+        Some(action) if method == "POST" => RouteError::MissingId(action.as_str()),
+        _ => RouteError::MethodNotAllowed { allow: "GET, DELETE" },
+    }
+}
+
+const DEVICE_QUALITY: &str = "logTeleconferenceDeviceQuality";
+
+/// A name of the contract that is not served, and whether only beta has it.
+type Unserved = (&'static str, bool);
+
+/// Actions on a call that the contract has and this server does not (`contract §2.1`).
+const CALL_ACTIONS: &[Unserved] = &[
+    ("redirect", false),
+    ("transfer", false),
+    ("recordResponse", false),
+    ("record", true),
+    ("sendDtmfTones", false),
+    ("mute", false),
+    ("unmute", false),
+    ("changeScreenSharingRole", false),
+    ("updateRecordingStatus", false),
+    ("addLargeGalleryView", false),
+    ("startRecording", true),
+    ("stopRecording", true),
+    ("startTranscription", true),
+    ("stopTranscription", true),
+];
+
+/// A collection below a call that the contract has and this server does not.
+struct Collection {
+    name: &'static str,
+    allow: &'static str,
+    allow_one: &'static str,
+    /// Actions on the collection.
+    actions: &'static [Unserved],
+    /// Actions on one member.
+    actions_on_one: &'static [Unserved],
+}
+
+const COLLECTIONS: &[Collection] = &[
+    Collection {
+        name: "participants",
+        allow: "GET",
+        allow_one: "GET, DELETE",
+        actions: &[("invite", false), ("muteAll", true), ("admitAllFromLobby", true)],
+        actions_on_one: &[
+            ("mute", false),
+            ("startHoldMusic", false),
+            ("stopHoldMusic", false),
+            ("admitFromLobby", true),
+            ("removeFromLobby", true),
+        ],
+    },
+    Collection {
+        name: "audioRoutingGroups",
+        allow: "GET, POST",
+        allow_one: "GET, PATCH, DELETE",
+        actions: &[],
+        actions_on_one: &[],
+    },
+    Collection { name: "contentSharingSessions", allow: "GET", allow_one: "GET", actions: &[], actions_on_one: &[] },
+];
+
+impl Collection {
+    fn refuse(&self, method: &str, version: Version, member: Option<Cow<'_, str>>, mut walk: Walk<'_>) -> RouteError {
+        let Some(member) = member else {
+            return self.check(method, self.allow, self.name);
+        };
+        let Some(segment) = walk.next() else {
+            if named(self.actions, version, &member) {
+                return self.check(method, "POST", name_in(self.actions, &member));
+            }
+            return self.check(method, self.allow_one, self.name);
+        };
+        if !named(self.actions_on_one, version, &segment) {
+            return unknown(&segment);
+        }
+        match walk.end() {
+            Ok(()) => self.check(method, "POST", name_in(self.actions_on_one, &segment)),
+            Err(error) => error,
+        }
+    }
+
+    fn check(&self, method: &str, allow: &'static str, what: &'static str) -> RouteError {
+        match allow.split(", ").any(|m| m == method) {
+            true => RouteError::NotServed { what },
+            false => RouteError::MethodNotAllowed { allow },
+        }
+    }
+}
+
+fn named(names: &[Unserved], version: Version, segment: &str) -> bool {
+    let name = bare(segment);
+    let beta = version == Version::Beta;
+    names.iter().any(|(known, beta_only)| known.eq_ignore_ascii_case(name) && (beta || !beta_only))
+}
+
+fn name_in(names: &[Unserved], segment: &str) -> &'static str {
+    let name = bare(segment);
+    names.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map_or("", |(known, _)| known)
+}
+
+fn not_served(names: &[Unserved], segment: &str) -> RouteError {
+    RouteError::NotServed { what: name_in(names, segment) }
+}
+
+fn action(segment: &str) -> Option<Action> {
+    let name = bare(segment);
+    Action::ALL.into_iter().find(|action| action.as_str().eq_ignore_ascii_case(name))
+}
+
+/// An action's name without its namespace.
+fn bare(segment: &str) -> &str {
+    const NAMESPACE: &str = "microsoft.graph.";
+    match segment.split_at_checked(NAMESPACE.len()) {
+        Some((head, name)) if head.eq_ignore_ascii_case(NAMESPACE) => name,
+        _ => segment,
+    }
+}
+
+fn unknown(segment: &str) -> RouteError {
+    RouteError::UnknownSegment(segment.chars().take(limits::ECHOED_CHARACTERS).collect())
+}
+
+/// The segments of a path, decoded, without the empty ones.
+struct Walk<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Walk<'a> {
+    fn next(&mut self) -> Option<Cow<'a, str>> {
+        self.rest = self.rest.trim_start_matches('/');
+        let (segment, rest) = self.rest.split_once('/').unwrap_or((self.rest, ""));
+        self.rest = rest;
+        (!segment.is_empty()).then(|| decode(segment))
+    }
+
+    /// The next segment; without one, the path ends at `last`, which is nothing by itself.
+    fn needed(&mut self, last: &str) -> Result<Cow<'a, str>, RouteError> {
+        self.next().ok_or_else(|| unknown(last))
+    }
+
+    /// Nothing may follow.
+    fn end(&mut self) -> Result<(), RouteError> {
+        self.next().map_or(Ok(()), |segment| Err(unknown(&segment)))
+    }
+}
+
+/// Splits `calls('ID')` into its name and its key; an empty key is no key, but part of the name.
+fn keyed(segment: Cow<'_, str>) -> (Cow<'_, str>, Option<Cow<'_, str>>) {
+    fn split(segment: &str) -> Option<(&str, &str)> {
+        let (name, key) = segment.strip_suffix("')")?.split_once("('")?;
+        (!key.is_empty()).then_some((name, key))
+    }
+    match segment {
+        Cow::Borrowed(text) => match split(text) {
+            Some((name, key)) => (name.into(), Some(key.into())),
+            None => (segment, None),
+        },
+        Cow::Owned(ref text) => match split(text) {
+            Some((name, key)) => (name.to_owned().into(), Some(key.to_owned().into())),
+            None => (segment, None),
+        },
+    }
+}
+
+/// An id in the one form everyone compares: lower case, with the dashes of a GUID.
+pub(crate) fn id(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        let text = text.to_ascii_lowercase();
+        let parts = [&text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..]];
+        return parts.join("-").into();
+    }
+    match text.bytes().any(|b| b.is_ascii_uppercase()) {
+        true => text.to_ascii_lowercase().into(),
+        false => text,
+    }
+}
+
+/// Percent-decoding. A `%` without two hex digits stands for itself; what is not UTF-8 then
+/// becomes U+FFFD, which no id contains.
+fn decode(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return text.into();
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        match rest {
+            [b'%', high, low, after @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                bytes.push(hex(*high) << 4 | hex(*low));
+                rest = after;
+            }
+            _ => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => text.into(),
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned().into(),
+    }
+}
+
+fn hex(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        _ => (digit | 0x20) - b'a' + 10,
+    }
+}
+
+impl<'a> Page<'a> {
+    fn parse(query: &'a str) -> Result<Self, RouteError> {
+        let mut page = Page::default();
+        for pair in query.split('&') {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let name = decode(name);
+            if name.eq_ignore_ascii_case("$top") {
+                let top: Option<u32> = decode(value).parse().ok();
+                let top = top.filter(|top| *top > 0).ok_or(RouteError::BadOption("$top"))?;
+                page.top = Some(top.min(limits::MAX_TOP));
+            } else if name.eq_ignore_ascii_case("$skiptoken") && !value.is_empty() {
+                page.skip_token = Some(decode(value));
+            }
+        }
+        Ok(page)
+    }
+}

@@ -1,0 +1,237 @@
+//! The bodies of requests: read by the server, printed by the client. Unknown and read-only
+//! members are ignored, and nothing is checked that the machine knows better: lengths, counts,
+//! ranges and whether the call may do it at all are not decided here.
+
+use std::borrow::Cow;
+
+use serde::ser::SerializeMap;
+
+use crate::identity::{InvitationParticipantInfo, ParticipantInfo};
+use crate::media::{MediaConfig, MediaPrompt};
+use crate::path::Version;
+use crate::print::{Members, Object, Unset, to_json};
+use crate::read::{self, BodyError, Node};
+use crate::words::{Modality, RejectReason};
+
+/// `POST /communications/calls` (`contract §2.2`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateCall<'a> {
+    /// Where notifications of this call go.
+    pub callback_uri: Cow<'a, str>,
+    /// Who is called; nobody when a meeting is joined, or by mistake.
+    pub targets: Vec<InvitationParticipantInfo<'a>>,
+    /// Who calls.
+    pub source: Option<ParticipantInfo<'a>>,
+    /// A subject.
+    pub subject: Option<Cow<'a, str>>,
+    /// The tenant of the call.
+    pub tenant_id: Option<Cow<'a, str>>,
+    /// Media wanted.
+    pub requested_modalities: Vec<Modality>,
+    /// Who processes the media.
+    pub media_config: MediaConfig<'a>,
+    /// How long it may ring, in seconds; beta only, as the client wrote it.
+    pub ringing_timeout_in_seconds: Option<i32>,
+    /// Whether the body has `meetingInfo` or `chatInfo`: it joins a meeting. Only read.
+    pub joins_meeting: bool,
+}
+
+/// `POST …/answer` (`contract §2.3`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer<'a> {
+    /// Where notifications of this call go from now on; else to the registered webhook.
+    pub callback_uri: Option<Cow<'a, str>>,
+    /// Media accepted.
+    pub accepted_modalities: Vec<Modality>,
+    /// Who processes the media.
+    pub media_config: MediaConfig<'a>,
+    /// How many participants a recording bot can take.
+    pub participant_capacity: Option<i32>,
+}
+
+/// `POST …/reject` (`contract §2.3`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reject<'a> {
+    /// Why.
+    pub reason: Option<RejectReason>,
+    /// Where the end of the call is told.
+    pub callback_uri: Option<Cow<'a, str>>,
+}
+
+/// `POST …/playPrompt` (`contract §2.6`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlayPrompt<'a> {
+    /// What is played, in this order; may be empty, which the machine refuses.
+    pub prompts: Vec<MediaPrompt<'a>>,
+    /// Play it for ever. Always false on v1.0, which has no such member.
+    pub repeat_forever: bool,
+    /// The client's own text, unchanged and of any length.
+    pub client_context: Option<Cow<'a, str>>,
+}
+
+/// The body of the actions that take nothing but a context: subscribeToTone,
+/// cancelMediaProcessing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContextOnly<'a> {
+    /// The client's own text, unchanged and of any length.
+    pub client_context: Option<Cow<'a, str>>,
+}
+
+impl CreateCall<'_> {
+    /// Reads a body; `version` decides whether members of beta count.
+    pub fn parse(body: &[u8], version: Version) -> Result<CreateCall<'static>, BodyError> {
+        let body = read::json(body)?;
+        let body = Node::root(&body)?;
+        let given = |name| !body.member(name).is_null();
+        let ringing_timeout_in_seconds = match version {
+            Version::V1 => None,
+            Version::Beta => body.member("ringingTimeoutInSeconds").number()?,
+        };
+        Ok(CreateCall {
+            callback_uri: body.member("callbackUri").needed_text("the https address for notifications of this call")?,
+            targets: body.member("targets").list(target)?,
+            source: body.member("source").object(ParticipantInfo::read)?,
+            subject: body.member("subject").text()?,
+            tenant_id: body.member("tenantId").text()?,
+            requested_modalities: modalities(&body.member("requestedModalities"))?,
+            media_config: MediaConfig::needed(&body.member("mediaConfig"))?,
+            ringing_timeout_in_seconds,
+            joins_meeting: given("meetingInfo") || given("chatInfo"),
+        })
+    }
+
+    /// The body of the request.
+    pub fn print(&self) -> Vec<u8> {
+        to_json(self, Unset::Omit)
+    }
+}
+
+impl Answer<'_> {
+    /// Reads a body.
+    pub fn parse(body: &[u8]) -> Result<Answer<'static>, BodyError> {
+        let body = read::json(body)?;
+        let body = Node::root(&body)?;
+        Ok(Answer {
+            callback_uri: body.member("callbackUri").text()?,
+            accepted_modalities: modalities(&body.member("acceptedModalities"))?,
+            media_config: MediaConfig::needed(&body.member("mediaConfig"))?,
+            participant_capacity: body.member("participantCapacity").number()?,
+        })
+    }
+
+    /// The body of the request.
+    pub fn print(&self) -> Vec<u8> {
+        to_json(self, Unset::Omit)
+    }
+}
+
+impl Reject<'_> {
+    /// Reads a body; there need not be one.
+    pub fn parse(body: &[u8]) -> Result<Reject<'static>, BodyError> {
+        let body = read::json(body)?;
+        let body = Node::root(&body)?;
+        Ok(Reject { reason: body.member("reason").word()?, callback_uri: body.member("callbackUri").text()? })
+    }
+
+    /// The body of the request.
+    pub fn print(&self) -> Vec<u8> {
+        to_json(self, Unset::Omit)
+    }
+}
+
+impl PlayPrompt<'_> {
+    /// Reads a body; `version` decides whether members of beta count.
+    pub fn parse(body: &[u8], version: Version) -> Result<PlayPrompt<'static>, BodyError> {
+        let body = read::json(body)?;
+        let body = Node::root(&body)?;
+        let beta = version == Version::Beta;
+        let prompts = body.member("prompts");
+        if prompts.is_null() {
+            return Err(prompts.missing("a list of prompts"));
+        }
+        Ok(PlayPrompt {
+            prompts: prompts.list(|prompt| MediaPrompt::read(prompt, beta))?,
+            repeat_forever: beta && body.member("loop").flag()?.unwrap_or_default(),
+            client_context: body.member("clientContext").text()?,
+        })
+    }
+
+    /// The body of the request.
+    pub fn print(&self) -> Vec<u8> {
+        to_json(self, Unset::Omit)
+    }
+}
+
+impl ContextOnly<'_> {
+    /// Reads a body; there need not be one.
+    pub fn parse(body: &[u8]) -> Result<ContextOnly<'static>, BodyError> {
+        let body = read::json(body)?;
+        let body = Node::root(&body)?;
+        Ok(ContextOnly { client_context: body.member("clientContext").text()? })
+    }
+
+    /// The body of the request.
+    pub fn print(&self) -> Vec<u8> {
+        to_json(self, Unset::Omit)
+    }
+}
+
+/// Someone to be called: an identity that has an id.
+fn target(node: &Node<'_>) -> Result<InvitationParticipantInfo<'static>, BodyError> {
+    let target = node.object(InvitationParticipantInfo::read)?;
+    let target = target.ok_or_else(|| node.missing("an object with an identity"))?;
+    let first = target.identity.first();
+    if first.is_none_or(|(_, identity)| identity.id.as_deref().is_none_or(str::is_empty)) {
+        let identity = node.member("identity");
+        return Err(identity.missing("an identity such as user or phone, with an id"));
+    }
+    Ok(target)
+}
+
+fn modalities(node: &Node<'_>) -> Result<Vec<Modality>, BodyError> {
+    node.list(|item| item.word()?.ok_or_else(|| item.missing("a modality such as audio")))
+}
+
+impl Object for CreateCall<'_> {
+    fn members<M: SerializeMap>(&self, out: &mut Members<M>) -> Result<(), M::Error> {
+        out.odata_type("call")?;
+        out.put("callbackUri", &self.callback_uri)?;
+        out.objects("targets", &self.targets)?;
+        out.maybe_object("source", &self.source)?;
+        out.maybe("subject", &self.subject)?;
+        out.maybe("tenantId", &self.tenant_id)?;
+        out.list("requestedModalities", &self.requested_modalities)?;
+        out.object("mediaConfig", &self.media_config)?;
+        out.maybe("ringingTimeoutInSeconds", &self.ringing_timeout_in_seconds)
+    }
+}
+
+impl Object for Answer<'_> {
+    fn members<M: SerializeMap>(&self, out: &mut Members<M>) -> Result<(), M::Error> {
+        out.maybe("callbackUri", &self.callback_uri)?;
+        out.put("acceptedModalities", &self.accepted_modalities)?;
+        out.object("mediaConfig", &self.media_config)?;
+        out.maybe("participantCapacity", &self.participant_capacity)
+    }
+}
+
+impl Object for Reject<'_> {
+    fn members<M: SerializeMap>(&self, out: &mut Members<M>) -> Result<(), M::Error> {
+        out.maybe("reason", &self.reason)?;
+        out.maybe("callbackUri", &self.callback_uri)
+    }
+}
+
+impl Object for PlayPrompt<'_> {
+    fn members<M: SerializeMap>(&self, out: &mut Members<M>) -> Result<(), M::Error> {
+        out.maybe("clientContext", &self.client_context)?;
+        out.put("prompts", crate::print::PrintedList(&self.prompts, Unset::Omit))?;
+        out.given("loop", &self.repeat_forever.then_some(true))
+    }
+}
+
+impl Object for ContextOnly<'_> {
+    fn members<M: SerializeMap>(&self, out: &mut Members<M>) -> Result<(), M::Error> {
+        out.maybe("clientContext", &self.client_context)
+    }
+}
