@@ -1,0 +1,74 @@
+//! Every bound of this room: its name, its number, its reason. Nothing here decides; the modules do.
+
+use std::time::Duration;
+
+/// Audio is sent and played in frames of 20 ms, the packet time every G.711 phone expects (RFC 3551 §4.2).
+pub const FRAME: Duration = Duration::from_millis(20);
+
+/// Samples of one frame at the G.711 clock of 8 kHz.
+pub const FRAME_SAMPLES: usize = 160;
+
+/// The RTP clock of G.711 and of its telephone events, in Hz (RFC 3551 §4.5.14).
+pub const RTP_CLOCK: u32 = 8_000;
+
+/// Slots a frame is cut into, so that a shard's legs do not all send in one burst.
+pub const SLOTS: u64 = 4;
+
+/// One slot: 5 ms. Also the longest a received tone waits for the shard to read it.
+pub const SLOT: Duration = Duration::from_millis(5);
+
+/// A shard that wakes later than this skips the slots it missed instead of sending them in one burst;
+/// 200 ms is more than jitter buffers of phones hold, so what comes later would be thrown away there.
+pub const MAX_CATCH_UP: Duration = Duration::from_millis(200);
+
+/// Packets read from one leg's socket in one slot. A phone sends one in 20 ms; 32 empties what piled up
+/// behind a pause of 200 ms three times over, and a flood on one leg cannot hold up the others.
+pub const PACKETS_PER_SLOT: usize = 32;
+
+/// Control packets read from one leg in one frame. A peer sends one in about 5 s.
+pub const RTCP_PER_FRAME: usize = 4;
+
+/// Bytes of the largest packet read. Ethernet carries 1,500; what is longer is cut.
+pub const PACKET_BYTES: usize = 2_048;
+
+/// Commands waiting for one shard. It reads them at once; 4,096 is one for each leg it could carry.
+pub const COMMANDS: usize = 4_096;
+
+/// Plays waiting or running on one leg. Callers queue few; the rest are refused with [`Busy`](crate::Busy).
+pub const PLAYS: usize = 64;
+
+/// Longest silence of a far end that ought to send, before [`TimedOut`](crate::MediaEvent::TimedOut).
+/// RTP and RTCP both count as life. 60 s spares a muted phone that suppresses silence and sends no RTCP.
+pub const MEDIA_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Bytes of the largest prompt file (design §7): 20 MiB is 10 minutes at 16 kHz.
+pub const PROMPT_BYTES: usize = 20 * 1024 * 1024;
+
+/// Sample rates a prompt may have, in Hz. Below is no speech, above is no use.
+pub const PROMPT_RATES: std::ops::RangeInclusive<u32> = 8_000..=48_000;
+
+/// Time between two RTCP reports before it is randomised (RFC 3550 §6.2: at least 5 s).
+pub const RTCP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// A key press whose end packets were all lost is taken as ended after this long without a packet of it.
+/// Phones repeat an event every 20 to 50 ms, so 200 ms is at least four lost in a row.
+pub const TONE_LOST_END: Duration = Duration::from_millis(200);
+
+/// Ended key presses remembered, so that late copies of their packets are not reported again.
+/// Keys come at most about ten a second, and no copy is a second late.
+pub const TONES_REMEMBERED: usize = 8;
+
+/// Delay a fresh jitter buffer starts with, in samples: 40 ms covers a home network.
+pub const JITTER_START: usize = 2 * FRAME_SAMPLES;
+
+/// Delay above which a calm jitter buffer shrinks by a frame, in samples: 60 ms.
+pub const JITTER_HIGH: usize = 3 * FRAME_SAMPLES;
+
+/// Frames in a row over [`JITTER_HIGH`] before the buffer shrinks: 2 s, longer than a burst of jitter.
+pub const JITTER_CALM: u32 = 100;
+
+/// Samples a jitter buffer can hold: 400 ms. Further ahead is a new stream, not jitter.
+pub const JITTER_CAPACITY: usize = 20 * FRAME_SAMPLES;
+
+/// Frames over which the concealment of a gap fades to silence: 60 ms, longer repeats sound like a buzz.
+pub const CONCEAL_FRAMES: u32 = 3;

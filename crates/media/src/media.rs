@@ -1,0 +1,204 @@
+//! The handle to the media threads: what other rooms call. Binds ports and encodes prompts on the caller's thread, and
+//! leaves the rest to the shards. Knows no packet.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use crate::codec::Codec;
+use crate::limits;
+use crate::prompt::Prompt;
+use crate::session::{MediaEvent, Terms};
+use crate::shard::{Command, Shard};
+use crate::wire::Ports;
+use crate::{LegId, PlayId, Repeat};
+
+/// Where and with how many threads media runs.
+#[derive(Clone, Debug)]
+pub struct MediaConfig {
+    /// Address of all media sockets.
+    pub bind: IpAddr,
+    /// Ports of all media sockets; a leg takes an even one and the next.
+    pub ports: RangeInclusive<u16>,
+    /// Threads, at least 1. A core carries at least 1,500 legs that talk both ways.
+    pub shards: usize,
+}
+
+/// Receives what the legs have to tell, on a media thread: it must not block and must not call [`Media`], which may
+/// wait for that very thread.
+pub trait MediaSink: Send + Sync + 'static {
+    /// A leg has something to tell. Events of one leg come in their order, none after its close was obeyed.
+    fn media(&self, leg: LegId, event: MediaEvent);
+}
+
+/// The sockets of a leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalRtp {
+    /// Where RTP is received: the configured address and an even port. RTCP is on the next port.
+    pub addr: SocketAddr,
+}
+
+/// The far end of a leg, as the SDP has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RemoteRtp {
+    /// Where it wants RTP; its RTCP is on the next port.
+    pub addr: SocketAddr,
+    /// The codec, both ways.
+    pub codec: Codec,
+    /// Payload type of telephone events; `None` if not negotiated.
+    pub telephone_event: Option<u8>,
+    /// We may send; false while the far end holds us.
+    pub send: bool,
+    /// The far end may send.
+    pub receive: bool,
+    /// Believe the first valid packet wherever it comes from (the far end is behind a NAT), not only `addr`.
+    pub any_source: bool,
+}
+
+impl RemoteRtp {
+    pub(crate) fn terms(&self) -> Terms {
+        Terms { codec: self.codec, telephone_event: self.telephone_event, send: self.send, receive: self.receive }
+    }
+}
+
+/// Why a leg got no sockets. Nothing is held then.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// All pairs of the range are in use.
+    #[error("no media port is free")]
+    NoPort,
+    /// The leg has its sockets already.
+    #[error("the leg is open already")]
+    AlreadyOpen,
+    /// The operating system refused.
+    #[error("media socket: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Too much is waiting already; nothing was queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many plays are waiting on this leg")]
+pub struct Busy;
+
+/// The media threads. They run until the last clone is dropped.
+#[derive(Clone, Debug)]
+pub struct Media {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    ports: Arc<Ports>,
+    shards: Vec<SyncSender<Command>>,
+    legs: Mutex<Legs>,
+}
+
+#[derive(Debug, Default)]
+struct Legs {
+    open: HashMap<LegId, Leg>,
+    /// Shards take legs in turn.
+    opened: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Leg {
+    shard: usize,
+    plays: Arc<AtomicUsize>,
+}
+
+impl Media {
+    /// Starts the threads. `InvalidInput` if there is no pair of ports in the range, or no shard.
+    pub fn start(config: MediaConfig, sink: Arc<dyn MediaSink>) -> io::Result<Media> {
+        let invalid = |text| io::Error::new(io::ErrorKind::InvalidInput, text);
+        let ports = Ports::new(config.bind, config.ports)
+            .ok_or_else(|| invalid("the media ports hold no even port with its next"))?;
+        if config.shards == 0 {
+            return Err(invalid("media needs at least one shard"));
+        }
+        let mut shards = Vec::with_capacity(config.shards);
+        for number in 0..config.shards {
+            let (sender, commands) = sync_channel(limits::COMMANDS);
+            let sink = Arc::clone(&sink);
+            thread::Builder::new().name(format!("media-{number}")).spawn(move || Shard::new(commands, sink).run())?;
+            shards.push(sender);
+        }
+        Ok(Media { inner: Arc::new(Inner { ports, shards, legs: Mutex::default() }) })
+    }
+
+    /// Binds the sockets of a leg. It stays silent and believes nobody until [`connect`](Media::connect).
+    pub fn open_rtp(&self, leg: LegId) -> Result<LocalRtp, OpenError> {
+        let mut legs = self.legs();
+        if legs.open.contains_key(&leg) {
+            return Err(OpenError::AlreadyOpen);
+        }
+        let pair = self.inner.ports.bind()?;
+        let addr = pair.addr();
+        let shard = legs.opened % self.inner.shards.len();
+        legs.opened = legs.opened.wrapping_add(1);
+        let entry = Leg { shard, plays: Arc::default() };
+        legs.open.insert(leg, entry.clone());
+        drop(legs);
+        self.command(shard, Command::Open { leg, pair, plays: entry.plays });
+        Ok(LocalRtp { addr })
+    }
+
+    /// Starts the leg's media, or changes it (re-INVITE, hold). A leg that is not open is ignored.
+    pub fn connect(&self, leg: LegId, remote: RemoteRtp) {
+        if let Some(entry) = self.leg(leg) {
+            self.command(entry.shard, Command::Connect { leg, remote });
+        }
+    }
+
+    /// Plays the prompts one after the other, behind what plays or waits already. Its end is told by
+    /// [`MediaEvent::Finished`]. On a leg that is not open nothing plays and nothing is told, as if it had been closed
+    /// an instant later. A prompt played for the first time may be encoded here, on the caller's thread.
+    pub fn play(&self, leg: LegId, play: PlayId, prompts: Vec<Arc<Prompt>>, repeat: Repeat) -> Result<(), Busy> {
+        let Some(Leg { shard, plays }) = self.leg(leg) else { return Ok(()) };
+        prompts.iter().for_each(|prompt| prompt.encode());
+        if plays.fetch_add(1, Ordering::Relaxed) >= limits::PLAYS {
+            plays.fetch_sub(1, Ordering::Relaxed);
+            return Err(Busy);
+        }
+        match self.inner.shards[shard].try_send(Command::Play { leg, play, prompts, repeat }) {
+            Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(()),
+            Err(TrySendError::Full(_)) => {
+                plays.fetch_sub(1, Ordering::Relaxed);
+                Err(Busy)
+            }
+        }
+    }
+
+    /// Ends a play, running or waiting; it tells nothing more, unless its end was already on its way.
+    pub fn stop(&self, leg: LegId, play: PlayId) {
+        if let Some(entry) = self.leg(leg) {
+            self.command(entry.shard, Command::Stop { leg, play });
+        }
+    }
+
+    /// Ends the leg's media, with an RTCP farewell. Its ports are free within a slot of 5 ms.
+    pub fn close(&self, leg: LegId) {
+        let entry = self.legs().open.remove(&leg);
+        if let Some(entry) = entry {
+            self.command(entry.shard, Command::Close { leg });
+        }
+    }
+
+    fn leg(&self, leg: LegId) -> Option<Leg> {
+        self.legs().open.get(&leg).cloned()
+    }
+
+    fn legs(&self) -> MutexGuard<'_, Legs> {
+        self.inner.legs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits while the shard's queue is full, which it empties every 5 ms: what ends a play or frees a port must not
+    /// be lost. A shard that is gone has no legs left to command.
+    fn command(&self, shard: usize, command: Command) {
+        let _ = self.inner.shards[shard].send(command);
+    }
+}

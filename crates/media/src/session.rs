@@ -1,0 +1,338 @@
+//! One leg's RTP session as a value: packets and time go in, packets and events come out. It plays, hears, detects
+//! keys, reports by RTCP and notices silence. Knows no socket, no address and no clock.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::codec::Codec;
+use crate::jitter::Jitter;
+use crate::limits::{FRAME_SAMPLES, MEDIA_TIMEOUT, RTCP_INTERVAL};
+use crate::prompt::Prompt;
+use crate::rtcp::{self, Received, Sent};
+use crate::rtp::Packet;
+use crate::telephone_event::{self, Payload, Tone};
+use crate::{PlayId, Repeat};
+
+/// What a leg has to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MediaEvent {
+    /// Played to its end: its last frame was sent. A stopped play reports nothing.
+    Finished {
+        /// The play.
+        play: PlayId,
+    },
+    /// A key was pressed and let go. Reported at its end, once.
+    Tone {
+        /// The key.
+        tone: Tone,
+    },
+    /// Neither RTP nor RTCP came for [`MEDIA_TIMEOUT`] while the far end ought to send. Once for each connect.
+    TimedOut,
+}
+
+/// What was negotiated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// The codec, both ways.
+    pub codec: Codec,
+    /// Payload type of telephone events; `None` if not negotiated.
+    pub telephone_event: Option<u8>,
+    /// We may send.
+    pub send: bool,
+    /// The far end may send.
+    pub receive: bool,
+}
+
+/// Numbers a session starts from. RFC 3550 §5.1 wants the first three random.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    /// Name of our stream.
+    pub ssrc: u32,
+    /// First sequence number.
+    pub sequence: u16,
+    /// First timestamp.
+    pub timestamp: u32,
+    /// NTP time (32.32) when `now` was zero.
+    pub ntp: u64,
+}
+
+/// What a step of the session made. Reused from step to step; packets are empty when there is none.
+#[derive(Debug, Default)]
+pub struct Out {
+    /// An RTP packet to send.
+    pub rtp: Vec<u8>,
+    /// An RTCP packet to send.
+    pub rtcp: Vec<u8>,
+    /// 20 ms of what is heard, at 8 kHz, if the session listens.
+    pub heard: Vec<i16>,
+    /// Events, oldest first; the caller drains them.
+    pub events: Vec<MediaEvent>,
+}
+
+/// The session.
+#[derive(Debug)]
+pub struct Session {
+    origin: Origin,
+    cname: String,
+    terms: Option<Terms>,
+    sequence: u16,
+    timestamp: u32,
+    resumed: bool,
+    packets: u32,
+    octets: u32,
+    payload: Vec<u8>,
+    plays: VecDeque<Play>,
+    received: Option<Received>,
+    jitter: Option<Jitter>,
+    decoded: Vec<i16>,
+    tones: telephone_event::Receiver,
+    alive: Duration,
+    timed_out: bool,
+    report_due: Duration,
+    reported_packets: u32,
+    seed: u64,
+}
+
+impl Session {
+    /// A session that waits for [`connect`](Session::connect). If it `listens`, ticks give what is heard; otherwise
+    /// audio is counted and not decoded.
+    pub fn new(origin: Origin, listens: bool) -> Session {
+        let seed = u64::from(origin.ssrc) << 32 | u64::from(origin.timestamp) | 1;
+        Session {
+            origin,
+            // Random and of no meaning (RFC 7022 §4.2).
+            cname: format!("{:08x}{:08x}", origin.ssrc.rotate_left(16) ^ origin.timestamp, origin.timestamp),
+            terms: None,
+            sequence: origin.sequence,
+            timestamp: origin.timestamp,
+            resumed: true,
+            packets: 0,
+            octets: 0,
+            payload: Vec::with_capacity(FRAME_SAMPLES),
+            plays: VecDeque::new(),
+            received: None,
+            jitter: listens.then(Jitter::default),
+            decoded: Vec::new(),
+            tones: telephone_event::Receiver::default(),
+            alive: Duration::ZERO,
+            timed_out: false,
+            report_due: Duration::ZERO,
+            reported_packets: 0,
+            seed,
+        }
+    }
+
+    /// Starts, or goes on by other terms (hold, another codec). The media time-out starts anew.
+    pub fn connect(&mut self, now: Duration, terms: Terms) {
+        if self.terms.is_none() {
+            // RFC 3550 §6.2: the first report comes after half the interval.
+            self.report_due = now + RTCP_INTERVAL / 2;
+        }
+        self.terms = Some(terms);
+        self.alive = now;
+        self.timed_out = false;
+    }
+
+    /// Whether a play runs or waits.
+    pub fn playing(&self) -> bool {
+        !self.plays.is_empty()
+    }
+
+    /// Plays the list of prompts after whatever plays now. Before the first connect it waits; on hold (`send` is
+    /// false) it goes on unheard, so that the far end's hold button cannot keep an operation open.
+    pub fn play(&mut self, play: PlayId, prompts: Vec<Arc<Prompt>>, repeat: Repeat) {
+        self.plays.push_back(Play::new(play, prompts, repeat));
+    }
+
+    /// Ends a play, or forgets one that waits. Returns how many were ended: 0 if it is over already.
+    pub fn stop(&mut self, play: PlayId) -> usize {
+        let before = self.plays.len();
+        self.plays.retain(|p| p.id != play);
+        before - self.plays.len()
+    }
+
+    /// Takes an RTP packet of the far end. Returns whether it is one of this session: well formed and of a
+    /// negotiated payload type.
+    pub fn input(&mut self, now: Duration, packet: &[u8], out: &mut Out) -> bool {
+        let (Some(terms), Ok(packet)) = (self.terms, Packet::parse(packet)) else {
+            return false;
+        };
+        let audio = packet.payload_type == terms.codec.payload_type();
+        if !audio && Some(packet.payload_type) != terms.telephone_event {
+            return false;
+        }
+        self.alive = now;
+        if !terms.receive {
+            return true;
+        }
+        self.count(now, &packet, audio);
+        if audio {
+            if let Some(jitter) = &mut self.jitter {
+                self.decoded.clear();
+                terms.codec.decode(packet.payload, &mut self.decoded);
+                jitter.insert(packet.timestamp, &self.decoded);
+            }
+        } else if let Some(payload) = Payload::parse(packet.payload) {
+            let ended = self.tones.packet(now, packet.ssrc, packet.marker, packet.timestamp, payload);
+            out.events.extend(ended.into_iter().flatten().map(|tone| MediaEvent::Tone { tone }));
+        }
+        true
+    }
+
+    fn count(&mut self, now: Duration, packet: &Packet<'_>, audio: bool) {
+        let received = match &mut self.received {
+            Some(received) if received.ssrc() == packet.ssrc => received,
+            other => other.insert(Received::new(packet.ssrc, packet.sequence)),
+        };
+        received.packet(now, packet.sequence, audio.then_some(packet.timestamp));
+    }
+
+    /// Takes an RTCP packet of the far end; anything else is ignored.
+    pub fn input_rtcp(&mut self, now: Duration, packet: &[u8]) {
+        if rtcp::read(packet, now, self.received.as_mut()) {
+            self.alive = now;
+        }
+    }
+
+    /// One frame of 20 ms: sends audio, or comfort silence when nothing plays; hears; ends what is overdue.
+    pub fn tick(&mut self, now: Duration, out: &mut Out) {
+        out.rtp.clear();
+        out.rtcp.clear();
+        out.heard.clear();
+        let Some(terms) = self.terms else { return };
+        self.send(terms, out);
+        if let Some(jitter) = &mut self.jitter {
+            let mut frame = [0; FRAME_SAMPLES];
+            jitter.pull(&mut frame);
+            out.heard.extend_from_slice(&frame);
+        }
+        out.events.extend(self.tones.tick(now).map(|tone| MediaEvent::Tone { tone }));
+        // A far end on hold may send nothing at all; whether it still lives is for the signalling to find out.
+        if terms.send && terms.receive && !self.timed_out && now >= self.alive + MEDIA_TIMEOUT {
+            self.timed_out = true;
+            out.events.push(MediaEvent::TimedOut);
+        }
+        if now >= self.report_due {
+            self.report(now, out, false);
+            self.report_due = now + self.report_interval();
+        }
+    }
+
+    /// The farewell; nothing if the session never connected.
+    pub fn close(&mut self, now: Duration, out: &mut Out) {
+        out.rtp.clear();
+        out.rtcp.clear();
+        if self.terms.is_some() {
+            self.report(now, out, true);
+        }
+    }
+
+    fn send(&mut self, terms: Terms, out: &mut Out) {
+        self.payload.clear();
+        while let Some(play) = self.plays.front_mut() {
+            if !play.fill(terms.codec, &mut self.payload) {
+                break;
+            }
+            out.events.push(MediaEvent::Finished { play: play.id });
+            self.plays.pop_front();
+            if !self.payload.is_empty() {
+                break;
+            }
+        }
+        self.payload.resize(FRAME_SAMPLES, terms.codec.silence());
+        if terms.send {
+            let packet = Packet {
+                payload_type: terms.codec.payload_type(),
+                marker: self.resumed,
+                sequence: self.sequence,
+                timestamp: self.timestamp,
+                ssrc: self.origin.ssrc,
+                payload: &self.payload,
+            };
+            packet.write(&mut out.rtp);
+            self.sequence = self.sequence.wrapping_add(1);
+            self.packets = self.packets.wrapping_add(1);
+            self.octets = self.octets.wrapping_add(FRAME_SAMPLES as u32);
+        }
+        self.resumed = !terms.send;
+        self.timestamp = self.timestamp.wrapping_add(FRAME_SAMPLES as u32);
+    }
+
+    fn report(&mut self, now: Duration, out: &mut Out, last: bool) {
+        let sent = (self.packets != self.reported_packets).then(|| Sent {
+            ntp: self.origin.ntp.wrapping_add(ntp(now)),
+            timestamp: self.timestamp,
+            packets: self.packets,
+            octets: self.octets,
+        });
+        self.reported_packets = self.packets;
+        rtcp::write(&mut out.rtcp, now, self.origin.ssrc, &self.cname, sent, self.received.as_mut(), last);
+    }
+
+    /// RFC 3550 §6.3.1: between half and one and a half of the interval, divided by e − 3/2.
+    fn report_interval(&mut self) -> Duration {
+        self.seed ^= self.seed << 13;
+        self.seed ^= self.seed >> 7;
+        self.seed ^= self.seed << 17;
+        let random = (self.seed >> 40) as f64 / (1u64 << 24) as f64;
+        RTCP_INTERVAL.mul_f64((0.5 + random) / 1.218_28)
+    }
+}
+
+/// A span of time as NTP counts it, 32.32.
+pub(crate) fn ntp(span: Duration) -> u64 {
+    (span.as_secs() << 32) + (u64::from(span.subsec_nanos()) << 32) / 1_000_000_000
+}
+
+#[derive(Debug)]
+struct Play {
+    id: PlayId,
+    prompts: Vec<Arc<Prompt>>,
+    /// The next byte: of which prompt, and where in it. Codecs of one clock share it.
+    prompt: usize,
+    offset: usize,
+    /// Rounds still to play, the running one included; `None` without end.
+    rounds: Option<u32>,
+}
+
+impl Play {
+    fn new(id: PlayId, mut prompts: Vec<Arc<Prompt>>, repeat: Repeat) -> Play {
+        prompts.retain(|p| !p.pcm16k().is_empty());
+        let rounds = match repeat {
+            // Nothing, repeated for ever, is over at once.
+            _ if prompts.is_empty() => Some(0),
+            Repeat::Times(times) => Some(times),
+            Repeat::Forever => None,
+        };
+        Play { id, prompts, prompt: 0, offset: 0, rounds }
+    }
+
+    fn over(&self) -> bool {
+        self.rounds == Some(0)
+    }
+
+    /// Appends up to a whole frame, without a gap between prompts and rounds; returns whether that was the last.
+    fn fill(&mut self, codec: Codec, frame: &mut Vec<u8>) -> bool {
+        while !self.over() && frame.len() < FRAME_SAMPLES {
+            let bytes = self.prompts[self.prompt].encoded(codec);
+            let rest = &bytes[self.offset.min(bytes.len())..];
+            let taken = rest.len().min(FRAME_SAMPLES - frame.len());
+            frame.extend_from_slice(&rest[..taken]);
+            self.offset += taken;
+            if taken == rest.len() {
+                self.next_prompt();
+            }
+        }
+        self.over()
+    }
+
+    fn next_prompt(&mut self) {
+        self.offset = 0;
+        self.prompt += 1;
+        if self.prompt == self.prompts.len() {
+            self.prompt = 0;
+            self.rounds = self.rounds.map(|left| left - 1);
+        }
+    }
+}

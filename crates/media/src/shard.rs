@@ -1,0 +1,263 @@
+//! A shard: one plain thread that paces its legs. A frame of 20 ms is cut into four slots of 5 ms; each leg sends in
+//! one of them. Every slot the shard also reads all its sockets, so a key is reported at most 5 ms late.
+//! Deadlines are absolute, counted from the start: nothing drifts. Knows no SIP and no HTTP.
+
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::limits::{COMMANDS, MAX_CATCH_UP, PACKET_BYTES, PACKETS_PER_SLOT, RTCP_PER_FRAME, SLOT, SLOTS};
+use crate::prompt::Prompt;
+use crate::session::{MediaEvent, Origin, Out, Session, ntp};
+use crate::wire::{Pair, Read, Wire};
+use crate::{LegId, MediaSink, PlayId, RemoteRtp, Repeat};
+
+/// What the handle asks of a shard. In order for each leg; what names a leg that is gone is ignored.
+pub(crate) enum Command {
+    Open { leg: LegId, pair: Pair, plays: Arc<AtomicUsize> },
+    Connect { leg: LegId, remote: RemoteRtp },
+    Play { leg: LegId, play: PlayId, prompts: Vec<Arc<Prompt>>, repeat: Repeat },
+    Stop { leg: LegId, play: PlayId },
+    Close { leg: LegId },
+}
+
+struct Leg {
+    id: LegId,
+    wire: Wire,
+    session: Session,
+    /// Plays waiting or running, as the handle counts them.
+    plays: Arc<AtomicUsize>,
+    /// The slot of the next frame, counted from the start.
+    due: u64,
+    /// Slots by which the stream runs ahead of its pace, because a play did not wait for its turn. Paid back by a
+    /// later frame of silence, so that timestamps and time never part by a whole frame.
+    lead: u64,
+    foreign: u64,
+    malformed: u64,
+    unsent: u64,
+}
+
+/// The shard, owned by its thread.
+pub(crate) struct Shard {
+    commands: Receiver<Command>,
+    sink: Arc<dyn MediaSink>,
+    start: Instant,
+    /// NTP time at the start.
+    ntp: u64,
+    /// The next slot.
+    slot: u64,
+    legs: Vec<Leg>,
+    places: HashMap<LegId, usize>,
+    opened: u64,
+    out: Out,
+}
+
+impl Shard {
+    pub(crate) fn new(commands: Receiver<Command>, sink: Arc<dyn MediaSink>) -> Shard {
+        /// Seconds from 1900, where NTP counts from, to 1970.
+        const NTP_EPOCH: u64 = 2_208_988_800;
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Shard {
+            commands,
+            sink,
+            start: Instant::now(),
+            ntp: ntp(wall).wrapping_add(NTP_EPOCH << 32),
+            slot: 0,
+            legs: Vec::new(),
+            places: HashMap::new(),
+            opened: 0,
+            out: Out::default(),
+        }
+    }
+
+    /// Runs until the last handle is gone; then says farewell on every leg.
+    pub(crate) fn run(mut self) {
+        while self.obey_until_slot() {
+            self.skip_missed_slots();
+            self.read();
+            self.send();
+            self.slot += 1;
+        }
+        while let Some(leg) = self.legs.last() {
+            self.close(leg.id);
+        }
+    }
+
+    /// Waits for the next slot and obeys commands meanwhile. False when no one can command any more.
+    fn obey_until_slot(&mut self) -> bool {
+        let deadline = self.start + slots(self.slot);
+        // A late shard still obeys, but no more than the queue can hold: legs are waiting.
+        for _ in 0..COMMANDS {
+            match self.commands.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(command) => self.obey(command),
+                Err(RecvTimeoutError::Timeout) => return true,
+                Err(RecvTimeoutError::Disconnected) => return false,
+            }
+        }
+        true
+    }
+
+    fn skip_missed_slots(&mut self) {
+        let late = self.start.elapsed().saturating_sub(slots(self.slot));
+        if late > MAX_CATCH_UP {
+            let missed = (late.as_nanos() / SLOT.as_nanos()) as u64;
+            tracing::warn!(missed, "media shard woke late");
+            self.slot += missed;
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Open { leg, pair, plays } => self.open(leg, pair, plays),
+            Command::Connect { leg, remote } => self.connect(leg, remote),
+            Command::Play { leg, play, prompts, repeat } => {
+                let slot = self.slot;
+                if let Some(leg) = self.leg(leg) {
+                    if !leg.session.playing() {
+                        leg.hurry(slot);
+                    }
+                    leg.session.play(play, prompts, repeat);
+                }
+            }
+            Command::Stop { leg, play } => {
+                if let Some(leg) = self.leg(leg) {
+                    let stopped = leg.session.stop(play);
+                    leg.plays.fetch_sub(stopped, Ordering::Relaxed);
+                }
+            }
+            Command::Close { leg } => self.close(leg),
+        }
+    }
+
+    fn leg(&mut self, leg: LegId) -> Option<&mut Leg> {
+        let place = *self.places.get(&leg)?;
+        self.legs.get_mut(place)
+    }
+
+    fn open(&mut self, id: LegId, pair: Pair, plays: Arc<AtomicUsize>) {
+        let origin =
+            Origin { ssrc: random() as u32, sequence: random() as u16, timestamp: random() as u32, ntp: self.ntp };
+        let due = self.slot + self.opened % SLOTS;
+        self.opened += 1;
+        self.places.insert(id, self.legs.len());
+        self.legs.push(Leg {
+            id,
+            wire: Wire::new(pair),
+            session: Session::new(origin, false),
+            plays,
+            due,
+            lead: 0,
+            foreign: 0,
+            malformed: 0,
+            unsent: 0,
+        });
+    }
+
+    fn connect(&mut self, leg: LegId, remote: RemoteRtp) {
+        let now = self.start.elapsed();
+        if let Some(leg) = self.leg(leg) {
+            leg.wire.aim(remote.addr, remote.any_source);
+            leg.session.connect(now, remote.terms());
+        }
+    }
+
+    fn close(&mut self, leg: LegId) {
+        let Some(place) = self.places.remove(&leg) else { return };
+        let mut leg = self.legs.swap_remove(place);
+        if let Some(moved) = self.legs.get(place) {
+            self.places.insert(moved.id, place);
+        }
+        leg.session.close(self.start.elapsed(), &mut self.out);
+        leg.send(&self.out);
+        let Leg { id, foreign, malformed, unsent, .. } = leg;
+        tracing::debug!(leg = %id, foreign, malformed, unsent, "media closed");
+    }
+
+    /// Reads every RTP socket, so that keys are told at once.
+    fn read(&mut self) {
+        let now = self.start.elapsed();
+        let mut buffer = [0; PACKET_BYTES];
+        for leg in &mut self.legs {
+            for _ in 0..PACKETS_PER_SLOT {
+                match leg.wire.read(&mut buffer) {
+                    Read::Empty => break,
+                    Read::Stranger => leg.foreign += 1,
+                    Read::Packet(length, source) => {
+                        if leg.session.input(now, &buffer[..length], &mut self.out) {
+                            leg.wire.latch(source);
+                        } else {
+                            leg.malformed += 1;
+                        }
+                    }
+                }
+            }
+            leg.tell(&mut self.out, &*self.sink);
+        }
+    }
+
+    /// Gives a frame to each leg whose slot this is.
+    fn send(&mut self) {
+        let now = self.start.elapsed();
+        let mut buffer = [0; PACKET_BYTES];
+        for leg in self.legs.iter_mut().filter(|leg| leg.due <= self.slot) {
+            for _ in 0..RTCP_PER_FRAME {
+                let Some(length) = leg.wire.read_rtcp(&mut buffer) else { break };
+                leg.session.input_rtcp(now, &buffer[..length]);
+            }
+            leg.session.tick(now, &mut self.out);
+            leg.send(&self.out);
+            leg.tell(&mut self.out, &*self.sink);
+            leg.rest(self.slot);
+        }
+    }
+}
+
+impl Leg {
+    /// Brings the next frame forward to `slot`, so that a play begins at once; never more than a frame ahead.
+    fn hurry(&mut self, slot: u64) {
+        let early = self.due.saturating_sub(slot).min((SLOTS - 1).saturating_sub(self.lead));
+        self.due -= early;
+        self.lead += early;
+    }
+
+    /// Sets the slot of the next frame after the one of `slot`.
+    fn rest(&mut self, slot: u64) {
+        self.due = (self.due + SLOTS).max(slot + 1);
+        if !self.session.playing() {
+            self.due += self.lead;
+            self.lead = 0;
+        }
+    }
+
+    fn send(&mut self, out: &Out) {
+        if !out.rtp.is_empty() && !self.wire.send(&out.rtp) {
+            self.unsent += 1;
+        }
+        if !out.rtcp.is_empty() && !self.wire.send_rtcp(&out.rtcp) {
+            self.unsent += 1;
+        }
+    }
+
+    fn tell(&mut self, out: &mut Out, sink: &dyn MediaSink) {
+        for event in out.events.drain(..) {
+            if let MediaEvent::Finished { .. } = event {
+                self.plays.fetch_sub(1, Ordering::Relaxed);
+            }
+            sink.media(self.id, event);
+        }
+    }
+}
+
+/// The time from the start to a slot.
+fn slots(slot: u64) -> Duration {
+    Duration::from_nanos(SLOT.as_nanos() as u64 * slot)
+}
+
+/// A number no far end can guess cheaply: the standard library seeds its hashers from the system's randomness.
+fn random() -> u64 {
+    RandomState::new().hash_one(())
+}

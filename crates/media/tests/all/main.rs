@@ -1,0 +1,1 @@
+//! The media room from outside, over loopback sockets.
