@@ -1,1 +1,50 @@
-//! Placeholder.
+//! The bot author's SDK for the calls API of Microsoft Graph, as Ringback serves it: typed calls
+//! out ([`Graph`]), verified notifications in ([`Notifications`], [`Verifier`]), and an operation
+//! awaited whichever comes first, its answer or its notification ([`Calls`], [`Call`],
+//! [`OperationHandle`]).
+//!
+//! ```no_run
+//! # async fn bot() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
+//! use ringback_client::{Calls, Config, Graph, Notifications, Webhook};
+//!
+//! let graph = Graph::new(Config::new("http://127.0.0.1:8480", "tenant", "app", "secret"))?;
+//! let verifier = Arc::new(graph.verifier());
+//! let notifications = Notifications::listen(([127, 0, 0, 1], 3978).into(), verifier, Webhook::default()).await?;
+//! let calls = Calls::new(graph, notifications);
+//! while let Some(call) = calls.incoming().await {
+//!     call.answer("http://127.0.0.1:3978/callback").await?;
+//!     call.established().await?;
+//!     let mut prompt = call.play_prompt(["http://127.0.0.1:3978/welcome.wav"]).await?;
+//!     println!("{:?}", prompt.finished().await?.result_info);
+//!     call.hang_up().await?;
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! What it must not know: how a platform works inside. It speaks the wire and nothing else.
+
+mod call;
+mod calls;
+mod config;
+mod error;
+mod follow;
+mod graph;
+mod http;
+mod keys;
+pub mod limits;
+mod notifications;
+mod seen;
+mod token;
+pub mod verify;
+
+pub use call::{Call, OperationHandle, PlayPrompt, Tones};
+pub use calls::Calls;
+pub use config::Config;
+pub use error::{Error, GraphError};
+pub use graph::Graph;
+pub use keys::Keys;
+pub use notifications::{Notifications, Webhook};
+/// The wire types that requests take and answers give.
+pub use ringback_graph as wire;
+pub use verify::Verifier;

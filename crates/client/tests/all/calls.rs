@@ -1,0 +1,265 @@
+//! A call and its operations, whichever comes first: the answer or the notification.
+
+use std::net::SocketAddr;
+use std::sync::mpsc;
+
+use bytes::Bytes;
+use ringback_client::wire::{OperationStatus, RejectReason, Tone};
+use ringback_client::{Call, Calls, Error, Graph, Webhook, limits};
+use serde_json::{Value, json};
+
+use crate::platform::{Asked, Platform, Reply, error};
+use crate::sign;
+use crate::webhook::{envelope, incoming, listen, post};
+
+/// A bot and the means to tell it things.
+struct Bot {
+    calls: Calls,
+    platform: Platform,
+    webhook: SocketAddr,
+    token: String,
+}
+
+impl Bot {
+    async fn on(platform: Platform) -> Bot {
+        let notifications = listen(&platform, Webhook::default()).await;
+        let webhook = notifications.address();
+        let calls = Calls::new(Graph::new(platform.config()).expect("settings"), notifications);
+        Bot { calls, platform, webhook, token: sign::by_platform(&sign::claims()) }
+    }
+
+    async fn told(&self, notification: Value) {
+        let status = post(self.webhook, Some(&self.token), None, Bytes::from(notification.to_string())).await;
+        assert_eq!(status, 202);
+    }
+
+    /// An incoming call, established.
+    async fn established(&self, id: &str) -> Call {
+        self.told(incoming(id)).await;
+        let call = self.calls.incoming().await.expect("a call");
+        self.told(changed(id, json!({"state": "established", "mediaState": {"audio": "active"}}))).await;
+        call.established().await.expect("established");
+        call
+    }
+}
+
+fn changed(call: &str, data: Value) -> Value {
+    envelope("updated", call, data)
+}
+
+fn terminated(call: &str) -> Value {
+    let result = json!({"code": 200, "subcode": 5002, "message": "The conversation has ended."});
+    envelope("deleted", call, json!({"state": "terminated", "resultInfo": result}))
+}
+
+fn operation(id: &str, status: &str) -> Value {
+    let ended = matches!(status, "completed" | "failed");
+    let result = ended.then(|| json!({"code": 200, "subcode": 0, "message": "Action completed successfully."}));
+    json!({"@odata.type": "#microsoft.graph.playPromptOperation", "id": id, "status": status,
+        "clientContext": "mine", "resultInfo": result})
+}
+
+fn operation_ended(call: &str, id: &str) -> Value {
+    envelope("deleted", &format!("{call}/operations/{id}"), operation(id, "completed"))
+}
+
+/// Answers every playPrompt with an operation `op-1`, `op-2`, … in this status.
+fn playing(status: &'static str) -> impl FnMut(&Asked) -> Reply + Send + 'static {
+    let mut nth = 0;
+    move |asked| {
+        if !asked.path.ends_with("/playPrompt") {
+            return error(404, "8522", "Call not found.");
+        }
+        nth += 1;
+        (200, operation(&format!("op-{nth}"), status)).into()
+    }
+}
+
+#[tokio::test]
+async fn an_incoming_call_is_answered_and_becomes_established() {
+    let bot = Bot::on(Platform::start(|_| Reply(202, Vec::new(), json!(null))).await).await;
+    bot.told(incoming("c1")).await;
+    bot.told(incoming("c1")).await;
+    bot.told(incoming("c2")).await;
+    let call = bot.calls.incoming().await.expect("a call");
+    assert_eq!(call.id(), "c1");
+    assert_eq!(call.announced().and_then(|call| call.id).as_deref(), Some("c1"));
+    assert_eq!(bot.calls.incoming().await.expect("a call").id(), "c2", "the first is announced once");
+
+    call.answer("https://bot/callback").await.expect("answered");
+    let asked = &bot.platform.asked("/c1/answer")[0];
+    assert_eq!(asked.path, "/v1.0/communications/calls/c1/answer");
+    assert_eq!(asked.json()["callbackUri"], "https://bot/callback");
+    assert_eq!(asked.json()["mediaConfig"]["@odata.type"], "#microsoft.graph.serviceHostedMediaConfig");
+
+    let waiting = tokio::spawn({
+        let call = call.clone();
+        async move { call.established().await }
+    });
+    bot.told(changed("c1", json!({"state": "establishing"}))).await;
+    bot.told(changed("c1", json!({"state": "established"}))).await;
+    assert!(!waiting.is_finished(), "audio is not yet active");
+    // Ids are compared without case.
+    bot.told(changed("C1", json!({"mediaState": {"audio": "active"}}))).await;
+    waiting.await.expect("no panic").expect("established");
+}
+
+#[tokio::test]
+async fn a_call_that_ends_first_is_not_waited_for() {
+    let bot = Bot::on(Platform::silent().await).await;
+    bot.told(incoming("c1")).await;
+    let call = bot.calls.incoming().await.expect("a call");
+    bot.told(terminated("c1")).await;
+    let Err(Error::CallEnded(Some(result))) = call.established().await else { panic!("ended") };
+    assert_eq!((result.code, result.subcode), (200, 5002));
+    assert_eq!(call.ended().await.expect("told").expect("a reason").subcode, 5002);
+    assert!(call.tones().recv().await.is_none());
+}
+
+#[tokio::test]
+async fn an_operation_is_awaited_through_its_notification() {
+    let bot = Bot::on(Platform::start(playing("notStarted")).await).await;
+    let call = bot.established("c1").await;
+    let mut handle =
+        call.play_prompt(["http://bot/a.wav", "http://bot/b.wav"]).client_context("mine").await.expect("started");
+    assert_eq!((handle.id(), handle.status()), ("op-1", OperationStatus::NotStarted));
+    let asked = &bot.platform.asked("/playPrompt")[0].json();
+    assert_eq!(asked["clientContext"], "mine");
+    assert_eq!(asked["prompts"][1]["mediaInfo"]["uri"], "http://bot/b.wav");
+
+    bot.told(operation_ended("c1", "another")).await;
+    bot.told(operation_ended("c1", "OP-1")).await;
+    let ended = handle.finished().await.expect("told");
+    assert_eq!(ended.status, OperationStatus::Completed);
+    assert_eq!(ended.client_context.as_deref(), Some("mine"));
+    assert_eq!(handle.finished().await.expect("known"), ended, "given again each time");
+    assert!(bot.platform.asked("/operations").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notification_before_the_answer_is_not_lost() {
+    // The platform answers the action only after the operation's end was told and taken.
+    let (tell, told) = mpsc::channel();
+    let mut answer = playing("running");
+    let platform = Platform::start(move |asked| {
+        tokio::task::block_in_place(|| told.recv().expect("the test goes on"));
+        answer(asked)
+    });
+    let bot = Bot::on(platform.await).await;
+    let call = bot.established("c1").await;
+    let playing = tokio::spawn(async move {
+        let mut handle = call.play_prompt(["http://bot/a.wav"]).await.expect("started");
+        (handle.status(), handle.finished().await)
+    });
+    bot.told(operation_ended("c1", "op-1")).await;
+    // What comes after it has gone through, so it has too.
+    bot.told(incoming("c2")).await;
+    bot.calls.incoming().await.expect("a call");
+    tell.send(()).expect("the platform waits");
+    let (status, ended) = playing.await.expect("no panic");
+    assert_eq!(status, OperationStatus::Running);
+    assert_eq!(ended.expect("told").status, OperationStatus::Completed);
+    assert_eq!(bot.platform.asked("/calls").len(), 1, "nothing else had to be asked");
+}
+
+#[tokio::test]
+async fn an_operation_answered_ended_needs_no_notification() {
+    let bot = Bot::on(Platform::start(playing("completed")).await).await;
+    let call = bot.established("c1").await;
+    let mut handle = call.play_prompt(["http://bot/a.wav"]).await.expect("started");
+    assert_eq!(handle.finished().await.expect("known").status, OperationStatus::Completed);
+}
+
+#[tokio::test]
+async fn an_operation_whose_end_was_not_told_is_asked_for_when_the_call_is_over() {
+    let platform = Platform::start(|asked| match asked.path.rsplit_once('/') {
+        Some((_, "playPrompt")) => (200, operation("op-1", "running")).into(),
+        Some((_, "op-1")) => (200, operation("op-1", "failed")).into(),
+        _ => error(404, "8522", "Call not found."),
+    });
+    let bot = Bot::on(platform.await).await;
+    let call = bot.established("c1").await;
+    let mut before = call.play_prompt(["http://bot/a.wav"]).await.expect("started");
+    bot.told(terminated("c1")).await;
+    assert_eq!(before.finished().await.expect("asked").status, OperationStatus::Failed);
+    let mut after = call.play_prompt(["http://bot/a.wav"]).await.expect("started");
+    assert_eq!(after.finished().await.expect("asked").status, OperationStatus::Failed);
+    assert_eq!(bot.platform.asked("/operations/op-1").len(), 2);
+}
+
+#[tokio::test]
+async fn ends_nobody_asked_for_are_kept_within_bounds() {
+    let bot = Bot::on(Platform::start(playing("running")).await).await;
+    let call = bot.established("c1").await;
+    for nth in 2..=limits::EARLY_OPERATIONS + 2 {
+        bot.told(operation_ended("c1", &format!("op-{nth}"))).await;
+    }
+    bot.told(operation_ended("c1", "op-1")).await;
+    let mut first = call.play_prompt(["http://bot/a.wav"]).await.expect("started");
+    first.finished().await.expect("the newest is kept");
+    let mut second = call.play_prompt(["http://bot/a.wav"]).await.expect("started");
+    bot.told(terminated("c1")).await;
+    assert_eq!(second.finished().await.expect_err("the oldest went").code(), Some("8522"));
+}
+
+#[tokio::test]
+async fn keys_come_in_order_and_end_with_the_call() {
+    let bot = Bot::on(Platform::silent().await).await;
+    let call = bot.established("c1").await;
+    for (nth, tone) in [(1, "tone5"), (2, "Pound")] {
+        let info = json!({"sequenceId": nth, "tone": tone});
+        bot.told(changed("c1", json!({"state": "established", "toneInfo": info}))).await;
+    }
+    bot.told(terminated("c1")).await;
+    let mut tones = call.tones();
+    assert_eq!(tones.recv().await.map(|tone| (tone.sequence_id, tone.tone)), Some((1, Tone::Tone5)));
+    assert_eq!(tones.recv().await.map(|tone| (tone.sequence_id, tone.tone)), Some((2, Tone::Pound)));
+    assert_eq!(tones.recv().await.map(|tone| tone.tone), None);
+}
+
+#[tokio::test]
+async fn when_the_listener_goes_nobody_waits_for_ever() {
+    let bot = Bot::on(Platform::start(playing("running")).await).await;
+    let call = bot.established("c1").await;
+    let mut handle = call.play_prompt(["http://bot/a.wav"]).await.expect("started");
+    drop(bot.calls);
+    assert_eq!(handle.finished().await.expect_err("asked in vain").code(), Some("8522"));
+    assert!(matches!(call.ended().await, Err(Error::Closed)));
+}
+
+#[tokio::test]
+async fn every_verb_asks_as_the_contract_says() {
+    let platform = Platform::start(|asked| match asked.path.rsplit_once('/') {
+        Some((_, "subscribeToTone" | "cancelMediaProcessing")) => (200, operation("op", "completed")).into(),
+        Some((_, "playPrompt")) => (200, operation("op", "running")).into(),
+        Some((_, "operations")) => (200, json!({"value": [operation("op", "running")]})).into(),
+        Some((_, "op")) => (200, operation("op", "running")).into(),
+        _ => Reply(202, Vec::new(), json!(null)),
+    });
+    let bot = Bot::on(platform.await).await;
+    let graph = Graph::new(bot.platform.config()).expect("settings");
+    let call = bot.calls.follow("a/../b?");
+    call.reject(RejectReason::Busy).await.expect("rejected");
+    call.keep_alive().await.expect("kept");
+    call.subscribe_to_tone().await.expect("subscribed");
+    call.cancel_media_processing().await.expect("cancelled");
+    call.play_prompt(["http://bot/a.wav"]).looped().await.expect("started");
+    assert_eq!(graph.list_operations("c").await.expect("a list").len(), 1);
+    assert_eq!(graph.get_operation("c", "op").await.expect("one").id, "op");
+    call.hang_up().await.expect("hung up");
+    let asked: Vec<String> = bot.platform.asked("/calls").iter().map(|a| format!("{} {}", a.method, a.path)).collect();
+    let expected = [
+        "POST /v1.0/communications/calls/a%2F..%2Fb%3F/reject",
+        "POST /v1.0/communications/calls/a%2F..%2Fb%3F/keepAlive",
+        "POST /v1.0/communications/calls/a%2F..%2Fb%3F/subscribeToTone",
+        "POST /v1.0/communications/calls/a%2F..%2Fb%3F/cancelMediaProcessing",
+        "POST /beta/communications/calls/a%2F..%2Fb%3F/playPrompt",
+        "GET /v1.0/communications/calls/c/operations",
+        "GET /v1.0/communications/calls/c/operations/op",
+        "DELETE /v1.0/communications/calls/a%2F..%2Fb%3F",
+    ];
+    assert_eq!(asked, expected);
+    assert_eq!(bot.platform.asked("/reject")[0].json()["reason"], "busy");
+    assert_eq!(bot.platform.asked("/playPrompt")[0].json()["loop"], true);
+    assert!(matches!(graph.get_call("..").await, Err(Error::Config(_))));
+}
