@@ -223,6 +223,8 @@ impl Call<'static> {
     pub(crate) fn read(node: &Node<'_>) -> Result<Self, BodyError> {
         let media_state = node.member("mediaState");
         let audio = media_state.object(|n| Ok(n.member("audio").known_word()))?.flatten();
+        let media_config = node.member("mediaConfig");
+        let media_config = media_config.object(|n| Ok(MediaConfig::read(n).ok()))?;
         Ok(Call {
             id: node.member("id").text()?,
             state: node.member("state").known_word(),
@@ -233,7 +235,7 @@ impl Call<'static> {
             targets: node.member("targets").list(InvitationParticipantInfo::read)?,
             requested_modalities: modalities(&node.member("requestedModalities"))?,
             active_modalities: modalities(&node.member("activeModalities"))?,
-            media_config: node.member("mediaConfig").object(MediaConfig::read)?,
+            media_config: media_config.flatten(),
             media_state: audio.map(|audio| CallMediaState { audio }),
             my_participant_id: node.member("myParticipantId").text()?,
             tenant_id: node.member("tenantId").text()?,

@@ -101,7 +101,7 @@ impl MediaPrompt<'static> {
         const EXPECTED: &str = "an object of type #microsoft.graph.mediaPrompt";
         let prompt = node.object(|node| {
             if !node.may_be("mediaPrompt") {
-                return Err(node.wrong(EXPECTED));
+                return Err(node.wrong_type(EXPECTED));
             }
             let info = node.member("mediaInfo");
             let media_info = info.object(MediaInfo::read)?;
@@ -121,7 +121,7 @@ impl MediaConfig<'static> {
             None => !blob.is_null(),
             Some(t) if t.eq_ignore_ascii_case("appHostedMediaConfig") => true,
             Some(t) if t.eq_ignore_ascii_case("serviceHostedMediaConfig") => false,
-            Some(_) => return Err(node.wrong(Self::EXPECTED)),
+            Some(_) => return Err(node.wrong_type(Self::EXPECTED)),
         };
         if app_hosted {
             return Ok(MediaConfig::AppHosted { blob: blob.text()? });

@@ -173,7 +173,10 @@ impl Notification<'static> {
         let url = node.member("resourceUrl");
         let url = if url.is_null() { node.member("resource") } else { url };
         let expected = "/communications/calls/ and the id of a call";
-        let (call, subject) = url.value().as_str().and_then(subject).ok_or_else(|| url.missing(expected))?;
+        let (call, subject) = match url.text()? {
+            Some(text) => subject(&text).ok_or_else(|| url.wrong(expected))?,
+            None => return Err(url.missing(expected)),
+        };
         let change_type = node.member("changeType");
         let change_type = change_type.word()?.ok_or_else(|| change_type.missing("the type of the change"))?;
         let data = node.member("resourceData");

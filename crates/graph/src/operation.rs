@@ -132,6 +132,8 @@ impl CommsOperation<'static> {
     pub(crate) fn read(node: &Node<'_>) -> Result<Self, BodyError> {
         let kind = node.odata_type().and_then(OperationKind::parse);
         let status = node.member("status");
+        // A prompt of a sort not known here must not cost the client the news of its end.
+        let prompts = node.member("prompts").list(|prompt| Ok(MediaPrompt::read(prompt, true).ok()))?;
         Ok(CommsOperation {
             id: node.member("id").text()?.unwrap_or_default(),
             kind: kind.unwrap_or(OperationKind::Comms),
@@ -139,7 +141,7 @@ impl CommsOperation<'static> {
             client_context: node.member("clientContext").text()?,
             result_info: node.member("resultInfo").object(ResultInfo::read)?,
             completion_reason: node.member("completionReason").known_word(),
-            prompts: node.member("prompts").list(|prompt| MediaPrompt::read(prompt, true))?,
+            prompts: prompts.into_iter().flatten().collect(),
         })
     }
 }

@@ -219,17 +219,15 @@ fn below_call<'a>(
     if key.is_some() {
         return Err(unknown(&name));
     }
-    let action = action(&name);
-    if action.is_none() && !named(CALL_ACTIONS, version, &name) {
-        return Err(unknown(&name));
-    }
+    let action = match (action(&name), find(CALL_ACTIONS, version, &name)) {
+        (Some(action), _) => Ok(Resource::Act { call: id(call), action }),
+        (None, Some(what)) => Err(RouteError::NotServed { what }),
+        (None, None) => return Err(unknown(&name)),
+    };
     walk.end()?;
-    if method != "POST" {
-        return Err(RouteError::MethodNotAllowed { allow: "POST" });
-    }
-    match action {
-        Some(action) => Ok(Resource::Act { call: id(call), action }),
-        None => Err(not_served(CALL_ACTIONS, &name)),
+    match method {
+        "POST" => action,
+        _ => Err(RouteError::MethodNotAllowed { allow: "POST" }),
     }
 }
 
@@ -241,8 +239,9 @@ fn not_a_call(method: &str, word: &str) -> RouteError {
             _ => RouteError::MethodNotAllowed { allow: "POST" },
         };
     }
-    match action(word) {
-        Some(action) if method == "POST" => RouteError::MissingId(action.as_str()),
+    let missing = action(word).map(Action::as_str).or_else(|| find(CALL_ACTIONS, Version::Beta, word));
+    match missing {
+        Some(action) if method == "POST" => RouteError::MissingId(action),
         _ => RouteError::MethodNotAllowed { allow: "GET, DELETE" },
     }
 }
@@ -311,16 +310,16 @@ impl Collection {
             return self.check(method, self.allow, self.name);
         };
         let Some(segment) = walk.next() else {
-            if named(self.actions, version, &member) {
-                return self.check(method, "POST", name_in(self.actions, &member));
-            }
-            return self.check(method, self.allow_one, self.name);
+            return match find(self.actions, version, &member) {
+                Some(action) => self.check(method, "POST", action),
+                None => self.check(method, self.allow_one, self.name),
+            };
         };
-        if !named(self.actions_on_one, version, &segment) {
+        let Some(action) = find(self.actions_on_one, version, &segment) else {
             return unknown(&segment);
-        }
+        };
         match walk.end() {
-            Ok(()) => self.check(method, "POST", name_in(self.actions_on_one, &segment)),
+            Ok(()) => self.check(method, "POST", action),
             Err(error) => error,
         }
     }
@@ -333,19 +332,12 @@ impl Collection {
     }
 }
 
-fn named(names: &[Unserved], version: Version, segment: &str) -> bool {
+/// The contract's spelling of a name, if `version` has it.
+fn find(names: &[Unserved], version: Version, segment: &str) -> Option<&'static str> {
     let name = bare(segment);
     let beta = version == Version::Beta;
-    names.iter().any(|(known, beta_only)| known.eq_ignore_ascii_case(name) && (beta || !beta_only))
-}
-
-fn name_in(names: &[Unserved], segment: &str) -> &'static str {
-    let name = bare(segment);
-    names.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map_or("", |(known, _)| known)
-}
-
-fn not_served(names: &[Unserved], segment: &str) -> RouteError {
-    RouteError::NotServed { what: name_in(names, segment) }
+    let known = names.iter().find(|(known, beta_only)| known.eq_ignore_ascii_case(name) && (beta || !beta_only));
+    known.map(|(known, _)| *known)
 }
 
 fn action(segment: &str) -> Option<Action> {

@@ -162,7 +162,8 @@ impl<'n> Node<'n> {
             _ => None,
         };
         let number = number.and_then(|n| T::try_from(n).ok());
-        number.map(Some).ok_or_else(|| self.wrong("a whole number"))
+        let expected = || format!("a whole number of {} bits", 8 * size_of::<T>());
+        number.map(Some).ok_or_else(|| self.wrong(expected()))
     }
 
     /// A word of an enumeration, if there is any; an unknown one is an error.
@@ -212,6 +213,11 @@ impl<'n> Node<'n> {
             Value::Object(_) => "an object",
         };
         BodyError::Wrong { path: self.path(), expected: expected.into(), found }
+    }
+
+    /// The error that this object has another `@odata.type`.
+    pub(crate) fn wrong_type(&self, expected: &'static str) -> BodyError {
+        BodyError::Wrong { path: self.path(), expected: expected.into(), found: "another type" }
     }
 
     /// The error that this member must be there.

@@ -1,0 +1,9 @@
+//! The wire's shapes: what is read, what is printed, what is refused, and what no input may do.
+
+mod captured;
+mod hostile;
+mod notifications;
+mod paths;
+mod printed;
+mod requests;
+mod samples;
