@@ -1,0 +1,412 @@
+//! `ringback.toml`: read, checked as a whole, turned into settings and a directory.
+//!
+//! An unknown key is an error, and every error names the key and says what to do. Nothing here opens a socket.
+
+use super::allow::AllowList;
+use super::secret::SecretHash;
+use super::sip::ha1;
+use super::{
+    App, Directory, DirectoryParts, Line, Origin, SecretError, Tenant, Trunk, User, Webhook, development, dialled,
+};
+use ringback_core::{AppId, TenantId};
+use serde::Deserialize;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use url::Url;
+
+/// Calls at the same time of an app or trunk that says nothing else: what Graph allows an app (`contract §5.5`).
+pub(super) const DEFAULT_MAX_CALLS: u32 = 100;
+/// A file of this size is no configuration (it is read whole).
+const MOST_BYTES: u64 = 16 << 20;
+
+/// Settings of the listening server, `[server]`. Read once at start.
+#[derive(Clone, Debug)]
+pub struct ServerSettings {
+    /// Where HTTP is served.
+    pub http: SocketAddr,
+    /// Where SIP is served (UDP).
+    pub sip: SocketAddr,
+    /// How clients reach the HTTP side, without a trailing slash; `None`: `http://` and the address listened on.
+    pub public_url: Option<String>,
+    /// The address that phones are told to send audio to; `None`: the address listened on.
+    pub public_address: Option<IpAddr>,
+    /// UDP ports for audio.
+    pub media_ports: RangeInclusive<u16>,
+    /// Private hosts and networks that webhooks, prompts and SIP addresses may lead to.
+    pub allow_private_targets: AllowList,
+}
+
+/// All that the configuration says.
+#[derive(Debug)]
+pub struct Config {
+    /// `[server]`.
+    pub server: ServerSettings,
+    /// Everything else.
+    pub directory: Directory,
+}
+
+/// Why a configuration is refused. The texts are for the operator and hold no secrets.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not TOML, or has a key or a type that is not known.
+    #[error("configuration, line {line}: {problem}")]
+    Syntax {
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong there.
+        problem: String,
+    },
+    /// A value is not acceptable.
+    #[error("configuration, {key}: {problem}")]
+    Value {
+        /// The key, such as `apps[0].webhook`.
+        key: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// A listener that others can reach, with a secret that everybody knows.
+    #[error(
+        "refusing to listen on {address}, which others can reach, because {identity}: \
+         change it in the configuration, or listen on 127.0.0.1"
+    )]
+    Unsafe {
+        /// The listener.
+        address: SocketAddr,
+        /// Which identity, in words.
+        identity: String,
+    },
+    /// The published directory does not read: a fault of this build.
+    #[error("the development directory is damaged: {0}")]
+    Development(#[from] SecretError),
+}
+
+impl Config {
+    /// Reads a file; without one, the defaults and the published development directory.
+    pub fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
+        let Some(path) = path else { return Config::development() };
+        let read = |source| ConfigError::Read { path: path.to_owned(), source };
+        if std::fs::metadata(path).map_err(read)?.len() > MOST_BYTES {
+            return Err(read(std::io::Error::other(format!("it is larger than {MOST_BYTES} bytes"))));
+        }
+        Config::parse(&std::fs::read_to_string(path).map_err(read)?)
+    }
+
+    /// The defaults and the published development directory, with which loopback may be fetched from.
+    pub fn development() -> Result<Config, ConfigError> {
+        let mut server = settings(ServerTable::default())?;
+        server.allow_private_targets = server.allow_private_targets.with_loopback();
+        Ok(Config { server, directory: development::directory()? })
+    }
+
+    /// Reads the text of a configuration.
+    pub fn parse(text: &str) -> Result<Config, ConfigError> {
+        let file: File = toml::from_str(text).map_err(|error| ConfigError::Syntax {
+            line: error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count()),
+            // The error's own text quotes the line, which may hold a password.
+            problem: error.message().to_owned(),
+        })?;
+        let server = settings(file.server)?;
+        let mut names = Names::default();
+        let mut parts = DirectoryParts::default();
+        for (index, table) in file.tenants.into_iter().enumerate() {
+            parts.tenants.push(tenant(&Key("tenants", index), table, &mut names)?);
+        }
+        for (index, table) in file.apps.into_iter().enumerate() {
+            parts.apps.push(app(&Key("apps", index), table, &mut names)?);
+        }
+        for (index, table) in file.users.into_iter().enumerate() {
+            parts.users.push(user(&Key("users", index), table, &mut names)?);
+        }
+        for (index, table) in file.trunks.into_iter().enumerate() {
+            parts.trunks.push(trunk(&Key("trunks", index), table, &mut names)?);
+        }
+        Ok(Config { server, directory: Directory::new(parts) })
+    }
+
+    /// The safety rule: a listener that others can reach refuses to start with a published identity. To be asked once
+    /// the listening addresses are final; slow only if one of them is not loopback.
+    pub fn check_safety(&self) -> Result<(), ConfigError> {
+        let open = [self.server.http, self.server.sip].into_iter().find(|at| !at.ip().to_canonical().is_loopback());
+        let Some(address) = open else { return Ok(()) };
+        match development::published_identity(&self.directory) {
+            Some(identity) => Err(ConfigError::Unsafe { address, identity }),
+            None => Ok(()),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    server: ServerTable,
+    #[serde(default)]
+    tenants: Vec<TenantTable>,
+    #[serde(default)]
+    apps: Vec<AppTable>,
+    #[serde(default)]
+    users: Vec<UserTable>,
+    #[serde(default)]
+    trunks: Vec<TrunkTable>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ServerTable {
+    http: Option<String>,
+    sip: Option<String>,
+    public_url: Option<String>,
+    public_address: Option<String>,
+    media_ports: Option<String>,
+    allow_private_targets: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TenantTable {
+    id: String,
+    name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AppTable {
+    id: String,
+    tenant: String,
+    name: String,
+    secret_hash: String,
+    webhook: String,
+    #[serde(default)]
+    numbers: Vec<String>,
+    #[serde(default)]
+    prefixes: Vec<String>,
+    max_calls: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserTable {
+    id: String,
+    tenant: String,
+    name: String,
+    sip: String,
+    password: Option<String>,
+    ha1: Option<String>,
+    #[serde(default)]
+    nat: bool,
+    phone: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TrunkTable {
+    name: String,
+    address: String,
+    #[serde(default)]
+    nat: bool,
+    max_calls: Option<u32>,
+    #[serde(default)]
+    prefixes: Vec<String>,
+}
+
+/// A table of an array of tables, for error texts.
+struct Key(&'static str, usize);
+
+impl Key {
+    fn error(&self, field: &str, problem: impl Into<String>) -> ConfigError {
+        ConfigError::Value { key: format!("{}[{}].{field}", self.0, self.1), problem: problem.into() }
+    }
+}
+
+/// Everything that may be there only once, and which table has it.
+#[derive(Default)]
+struct Names {
+    taken: HashMap<(&'static str, String), String>,
+    tenants: Vec<TenantId>,
+}
+
+impl Names {
+    /// Takes a name of some kind; `kind` is a space of names, such as everything that can be dialled.
+    fn take(&mut self, key: &Key, field: &str, kind: &'static str, name: &str) -> Result<(), ConfigError> {
+        let place = format!("{}[{}].{field}", key.0, key.1);
+        match self.taken.insert((kind, name.to_lowercase()), place) {
+            None => Ok(()),
+            Some(other) => Err(key.error(field, format!("{name:?} is already taken by {other}: each needs its own"))),
+        }
+    }
+
+    fn tenant(&self, key: &Key, id: &str) -> Result<TenantId, ConfigError> {
+        let id = TenantId::new(id);
+        let known = self.tenants.contains(&id);
+        if known { Ok(id) } else { Err(key.error("tenant", format!("there is no tenant {id}: add it under [[tenants]]"))) }
+    }
+}
+
+fn settings(table: ServerTable) -> Result<ServerSettings, ConfigError> {
+    let error = |key: &str, problem: &str| ConfigError::Value { key: format!("server.{key}"), problem: problem.into() };
+    let address = |key: &str, text: Option<String>, default: SocketAddr| match text {
+        None => Ok(default),
+        Some(text) => text
+            .parse::<SocketAddr>()
+            .map_err(|_| error(key, "is not an address and port such as \"127.0.0.1:8480\"; host names are not looked up")),
+    };
+    let media_ports = table.media_ports.as_deref().unwrap_or("40000-41999");
+    let ports = media_ports.split_once('-').and_then(|(from, to)| Some((from.trim().parse().ok()?, to.trim().parse().ok()?)));
+    let public_address = table.public_address.map(|text| text.parse::<IpAddr>()).transpose();
+    Ok(ServerSettings {
+        http: address("http", table.http, SocketAddr::from(([127, 0, 0, 1], 8480)))?,
+        sip: address("sip", table.sip, SocketAddr::from(([127, 0, 0, 1], 5060)))?,
+        public_url: table
+            .public_url
+            .map(|text| public_url(&text).ok_or_else(|| error("public_url", "is not an http or https URL without a path")))
+            .transpose()?,
+        public_address: public_address.map_err(|_| error("public_address", "is not an IP address"))?,
+        media_ports: match ports {
+            Some((from, to)) if from >= 1024 && from < to => from..=to,
+            _ => return Err(error("media_ports", "is not a range of ports from 1024 up such as \"40000-41999\"")),
+        },
+        allow_private_targets: AllowList::parse(&table.allow_private_targets)
+            .map_err(|(index, problem)| error(&format!("allow_private_targets[{index}]"), &problem.to_string()))?,
+    })
+}
+
+fn public_url(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok()?;
+    Origin::of(&url).ok()?;
+    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    bare.then(|| url.as_str().trim_end_matches('/').to_owned())
+}
+
+fn tenant(key: &Key, table: TenantTable, names: &mut Names) -> Result<Tenant, ConfigError> {
+    check_id(key, "id", &table.id)?;
+    check_id(key, "name", &table.name)?;
+    names.take(key, "id", "tenant", &table.id)?;
+    if !table.name.eq_ignore_ascii_case(&table.id) {
+        names.take(key, "name", "tenant", &table.name)?;
+    }
+    let id = TenantId::new(&table.id);
+    names.tenants.push(id.clone());
+    Ok(Tenant { id, name: table.name })
+}
+
+fn app(key: &Key, table: AppTable, names: &mut Names) -> Result<App, ConfigError> {
+    check_id(key, "id", &table.id)?;
+    names.take(key, "id", "dial", &table.id)?;
+    let mut numbers = Vec::with_capacity(table.numbers.len());
+    for number in &table.numbers {
+        let number = dialled(number);
+        check_dialled(key, "numbers", &number)?;
+        names.take(key, "numbers", "dial", &number)?;
+        numbers.push(number);
+    }
+    let webhook = Webhook::parse(&table.webhook).map_err(|problem| key.error("webhook", problem.to_string()))?;
+    Ok(App {
+        tenant: names.tenant(key, &table.tenant)?,
+        id: AppId::new(&table.id),
+        name: table.name,
+        secret: SecretHash::parse(&table.secret_hash).map_err(|problem| key.error("secret_hash", problem.to_string()))?,
+        webhook,
+        numbers,
+        prefixes: prefixes(key, &table.prefixes)?,
+        max_calls: max_calls(key, table.max_calls)?,
+    })
+}
+
+fn user(key: &Key, table: UserTable, names: &mut Names) -> Result<User, ConfigError> {
+    check_id(key, "id", &table.id)?;
+    check_dialled(key, "sip", &table.sip)?;
+    names.take(key, "id", "user", &table.id)?;
+    names.take(key, "sip", "dial", &dialled(&table.sip))?;
+    let line = match table.phone.as_deref() {
+        None | Some("sip") => Line::Sip,
+        Some("null") => Line::Null,
+        Some(_) => return Err(key.error("phone", "is neither \"sip\" nor \"null\" (a test line that answers at once)")),
+    };
+    let ha1 = match (line, table.password, table.ha1) {
+        (Line::Null, None, None) => None,
+        (Line::Null, ..) => return Err(key.error("phone", "a \"null\" line takes no password and no ha1: leave them out")),
+        (Line::Sip, Some(password), None) if !password.is_empty() => Some(ha1(&table.sip, &password)),
+        (Line::Sip, None, Some(ha1)) if ha1.len() == 32 && ha1.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            Some(ha1.to_ascii_lowercase())
+        }
+        (Line::Sip, None, Some(_)) => {
+            return Err(key.error("ha1", "is not 32 hexadecimal digits: it is md5(sip:ringback:password)"));
+        }
+        (Line::Sip, ..) => return Err(key.error("password", "a SIP phone needs either a password or a ha1, and not both")),
+    };
+    Ok(User {
+        tenant: names.tenant(key, &table.tenant)?,
+        id: table.id.to_lowercase(),
+        name: table.name,
+        sip: table.sip,
+        ha1,
+        nat: table.nat,
+        line,
+    })
+}
+
+fn trunk(key: &Key, table: TrunkTable, names: &mut Names) -> Result<Trunk, ConfigError> {
+    check_id(key, "name", &table.name)?;
+    names.take(key, "name", "trunk", &table.name)?;
+    let address: SocketAddr = table
+        .address
+        .parse()
+        .map_err(|_| key.error("address", "is not an address and port such as \"192.0.2.1:5060\"; names are not looked up"))?;
+    names.take(key, "address", "trunk address", &address.to_string())?;
+    Ok(Trunk {
+        name: table.name,
+        address,
+        nat: table.nat,
+        max_calls: max_calls(key, table.max_calls)?,
+        prefixes: prefixes(key, &table.prefixes)?,
+    })
+}
+
+fn max_calls(key: &Key, given: Option<u32>) -> Result<u32, ConfigError> {
+    match given.unwrap_or(DEFAULT_MAX_CALLS) {
+        0 => Err(key.error("max_calls", "is 0: give at least 1, or remove the entry")),
+        calls => Ok(calls),
+    }
+}
+
+/// Beginnings of numbers: digits, perhaps after a `+`. An empty one would mean every number and is refused.
+fn prefixes(key: &Key, given: &[String]) -> Result<Vec<String>, ConfigError> {
+    let is_prefix = |text: &str| {
+        let digits = text.strip_prefix('+').unwrap_or(text);
+        !text.is_empty() && text.len() <= 20 && digits.bytes().all(|b| b.is_ascii_digit())
+    };
+    given
+        .iter()
+        .map(|text| dialled(text))
+        .map(|text| if is_prefix(&text) { Ok(text) } else { Err(text) })
+        .collect::<Result<_, _>>()
+        .map_err(|text| key.error("prefixes", format!("{text:?} is not the beginning of a number such as \"+4930\"")))
+}
+
+/// Ids and names that stand in paths, tokens and the log.
+fn check_id(key: &Key, field: &str, text: &str) -> Result<(), ConfigError> {
+    let fine = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    if !text.is_empty() && text.len() <= 64 && text.bytes().all(fine) {
+        return Ok(());
+    }
+    Err(key.error(field, format!("{text:?} is not 1 to 64 letters, digits, '-', '_' and '.' (a GUID is best)")))
+}
+
+/// What can be dialled, as the user part of a SIP address.
+fn check_dialled(key: &Key, field: &str, text: &str) -> Result<(), ConfigError> {
+    let fine = |b: u8| b.is_ascii_alphanumeric() || b"-_.+*#".contains(&b);
+    if !text.is_empty() && text.len() <= 64 && text.bytes().all(fine) {
+        return Ok(());
+    }
+    Err(key.error(field, format!("{text:?} is neither a number such as \"+15550100\" nor a name of letters and digits")))
+}

@@ -1,0 +1,294 @@
+//! Who there is: tenants, apps (bots), users (phones) and trunks, as the operator wrote them down.
+//!
+//! Everything is answered from memory and never blocks. It must not know calls, connections or tokens: it says who may
+//! be reached and under which name, others do the reaching.
+
+mod allow;
+mod config;
+mod development;
+mod route;
+mod secret;
+mod sip;
+
+pub use allow::{AllowList, Allowed, BadEntry, Network};
+pub use config::{Config, ConfigError, ServerSettings};
+pub use development::{APP_ID, APP_NUMBERS, APP_SECRET, APP_WEBHOOK, NULL_LINE, PHONE_PASSWORD, PHONES, TENANT_ID};
+pub use route::{Destination, RouteError, SipHome};
+pub use secret::{ITERATIONS, SecretError, SecretHash, hash_secret};
+pub use sip::SIP_REALM;
+
+use ringback_core::{AppId, TenantId};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+use url::Url;
+
+/// A tenant: apps and users of different tenants do not see one another.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    /// The tenant's id, as tokens carry it (`tid`).
+    pub id: TenantId,
+    /// Its name, which may stand for the id in a token endpoint's path and after the `@` of a user's name.
+    pub name: String,
+}
+
+/// An app registration: a bot.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// The client id.
+    pub id: AppId,
+    /// The one tenant that the app belongs to.
+    pub tenant: TenantId,
+    /// What people see.
+    pub name: String,
+    /// The client secret, hashed.
+    pub secret: SecretHash,
+    /// Where the app is told of incoming calls.
+    pub webhook: Webhook,
+    /// Numbers and names at which the app is called, in the form of [`dialled`].
+    pub numbers: Vec<String>,
+    /// What the app may dial through trunks: the beginnings of numbers. Empty: nothing.
+    pub prefixes: Vec<String>,
+    /// Most calls at the same time.
+    pub max_calls: u32,
+}
+
+/// A URL that an app's owner answers on, and the origin which is thereby named by the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    url: Url,
+    origin: Origin,
+}
+
+/// A host and a port: what a connection is made to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// Host name or address as in the URL (lower case; IPv6 in brackets).
+    pub host: String,
+    /// The port, 80 or 443 if the URL has none.
+    pub port: u16,
+}
+
+/// Why a URL cannot be fetched or posted to; says what is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is not an http or https URL with a host and without a user name or password")]
+pub struct BadUrl;
+
+/// How a user's phone is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// A SIP phone that registers.
+    Sip,
+    /// A test line: it answers at once, and prompts played to it finish at once. For load tests.
+    Null,
+}
+
+/// A user: somebody with a phone.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// The user's id, lower case.
+    pub id: String,
+    /// The tenant of the user.
+    pub tenant: TenantId,
+    /// What people see.
+    pub name: String,
+    /// The SIP login, which is also the number to dial.
+    pub sip: String,
+    /// The digest of the SIP password (RFC 7616 §3.4.2, algorithm MD5) in the realm [`SIP_REALM`]; none on a test line.
+    pub ha1: Option<String>,
+    /// Whether the phone's audio may come from another address than its SDP says.
+    pub nat: bool,
+    /// How the phone is reached.
+    pub line: Line,
+}
+
+/// A way to the telephone network: a peer known by its address.
+#[derive(Clone, Debug)]
+pub struct Trunk {
+    /// The trunk's name.
+    pub name: String,
+    /// Where its requests go and come from.
+    pub address: SocketAddr,
+    /// Whether its requests may come from any port and its audio from any address.
+    pub nat: bool,
+    /// Most calls at the same time, both directions together.
+    pub max_calls: u32,
+    /// The beginnings of the numbers it carries. Empty: none, the trunk only calls in.
+    pub prefixes: Vec<String>,
+}
+
+/// What a directory is made of. The parts are taken as they are: [`Config`] checks them.
+#[derive(Clone, Debug, Default)]
+pub struct DirectoryParts {
+    /// All tenants.
+    pub tenants: Vec<Tenant>,
+    /// All apps.
+    pub apps: Vec<App>,
+    /// All users.
+    pub users: Vec<User>,
+    /// All trunks.
+    pub trunks: Vec<Trunk>,
+}
+
+/// The directory: one immutable state of it.
+#[derive(Debug, Default)]
+pub struct Directory {
+    tenants: Vec<Tenant>,
+    apps: HashMap<AppId, Arc<App>>,
+    app_numbers: HashMap<String, AppId>,
+    users: HashMap<String, Arc<User>>,
+    sip_names: HashMap<String, Arc<User>>,
+    trunks: Vec<Arc<Trunk>>,
+    development: bool,
+}
+
+impl Directory {
+    /// Builds the look-up tables.
+    pub fn new(parts: DirectoryParts) -> Directory {
+        let mut directory = Directory { tenants: parts.tenants, ..Directory::default() };
+        for app in parts.apps {
+            for number in &app.numbers {
+                directory.app_numbers.insert(number.clone(), app.id.clone());
+            }
+            directory.apps.insert(app.id.clone(), Arc::new(app));
+        }
+        for user in parts.users.into_iter().map(Arc::new) {
+            directory.sip_names.insert(user.sip.clone(), Arc::clone(&user));
+            directory.users.insert(user.id.clone(), user);
+        }
+        directory.trunks = parts.trunks.into_iter().map(Arc::new).collect();
+        directory
+    }
+
+    /// Whether this is the published development directory.
+    pub fn is_development(&self) -> bool {
+        self.development
+    }
+
+    /// All tenants.
+    pub fn tenants(&self) -> &[Tenant] {
+        &self.tenants
+    }
+
+    /// All apps, in no order.
+    pub fn apps(&self) -> impl Iterator<Item = &Arc<App>> {
+        self.apps.values()
+    }
+
+    /// All users, in no order.
+    pub fn users(&self) -> impl Iterator<Item = &Arc<User>> {
+        self.users.values()
+    }
+
+    /// All trunks.
+    pub fn trunks(&self) -> &[Arc<Trunk>] {
+        &self.trunks
+    }
+
+    /// The tenant with this id or name, compared without case.
+    pub fn tenant(&self, id_or_name: &str) -> Option<&Tenant> {
+        self.tenants.iter().find(|tenant| {
+            tenant.id.as_str().eq_ignore_ascii_case(id_or_name) || tenant.name.eq_ignore_ascii_case(id_or_name)
+        })
+    }
+
+    /// The app with this client id.
+    pub fn app(&self, id: &AppId) -> Option<&Arc<App>> {
+        self.apps.get(id)
+    }
+
+    /// The app that somebody dials: by one of its numbers or names, or by its id.
+    pub fn app_by_number(&self, number: &str) -> Option<&Arc<App>> {
+        self.app_numbers.get(&dialled(number)).and_then(|id| self.app(id)).or_else(|| self.app(&AppId::new(number)))
+    }
+
+    /// The user with this id, compared without case.
+    pub fn user(&self, id: &str) -> Option<&Arc<User>> {
+        self.users.get(&id.to_lowercase())
+    }
+
+    /// The user with this SIP login, which is compared exactly (RFC 3261 §19.1.4).
+    pub fn user_by_sip(&self, name: &str) -> Option<&Arc<User>> {
+        self.sip_names.get(name)
+    }
+
+    /// The trunk of this name.
+    pub fn trunk(&self, name: &str) -> Option<&Arc<Trunk>> {
+        self.trunks.iter().find(|trunk| trunk.name == name)
+    }
+
+    /// The trunk whose address this is: exactly, or from another port where the trunk is behind NAT.
+    pub fn trunk_by_source(&self, source: SocketAddr) -> Option<&Arc<Trunk>> {
+        let source = SocketAddr::new(source.ip().to_canonical(), source.port());
+        let exact = self.trunks.iter().find(|trunk| trunk.address == source);
+        exact.or_else(|| self.trunks.iter().find(|trunk| trunk.nat && trunk.address.ip() == source.ip()))
+    }
+}
+
+/// The directory of the running server: always whole, replaced at once when the configuration is read again.
+#[derive(Clone, Debug)]
+pub struct SharedDirectory {
+    current: Arc<RwLock<Arc<Directory>>>,
+}
+
+impl SharedDirectory {
+    /// Shares a directory.
+    pub fn new(directory: Directory) -> SharedDirectory {
+        SharedDirectory { current: Arc::new(RwLock::new(Arc::new(directory))) }
+    }
+
+    /// The directory as it is now. What was taken stays as it was.
+    pub fn current(&self) -> Arc<Directory> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts another directory in its place.
+    pub fn replace(&self, directory: Directory) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(directory);
+    }
+}
+
+impl Webhook {
+    /// Reads a URL. Both http and https are accepted: bots under development listen on http.
+    pub fn parse(text: &str) -> Result<Webhook, BadUrl> {
+        let url = Url::parse(text).map_err(|_| BadUrl)?;
+        let origin = Origin::of(&url)?;
+        Ok(Webhook { url, origin })
+    }
+
+    /// The URL.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Host and port, which the operator named by configuring the webhook.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+}
+
+impl Origin {
+    /// The origin of an http or https URL that bears no credentials.
+    pub fn of(url: &Url) -> Result<Origin, BadUrl> {
+        let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else { return Err(BadUrl) };
+        let plain = url.username().is_empty() && url.password().is_none();
+        if !matches!(url.scheme(), "http" | "https") || !plain || host.is_empty() || port == 0 {
+            return Err(BadUrl);
+        }
+        Ok(Origin { host: host.to_owned(), port })
+    }
+}
+
+/// A number as dialled, in the one form in which numbers are compared: without `tel:`, spaces, dashes, dots and
+/// brackets if it is a number, in lower case if it is a name.
+pub fn dialled(text: &str) -> String {
+    let text = text.trim();
+    let text = text.strip_prefix("tel:").unwrap_or(text);
+    let is_separator = |c: char| matches!(c, ' ' | '-' | '.' | '(' | ')' | '/');
+    let number: String = text.chars().filter(|c| !is_separator(*c)).collect();
+    let is_number = number.strip_prefix('+').unwrap_or(&number).bytes().all(|b| b.is_ascii_digit() || b == b'*' || b == b'#');
+    if is_number { number } else { text.to_lowercase() }
+}
+
+#[cfg(test)]
+mod tests;
