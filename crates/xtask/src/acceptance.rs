@@ -1,0 +1,190 @@
+//! `cargo xtask acceptance`: the server against clients and phones that others wrote.
+//!
+//! Says what is missing and installs it only when told to; the programs themselves are in acceptance/.
+
+use crate::Failure;
+use crate::run::{cargo, program, step};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Where the Python packages go; git ignores it.
+const VENV: &str = ".acceptance/venv";
+const REQUIREMENTS: &str = "acceptance/requirements.txt";
+
+/// A part of the acceptance, and what it needs besides Python.
+struct Part {
+    name: &'static str,
+    programs: &'static [Program],
+}
+
+struct Program {
+    name: &'static str,
+    /// Debian's package that brings it.
+    package: &'static str,
+}
+
+const BARESIP: Program = Program { name: "baresip", package: "baresip" };
+const SIPP: Program = Program { name: "sipp", package: "sip-tester" };
+
+const PARTS: &[Part] = &[
+    Part { name: "sdk", programs: &[SIPP] },
+    Part { name: "baresip", programs: &[BARESIP] },
+    Part { name: "sipp", programs: &[SIPP] },
+    Part { name: "wire", programs: &[] },
+];
+
+struct Options {
+    install: bool,
+    only: Option<String>,
+}
+
+/// Checks what is there, builds the server and runs the parts that were asked for.
+pub(crate) fn run(root: &Path, options: &[&str]) -> Result<(), Failure> {
+    let options = parse(options).map_err(Failure::Unable)?;
+    let chosen: Vec<&Part> = PARTS.iter().filter(|part| options.wants(part)).collect();
+    if chosen.is_empty() {
+        let names: Vec<&str> = PARTS.iter().map(|part| part.name).collect();
+        return Err(Failure::Unable(format!("--only takes one of: {}", names.join(", "))));
+    }
+    if options.install {
+        install(root, &missing_packages(&chosen))?;
+    }
+    let missing = missing(root, &chosen);
+    if !missing.is_empty() {
+        let list = missing.join("\n  ");
+        return Err(Failure::Unable(format!(
+            "missing for the acceptance:\n  {list}\nrun it with --install to have this installed"
+        )));
+    }
+    step("build the server", &mut cargo(root, &["build", "--release", "--package", "ringback"]))?;
+    let mut python = Command::new(venv_python(root));
+    python.arg("run.py").arg("--server").arg(server(root)).current_dir(root.join("acceptance"));
+    if let Some(only) = &options.only {
+        python.args(["--only", only]);
+    }
+    step("acceptance", &mut python)
+}
+
+fn parse(words: &[&str]) -> Result<Options, String> {
+    let mut options = Options { install: false, only: None };
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match *word {
+            "--install" => options.install = true,
+            "--only" => {
+                let part = words.next().ok_or("--only needs the name of a part")?;
+                options.only = Some((*part).to_owned());
+            }
+            other => return Err(format!("acceptance: no such option: {other}")),
+        }
+    }
+    Ok(options)
+}
+
+impl Options {
+    fn wants(&self, part: &Part) -> bool {
+        self.only.as_deref().is_none_or(|only| only == part.name)
+    }
+}
+
+/// What is not there, in words.
+fn missing(root: &Path, parts: &[&Part]) -> Vec<String> {
+    let mut missing: Vec<String> =
+        missing_packages(parts).into_iter().map(|package| format!("Debian's package {package}")).collect();
+    if program("python3").is_none() {
+        missing.push("python3, 3.11 or later".to_owned());
+    }
+    if !venv_is_current(root) {
+        missing.push(format!("the Python packages of {REQUIREMENTS}, in {VENV}"));
+    }
+    missing
+}
+
+fn missing_packages(parts: &[&Part]) -> Vec<&'static str> {
+    let needed = parts.iter().flat_map(|part| part.programs);
+    let mut packages: Vec<&str> =
+        needed.filter(|needed| program(needed.name).is_none()).map(|needed| needed.package).collect();
+    packages.sort_unstable();
+    packages.dedup();
+    packages
+}
+
+fn install(root: &Path, packages: &[&str]) -> Result<(), Failure> {
+    if !packages.is_empty() {
+        let apt = |arguments: &[&str]| {
+            let mut command = Command::new("apt-get");
+            command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+            command
+        };
+        step("apt-get update", &mut apt(&["update", "--quiet"]))?;
+        let mut command = apt(&["install", "--yes", "--quiet", "--no-install-recommends"]);
+        step("apt-get install", command.args(packages))?;
+    }
+    if !venv_is_current(root) {
+        step("Python environment", Command::new("python3").args(["-m", "venv", "--clear", VENV]).current_dir(root))?;
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", REQUIREMENTS];
+        step("Python packages", Command::new(venv_python(root)).args(pip).current_dir(root))?;
+        // Written last: an installation that broke off is not taken for a whole one.
+        fs::copy(root.join(REQUIREMENTS), stamp(root))
+            .map_err(|error| Failure::Unable(format!("{}: {error}", stamp(root).display())))?;
+    }
+    Ok(())
+}
+
+/// Whether the environment runs and was made from the requirements as they are now.
+fn venv_is_current(root: &Path) -> bool {
+    let same = match (fs::read(root.join(REQUIREMENTS)), fs::read(stamp(root))) {
+        (Ok(wanted), Ok(installed)) => wanted == installed,
+        _ => false,
+    };
+    let recent = ["-c", "import sys; sys.exit(sys.version_info < (3, 11))"];
+    same && Command::new(venv_python(root))
+        .args(recent)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+fn stamp(root: &Path) -> PathBuf {
+    root.join(VENV).join("requirements.txt")
+}
+
+fn venv_python(root: &Path) -> PathBuf {
+    root.join(VENV).join("bin/python")
+}
+
+/// Where `cargo build --release` leaves the server.
+fn server(root: &Path) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder));
+    target.join("release/ringback")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_read_and_others_refused() {
+        let options = parse(&["--only", "wire", "--install"]).unwrap();
+        assert!(options.install);
+        assert_eq!(options.only.as_deref(), Some("wire"));
+        assert!(parse(&["--only"]).is_err());
+        assert!(parse(&["--quick"]).is_err());
+    }
+
+    #[test]
+    fn only_one_part_is_wanted_when_it_is_named() {
+        let options = parse(&["--only", "sipp"]).unwrap();
+        let wanted: Vec<&str> = PARTS.iter().filter(|part| options.wants(part)).map(|part| part.name).collect();
+        assert_eq!(wanted, ["sipp"]);
+    }
+
+    #[test]
+    fn a_folder_without_an_environment_lacks_it() {
+        let nowhere = Path::new("no such folder");
+        assert!(!venv_is_current(nowhere));
+        assert!(missing(nowhere, &[]).iter().any(|line| line.contains(REQUIREMENTS)));
+    }
+}
