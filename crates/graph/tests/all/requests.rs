@@ -1,6 +1,6 @@
 //! Bodies of requests: what is understood, what is ignored, and how a mistake is named.
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 use ringback_graph::path::Version::{Beta, V1};
 use ringback_graph::*;
 
@@ -129,121 +129,136 @@ fn where_a_body_is_optional_there_need_not_be_one() {
     assert_eq!(reject, Reject { reason: Some(RejectReason::Busy), callback_uri: Some("https://b".into()) });
 }
 
-fn check_error<T: std::fmt::Debug>(result: Result<T, BodyError>, message: Expect) {
-    message.assert_eq(&result.expect_err("refused").to_string());
+/// Every body with the words it is refused in.
+fn refusals<T: std::fmt::Debug>(parse: impl Fn(&str) -> Result<T, BodyError>, bodies: &[&str]) -> String {
+    let mut shown = String::new();
+    for body in bodies {
+        let error = parse(body).expect_err(body);
+        shown += &format!("{body}\n    {error}\n");
+    }
+    shown
 }
 
 #[test]
-fn mistakes_are_named_where_they_are() {
-    check_error(
-        create(""),
-        expect!["'callbackUri' is missing: expected the https address for notifications of this call."],
-    );
-    check_error(create("[]"), expect!["'(body)' is wrong: expected a JSON object, found a list."]);
-    check_error(
-        create("{\"callbackUri\":\"https://b\","),
-        expect!["The body is not valid JSON: EOF while parsing a value at line 1 column 27."],
-    );
-    check_error(
-        create(r#"{"callbackUri":""}"#),
-        expect!["'callbackUri' is missing: expected the https address for notifications of this call."],
-    );
-    check_error(
-        create(r#"{"callbackUri":["https://b"]}"#),
-        expect!["'callbackUri' is wrong: expected a string, found a list."],
-    );
-    check_error(
-        create(r#"{"callbackUri":"https://b"}"#),
-        expect![
-            "'mediaConfig' is missing: expected an object of type #microsoft.graph.serviceHostedMediaConfig or #microsoft.graph.appHostedMediaConfig."
-        ],
-    );
-    check_error(
-        create(r#"{"callbackUri":"https://b","mediaConfig":{"@odata.type":"mediaConfig"}}"#),
-        expect![
-            "'mediaConfig' is wrong: expected an object of type #microsoft.graph.serviceHostedMediaConfig or #microsoft.graph.appHostedMediaConfig, found an object."
-        ],
-    );
+fn mistakes_in_a_new_call_are_named_where_they_are() {
+    let whole =
+        ["", "[]", r#"{"callbackUri":"https://b","#, r#"{"callbackUri":""}"#, r#"{"callbackUri":["https://b"]}"#];
+    let media = [
+        r#"{"callbackUri":"https://b"}"#,
+        r#"{"callbackUri":"https://b","mediaConfig":"serviceHostedMediaConfig"}"#,
+        r#"{"callbackUri":"https://b","mediaConfig":{"@odata.type":"mediaConfig"}}"#,
+    ];
+    expect![[r#"
+
+            'callbackUri' is missing: expected the https address for notifications of this call.
+        []
+            '(body)' is wrong: expected a JSON object, found a list.
+        {"callbackUri":"https://b",
+            The body is not valid JSON: EOF while parsing a value at line 1 column 27.
+        {"callbackUri":""}
+            'callbackUri' is missing: expected the https address for notifications of this call.
+        {"callbackUri":["https://b"]}
+            'callbackUri' is wrong: expected a string, found a list.
+        {"callbackUri":"https://b"}
+            'mediaConfig' is missing: expected an object of type #microsoft.graph.serviceHostedMediaConfig or #microsoft.graph.appHostedMediaConfig.
+        {"callbackUri":"https://b","mediaConfig":"serviceHostedMediaConfig"}
+            'mediaConfig' is wrong: expected an object, found a string.
+        {"callbackUri":"https://b","mediaConfig":{"@odata.type":"mediaConfig"}}
+            'mediaConfig' is wrong: expected an object of type #microsoft.graph.serviceHostedMediaConfig or #microsoft.graph.appHostedMediaConfig, found another type.
+    "#]].assert_eq(&refusals(create, &[&whole[..], &media[..]].concat()));
     let with = |member: &str| create(&format!(r#"{{"callbackUri":"https://b","mediaConfig":{{}},{member}}}"#));
-    check_error(with(r#""targets":{}"#), expect!["'targets' is wrong: expected a list, found an object."]);
-    check_error(with(r#""targets":[null]"#), expect!["'targets[0]' is missing: expected an object with an identity."]);
-    check_error(
-        with(r#""targets":[{"identity":{"user":{"displayName":"x"}}}]"#),
-        expect!["'targets[0].identity' is missing: expected an identity such as user or phone, with an id."],
-    );
-    check_error(
-        with(r#""targets":[{"identity":{"phone":{"id":491234}}}]"#),
-        expect!["'targets[0].identity.phone.id' is wrong: expected a string, found a number."],
-    );
-    check_error(
-        with(r#""requestedModalities":["audio","smell"]"#),
-        expect![
-            "'requestedModalities[1]' is wrong: expected one of unknown, audio, video, videoBasedScreenSharing, data, found another word."
-        ],
-    );
-    check_error(
-        with(r#""requestedModalities":"audio""#),
-        expect!["'requestedModalities' is wrong: expected a list, found a string."],
-    );
-    check_error(play("{}"), expect!["'prompts' is missing: expected a list of prompts."]);
-    check_error(
-        play(r#"{"prompts":[{"mediaInfo":{"uri":"u"}},{"mediaInfo":{"uri":5}}]}"#),
-        expect!["'prompts[1].mediaInfo.uri' is wrong: expected a string, found a number."],
-    );
-    check_error(
-        play(r#"{"prompts":[{"mediaInfo":{}}]}"#),
-        expect!["'prompts[0].mediaInfo.uri' is missing: expected the address of a .wav file."],
-    );
-    check_error(
-        play(r#"{"prompts":[{}]}"#),
-        expect!["'prompts[0].mediaInfo' is missing: expected an object with a uri."],
-    );
-    check_error(
-        play(r#"{"prompts":[{"@odata.type":"textPrompt"}]}"#),
-        expect!["'prompts[0]' is wrong: expected an object of type #microsoft.graph.mediaPrompt, found an object."],
-    );
-    check_error(
-        play(r#"{"prompts":["https://x/y.wav"]}"#),
-        expect!["'prompts[0]' is wrong: expected an object, found a string."],
-    );
-    check_error(
-        play(r#"{"prompts":[],"clientContext":5}"#),
-        expect!["'clientContext' is wrong: expected a string, found a number."],
-    );
-    check_error(
-        PlayPrompt::parse(br#"{"prompts":[],"loop":"yes"}"#, Beta),
-        expect!["'loop' is wrong: expected true or false, found a string."],
-    );
-    check_error(
-        PlayPrompt::parse(br#"{"prompts":[{"mediaInfo":{"uri":"u"},"loop":1.5}]}"#, Beta),
-        expect!["'prompts[0].loop' is wrong: expected a whole number of 32 bits, found a fraction."],
-    );
-    check_error(
-        PlayPrompt::parse(br#"{"prompts":[{"mediaInfo":{"uri":"u"},"loop":3000000000}]}"#, Beta),
-        expect!["'prompts[0].loop' is wrong: expected a whole number of 32 bits, found a number."],
-    );
-    check_error(
-        Answer::parse(b"{}"),
-        expect![
-            "'mediaConfig' is missing: expected an object of type #microsoft.graph.serviceHostedMediaConfig or #microsoft.graph.appHostedMediaConfig."
-        ],
-    );
-    check_error(
-        Answer::parse(br#"{"mediaConfig":{},"participantCapacity":{}}"#),
-        expect!["'participantCapacity' is wrong: expected a whole number of 32 bits, found an object."],
-    );
-    check_error(
-        Reject::parse(br#"{"reason":"tired"}"#),
-        expect!["'reason' is wrong: expected one of none, busy, forbidden, found another word."],
-    );
-    check_error(
-        ContextOnly::parse(br#"{"clientContext":"\uD83D"}"#),
-        expect!["The body is not valid JSON: unexpected end of hex escape at line 1 column 25."],
-    );
-    check_error(
-        ContextOnly::parse(b"{\"clientContext\":\"\xFF\"}"),
-        expect!["The body is not valid JSON: invalid unicode code point at line 1 column 19."],
-    );
+    let members = [
+        r#""targets":{}"#,
+        r#""targets":[null]"#,
+        r#""targets":[{"identity":{"user":{"displayName":"x"}}}]"#,
+        r#""targets":[{"identity":{"phone":{"id":491234}}}]"#,
+        r#""requestedModalities":["audio","smell"]"#,
+        r#""requestedModalities":"audio""#,
+    ];
+    expect![[r#"
+        "targets":{}
+            'targets' is wrong: expected a list, found an object.
+        "targets":[null]
+            'targets[0]' is missing: expected an object with an identity.
+        "targets":[{"identity":{"user":{"displayName":"x"}}}]
+            'targets[0].identity' is missing: expected an identity such as user or phone, with an id.
+        "targets":[{"identity":{"phone":{"id":491234}}}]
+            'targets[0].identity.phone.id' is wrong: expected a string, found a number.
+        "requestedModalities":["audio","smell"]
+            'requestedModalities[1]' is wrong: expected one of unknown, audio, video, videoBasedScreenSharing, data, found another word.
+        "requestedModalities":"audio"
+            'requestedModalities' is wrong: expected a list, found a string.
+    "#]].assert_eq(&refusals(with, &members));
+}
+
+#[test]
+fn mistakes_in_a_prompt_are_named_where_they_are() {
+    let bodies = [
+        "{}",
+        r#"{"prompts":[{"mediaInfo":{"uri":"u"}},{"mediaInfo":{"uri":5}}]}"#,
+        r#"{"prompts":[{"mediaInfo":{}}]}"#,
+        r#"{"prompts":[{}]}"#,
+        r#"{"prompts":[{"@odata.type":"textPrompt"}]}"#,
+        r#"{"prompts":["https://x/y.wav"]}"#,
+        r#"{"prompts":[],"clientContext":5}"#,
+        r#"{"prompts":[],"loop":"yes"}"#,
+        r#"{"prompts":[{"mediaInfo":{"uri":"u"},"loop":1.5}]}"#,
+        r#"{"prompts":[{"mediaInfo":{"uri":"u"},"loop":3000000000}]}"#,
+    ];
+    expect![[r#"
+        {}
+            'prompts' is missing: expected a list of prompts.
+        {"prompts":[{"mediaInfo":{"uri":"u"}},{"mediaInfo":{"uri":5}}]}
+            'prompts[1].mediaInfo.uri' is wrong: expected a string, found a number.
+        {"prompts":[{"mediaInfo":{}}]}
+            'prompts[0].mediaInfo.uri' is missing: expected the address of a .wav file.
+        {"prompts":[{}]}
+            'prompts[0].mediaInfo' is missing: expected an object with a uri.
+        {"prompts":[{"@odata.type":"textPrompt"}]}
+            'prompts[0]' is wrong: expected an object of type #microsoft.graph.mediaPrompt, found another type.
+        {"prompts":["https://x/y.wav"]}
+            'prompts[0]' is wrong: expected an object, found a string.
+        {"prompts":[],"clientContext":5}
+            'clientContext' is wrong: expected a string, found a number.
+        {"prompts":[],"loop":"yes"}
+            'loop' is wrong: expected true or false, found a string.
+        {"prompts":[{"mediaInfo":{"uri":"u"},"loop":1.5}]}
+            'prompts[0].loop' is wrong: expected a whole number of 32 bits, found a fraction.
+        {"prompts":[{"mediaInfo":{"uri":"u"},"loop":3000000000}]}
+            'prompts[0].loop' is wrong: expected a whole number of 32 bits, found a number.
+    "#]]
+    .assert_eq(&refusals(|body| PlayPrompt::parse(body.as_bytes(), Beta), &bodies));
+}
+
+#[test]
+fn mistakes_in_other_bodies_are_named_where_they_are() {
+    let answer = |body: &str| Answer::parse(body.as_bytes());
+    let bodies = ["{}", r#"{"mediaConfig":{},"participantCapacity":{}}"#];
+    expect![[r#"
+        {}
+            'mediaConfig' is missing: expected an object of type #microsoft.graph.serviceHostedMediaConfig or #microsoft.graph.appHostedMediaConfig.
+        {"mediaConfig":{},"participantCapacity":{}}
+            'participantCapacity' is wrong: expected a whole number of 32 bits, found an object.
+    "#]].assert_eq(&refusals(answer, &bodies));
+    let reject = |body: &str| Reject::parse(body.as_bytes());
+    expect![[r#"
+        {"reason":"tired"}
+            'reason' is wrong: expected one of none, busy, forbidden, found another word.
+        {"reason":7}
+            'reason' is wrong: expected one of none, busy, forbidden, found a number.
+    "#]]
+    .assert_eq(&refusals(reject, &[r#"{"reason":"tired"}"#, r#"{"reason":7}"#]));
+    let context = |body: &str| ContextOnly::parse(body.as_bytes());
+    expect![[r#"
+        {"clientContext":"\uD83D"}
+            The body is not valid JSON: unexpected end of hex escape at line 1 column 25.
+        5
+            '(body)' is wrong: expected a JSON object, found a number.
+        {]
+            The body is not valid JSON: key must be a string at line 1 column 2.
+    "#]]
+    .assert_eq(&refusals(context, &[r#"{"clientContext":"\uD83D"}"#, "5", "{]"]));
+    assert!(ContextOnly::parse(b"{\"clientContext\":\"\xFF\"}").is_err(), "not UTF-8");
 }
 
 #[test]
