@@ -75,7 +75,8 @@ impl Conversation {
             && self.legs.iter().all(|leg| leg.phase == LegPhase::Ended)
     }
 
-    /// What an input makes true, or why it is refused. Pure; happenings are never refused.
+    /// What an input makes true, or why it is refused. Pure. Of happenings only an offered call, which
+    /// begins a conversation, can be refused.
     pub fn decide(&self, now: Now, input: Input) -> Result<Vec<Event>, Refusal> {
         match input {
             Input::PlaceCall(new) => verbs::place_call::decide(self, new),
@@ -247,6 +248,11 @@ impl Conversation {
         self.calls.iter().filter_map(Call::deadline).min()
     }
 
+    /// The last epoch that took the conversation over; none while its first owner has it.
+    pub(crate) fn epoch(&self) -> Option<Epoch> {
+        self.epoch
+    }
+
     pub(crate) fn has_begun(&self) -> bool {
         !self.calls.is_empty()
     }
@@ -288,6 +294,9 @@ impl Conversation {
     }
 
     fn begin(&mut self, begun: &Begun, direction: Direction, at: Now) {
+        if self.call(begun.call).is_some() || self.leg(begun.leg).is_some() {
+            return;
+        }
         let phase = match direction {
             Direction::Incoming => LegPhase::Offered,
             Direction::Outgoing => LegPhase::Placing,
@@ -307,8 +316,8 @@ impl Conversation {
                 *dialog = Some(String::from(text));
                 *decline = None;
             }
-            LegPhase::Ended => {}
-            phase => *phase = LegPhase::Up(String::from(text)),
+            phase @ (LegPhase::Accepting | LegPhase::Placing) => *phase = LegPhase::Up(String::from(text)),
+            LegPhase::Offered | LegPhase::Up(_) | LegPhase::Ended => {}
         }
     }
 
@@ -359,6 +368,9 @@ impl Conversation {
 
 impl Call {
     fn evolve(&mut self, at: Now, event: &Event) {
+        if self.is_over() {
+            return;
+        }
         match event {
             Event::AskRedirected { callback, .. } => {
                 if let CallState::Incoming { redirects, .. } = &mut self.state {
@@ -367,10 +379,16 @@ impl Call {
                 }
             }
             Event::CallAnswered { callback, until, .. } => {
-                self.callback.clone_from(callback);
-                self.state = CallState::Establishing { until: *until };
+                if let CallState::Incoming { .. } = self.state {
+                    self.callback.clone_from(callback);
+                    self.state = CallState::Establishing { until: *until };
+                }
             }
-            Event::CallEstablished { .. } => self.state = CallState::Established { audio: false },
+            Event::CallEstablished { .. } => {
+                if let CallState::Establishing { .. } = self.state {
+                    self.state = CallState::Established { audio: false };
+                }
+            }
             Event::AudioChanged { active, .. } => {
                 if let CallState::Established { audio } = &mut self.state {
                     *audio = *active;

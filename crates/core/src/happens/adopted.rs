@@ -1,5 +1,6 @@
 //! A new epoch takes the conversation over: what was bound to the old process is gone, and is told
-//! once (design promise 5). Legs that were up still owe their far end a BYE.
+//! once (design promise 5). Legs that were up still owe their far end a BYE. Adopting twice in one
+//! epoch, or what is over, makes nothing true.
 
 use alloc::string::ToString;
 use alloc::vec;
@@ -13,6 +14,9 @@ use crate::input::EndCause;
 use crate::result::ResultInfo;
 
 pub(crate) fn decide(conversation: &Conversation, epoch: Epoch) -> Vec<Event> {
+    if !conversation.has_begun() || conversation.is_over() || conversation.epoch() >= Some(epoch) {
+        return vec![];
+    }
     let mut events = vec![Event::Adopted { epoch }];
     for call in conversation.calls().filter(|call| !call.is_over()) {
         conversation.end_operations(call, &ResultInfo::operation_lost(), &mut events);

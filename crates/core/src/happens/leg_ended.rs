@@ -8,6 +8,7 @@ use crate::conversation::Conversation;
 use crate::event::Event;
 use crate::ids::LegId;
 use crate::input::EndCause;
+use crate::limits::RESULT_MESSAGE_CHARS;
 use crate::result::ResultInfo;
 
 pub(crate) fn decide(conversation: &Conversation, leg: LegId, cause: EndCause) -> Vec<Event> {
@@ -15,6 +16,10 @@ pub(crate) fn decide(conversation: &Conversation, leg: LegId, cause: EndCause) -
     if leg.phase == LegPhase::Ended {
         return vec![];
     }
+    let cause = match cause {
+        EndCause::Failed(why) => EndCause::Failed(why.chars().take(RESULT_MESSAGE_CHARS).collect()),
+        cause => cause,
+    };
     let result = ResultInfo::of_leg(&cause);
     let mut events = vec![Event::LegEnded { leg: leg.id, cause }];
     if let Ok(call) = conversation.live_call(leg.call) {

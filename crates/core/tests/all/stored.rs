@@ -1,0 +1,90 @@
+//! The stored form: each event as it is written, and read back. A change seen here is a change of
+//! [`Record::V`].
+
+use expect_test::expect;
+use ringback_core::{EndCause, Event, Input, PlayOutcome, Record, RejectReason, Tone, operations_of};
+
+use crate::world::*;
+
+/// Every event once, from three lives: talked, redirected and rejected, placed and adopted.
+fn records() -> Vec<Record> {
+    let talked = established().then([
+        keep_alive(),
+        subscribe(1),
+        tone(Tone::Tone5),
+        Input::PlayPrompt(ringback_core::PlayPrompt { client_context: Some("📞".to_owned()), ..prompts(2) }).into(),
+        play(3),
+        finished(2, PlayOutcome::Unavailable("404".to_owned())),
+        hang_up(),
+        leg_ended(EndCause::LocalHangUp),
+    ]);
+    let rejected = incoming().then([
+        ask_redirected("https://other/calls"),
+        reject(RejectReason::Busy),
+        leg_ended(EndCause::Declined(486)),
+    ]);
+    let adopted = placing().then([adopt(2)]);
+    [talked, rejected, adopted].iter().flat_map(Given::records).collect()
+}
+
+#[test]
+fn the_stored_form() {
+    let stored: Vec<String> = records().iter().map(|record| serde_json::to_string(record).unwrap()).collect();
+    expect![[r#"
+        {"v":1,"at":1767225601000000,"events":[{"event":"callOffered","call":"00000000-0000-0000-0000-00000000ca11","leg":"00000000-0000-0000-0000-0000000001e6","app":"app","tenant":"tenant","callback":"https://bot/calls","source":{"kind":"user","id":"1001"},"target":{"kind":"application","id":"app"},"me":"00000000-0000-0000-0000-000000000b07","them":"00000000-0000-0000-0000-00000000face","until":1767225615000000}]}
+        {"v":1,"at":1767225602000000,"events":[{"event":"callAnswered","call":"00000000-0000-0000-0000-00000000ca11","callback":"https://bot/calls","until":1767225634000000}]}
+        {"v":1,"at":1767225603000000,"events":[{"event":"legAnswered","leg":"00000000-0000-0000-0000-0000000001e6","dialog":"dialog"},{"event":"callEstablished","call":"00000000-0000-0000-0000-00000000ca11"},{"event":"audioChanged","call":"00000000-0000-0000-0000-00000000ca11","active":true}]}
+        {"v":1,"at":1767225604000000,"events":[{"event":"callKeptAlive","call":"00000000-0000-0000-0000-00000000ca11"}]}
+        {"v":1,"at":1767225605000000,"events":[{"event":"operationStarted","call":"00000000-0000-0000-0000-00000000ca11","operation":{"id":"00000000-0000-0000-0000-0f0000000001","status":"completed","result":{"code":200,"subcode":0,"message":"Action completed successfully."},"kind":"subscribeToTone"}}]}
+        {"v":1,"at":1767225606000000,"events":[{"event":"toneHeard","call":"00000000-0000-0000-0000-00000000ca11","sequence":1,"tone":"tone5"}]}
+        {"v":1,"at":1767225607000000,"events":[{"event":"operationStarted","call":"00000000-0000-0000-0000-00000000ca11","operation":{"id":"00000000-0000-0000-0000-0f0000000002","clientContext":"📞","status":"running","kind":"playPrompt","prompts":[{"uri":"https://bot/2.wav"}],"repeat":"once"}}]}
+        {"v":1,"at":1767225608000000,"events":[{"event":"operationStarted","call":"00000000-0000-0000-0000-00000000ca11","operation":{"id":"00000000-0000-0000-0000-0f0000000003","status":"notStarted","kind":"playPrompt","prompts":[{"uri":"https://bot/3.wav"}],"repeat":"once"}}]}
+        {"v":1,"at":1767225609000000,"events":[{"event":"operationEnded","call":"00000000-0000-0000-0000-00000000ca11","operation":"00000000-0000-0000-0000-0f0000000002","status":"failed","result":{"code":400,"subcode":8536,"message":"Action failed, the audio file could not be downloaded: 404"}},{"event":"operationBegan","call":"00000000-0000-0000-0000-00000000ca11","operation":"00000000-0000-0000-0000-0f0000000003"}]}
+        {"v":1,"at":1767225610000000,"events":[{"event":"callTerminating","call":"00000000-0000-0000-0000-00000000ca11"},{"event":"operationEnded","call":"00000000-0000-0000-0000-00000000ca11","operation":"00000000-0000-0000-0000-0f0000000003","status":"failed","result":{"code":400,"subcode":8508,"message":"Action failed, the operation was cancelled."}},{"event":"callTerminated","call":"00000000-0000-0000-0000-00000000ca11","result":{"code":200,"subcode":7000,"message":"The call was ended by the bot. DiagCode: 200#7000.@"}},{"event":"legReleased","leg":"00000000-0000-0000-0000-0000000001e6"}]}
+        {"v":1,"at":1767225611000000,"events":[{"event":"legEnded","leg":"00000000-0000-0000-0000-0000000001e6","cause":"localHangUp"}]}
+        {"v":1,"at":1767225601000000,"events":[{"event":"callOffered","call":"00000000-0000-0000-0000-00000000ca11","leg":"00000000-0000-0000-0000-0000000001e6","app":"app","tenant":"tenant","callback":"https://bot/calls","source":{"kind":"user","id":"1001"},"target":{"kind":"application","id":"app"},"me":"00000000-0000-0000-0000-000000000b07","them":"00000000-0000-0000-0000-00000000face","until":1767225615000000}]}
+        {"v":1,"at":1767225602000000,"events":[{"event":"askRedirected","call":"00000000-0000-0000-0000-00000000ca11","callback":"https://other/calls"}]}
+        {"v":1,"at":1767225603000000,"events":[{"event":"callTerminated","call":"00000000-0000-0000-0000-00000000ca11","result":{"code":403,"subcode":0,"message":"The call was rejected by the bot. DiagCode: 403#0.@"}},{"event":"legReleased","leg":"00000000-0000-0000-0000-0000000001e6","decline":486}]}
+        {"v":1,"at":1767225604000000,"events":[{"event":"legEnded","leg":"00000000-0000-0000-0000-0000000001e6","cause":{"declined":486}}]}
+        {"v":1,"at":1767225601000000,"events":[{"event":"callPlaced","call":"00000000-0000-0000-0000-00000000ca11","leg":"00000000-0000-0000-0000-0000000001e6","app":"app","tenant":"tenant","callback":"https://bot/calls","source":{"kind":"application","id":"app"},"target":{"kind":"user","id":"1001"},"me":"00000000-0000-0000-0000-000000000b07","them":"00000000-0000-0000-0000-00000000face","until":1767225660000000}]}
+        {"v":1,"at":1767225602000000,"events":[{"event":"adopted","epoch":2},{"event":"callTerminated","call":"00000000-0000-0000-0000-00000000ca11","result":{"code":500,"subcode":1005,"message":"The server was restarted during the call. DiagCode: 500#1005.@"}},{"event":"legEnded","leg":"00000000-0000-0000-0000-0000000001e6","cause":{"failed":"restart"}}]}"#]].assert_eq(&stored.join("\n"));
+}
+
+#[test]
+fn what_is_stored_is_read_back() {
+    for record in records() {
+        let text = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+    }
+}
+
+#[test]
+fn each_cause_and_each_key_is_read_back() {
+    let causes = [
+        EndCause::FarHangUp,
+        EndCause::Cancelled,
+        EndCause::Busy,
+        EndCause::NoAnswer,
+        EndCause::Unreachable,
+        EndCause::Declined(488),
+        EndCause::LocalHangUp,
+        EndCause::MediaTimeout,
+        EndCause::Failed("no \"port\" is free\n📞".to_owned()),
+    ];
+    let causes = causes.map(|cause| Event::LegEnded { leg: LEG, cause });
+    let keys = [Tone::Tone0, Tone::Tone9, Tone::Star, Tone::Pound, Tone::A, Tone::D, Tone::Flash];
+    let keys = keys.map(|tone| Event::ToneHeard { call: CALL, sequence: i64::MAX, tone });
+    for event in causes.into_iter().chain(keys) {
+        let text = serde_json::to_string(&event).unwrap();
+        assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
+    }
+}
+
+#[test]
+fn operations_forgotten_by_the_state_are_read_from_the_log() {
+    let records = established().then((1..=250).map(subscribe)).then([play(251)]).records();
+    let operations = operations_of(CALL, records.iter().flat_map(|record| &record.events));
+    let ids: Vec<_> = operations.iter().map(|operation| operation.id).collect();
+    assert_eq!(ids, (1..=251).map(operation).collect::<Vec<_>>());
+    assert_eq!(operations_of(STRANGER, records.iter().flat_map(|record| &record.events)), vec![]);
+}
