@@ -1,1 +1,22 @@
-//! Placeholder.
+//! Before the packet: SIP phones and trunks, the session descriptions they exchange, and a
+//! scripted phone. Makes *legs*: connections to one far end, whose audio the media room carries.
+//! Knows no bot, no conversation and no prompt.
+
+mod dialog;
+mod digest;
+pub mod limits;
+//PHONE pub mod phone;
+mod registrar;
+mod sdp;
+mod sip;
+mod sources;
+
+pub use digest::ha1;
+pub use ringback_media::LegId;
+pub use sip::{
+    Destination, EndCause, Incoming, LegEvent, LegSink, Peer, Place, Sip, SipConfig, SipDirectory, SipError,
+};
+
+/// The tracing directive without which the SIP library writes whole messages, credentials and
+/// numbers included, at INFO. Must be part of every filter.
+pub const QUIET_SIP_LIBRARY: &str = "rsipstack=warn";

@@ -1,0 +1,296 @@
+//! Digest authentication, server side (RFC 2617 and RFC 7616 with MD5, as phones speak it).
+//! Knows header values and user names; no messages, no sockets, no clock, no passwords (only
+//! `md5(user:realm:password)`).
+//!
+//! Nonces are ours and kept nowhere: a time and an HMAC over it and the source's address under a
+//! key drawn at start. A correct answer to a nonce that is too old, or of an earlier process, is
+//! told `stale=true`, so that the phone tries again by itself.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::{hmac, rand};
+use md5::{Digest as _, Md5};
+
+use crate::limits;
+
+/// `md5(user:realm:password)` in lower-case hexadecimal: what [`crate::SipDirectory::ha1`] gives
+/// for a user, so that no password need be kept (RFC 2617 §3.2.2.2).
+pub fn ha1(user: &str, realm: &str, password: &str) -> String {
+    md5_hex(&[user, realm, password])
+}
+
+/// The response a client owes to a challenge (RFC 2617 §3.2.2.1). `qop` is `(nc, cnonce)` where
+/// the challenge offered `qop="auth"`.
+pub(crate) fn response(ha1: &str, nonce: &str, method: &str, uri: &str, qop: Option<(&str, &str)>) -> String {
+    let ha2 = md5_hex(&[method, uri]);
+    match qop {
+        Some((nc, cnonce)) => md5_hex(&[ha1, nonce, nc, cnonce, "auth", &ha2]),
+        None => md5_hex(&[ha1, nonce, &ha2]),
+    }
+}
+
+/// The parameters of a `Digest …` header value, names in lower case, values without quotes.
+/// `None` when it is not one, or longer than [`limits::MAX_AUTHORIZATION`].
+pub(crate) fn parameters(value: &str) -> Option<HashMap<String, String>> {
+    if value.len() > limits::MAX_AUTHORIZATION {
+        return None;
+    }
+    let (scheme, mut rest) = value.trim().split_once(char::is_whitespace)?;
+    if !scheme.eq_ignore_ascii_case("digest") {
+        return None;
+    }
+    let mut found = HashMap::new();
+    loop {
+        rest = rest.trim_start_matches([' ', '\t', ',']);
+        if rest.is_empty() {
+            return Some(found);
+        }
+        let (name, after) = rest.split_once('=')?;
+        let (text, after) = parameter_value(after.trim_start())?;
+        found.insert(name.trim().to_ascii_lowercase(), text);
+        rest = after;
+    }
+}
+
+/// One token or quoted string, and what follows it.
+fn parameter_value(from: &str) -> Option<(String, &str)> {
+    let Some(quoted) = from.strip_prefix('"') else {
+        let end = from.find(',').unwrap_or(from.len());
+        return Some((from[..end].trim().to_owned(), &from[end..]));
+    };
+    let mut text = String::new();
+    let mut chars = quoted.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' => return Some((text, &quoted[at + 1..])),
+            '\\' => text.push(chars.next()?.1),
+            _ => text.push(c),
+        }
+    }
+    None
+}
+
+/// What became of a request's credentials.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// They are this user's.
+    Granted(String),
+    /// They are right, but for a nonce that is not (or no longer) ours: challenge with `stale`.
+    Stale,
+    /// Missing, malformed, for another realm, of an unknown user, or wrong. Never says which.
+    Refused,
+}
+
+/// Challenges requests and judges the answers.
+pub(crate) struct Challenger {
+    realm: String,
+    opaque: String,
+    key: hmac::Key,
+}
+
+impl Challenger {
+    /// A challenger with a fresh random key.
+    pub(crate) fn new(realm: &str) -> Challenger {
+        let mut seed = [0u8; 32];
+        // The system's generator does not fail once a process runs; without it nothing is safe.
+        rand::fill(&mut seed).expect("the system gives random bytes");
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &seed);
+        let opaque = hex(&hmac::sign(&key, b"opaque").as_ref()[..8]);
+        Challenger { realm: realm.to_owned(), opaque, key }
+    }
+
+    /// The value of a `WWW-Authenticate` header for a request from `source` at `now` (time since
+    /// start).
+    pub(crate) fn challenge(&self, source: IpAddr, now: Duration, stale: bool) -> String {
+        format!(
+            "Digest realm=\"{}\", nonce=\"{}\", opaque=\"{}\", algorithm=MD5, qop=\"auth\"{}",
+            self.realm,
+            self.nonce(source, now.as_millis() as u64),
+            self.opaque,
+            if stale { ", stale=true" } else { "" },
+        )
+    }
+
+    /// Judges an `Authorization` value. `find` gives a user's HA1; an unknown user costs the same
+    /// work as a known one.
+    pub(crate) fn judge(
+        &self,
+        value: &str,
+        method: &str,
+        source: IpAddr,
+        now: Duration,
+        find: impl FnOnce(&str) -> Option<String>,
+    ) -> Verdict {
+        let Some(given) = parameters(value) else {
+            return Verdict::Refused;
+        };
+        let get = |name: &str| given.get(name).map(String::as_str).unwrap_or_default();
+        let algorithm = get("algorithm");
+        let known_algorithm = algorithm.is_empty() || algorithm.eq_ignore_ascii_case("md5");
+        let qop = match get("qop") {
+            "" => None,
+            "auth" => Some((get("nc"), get("cnonce"))),
+            _ => return Verdict::Refused,
+        };
+        let user = get("username");
+        let found = find(user);
+        let known = found.is_some();
+        let ha1 = found.unwrap_or_else(|| hex(&hmac::sign(&self.key, user.as_bytes()).as_ref()[..16]));
+        let expected = response(&ha1, get("nonce"), method, get("uri"), qop);
+        let right = equal(&expected, &get("response").to_ascii_lowercase());
+        if !(right && known && known_algorithm && get("realm") == self.realm) {
+            return Verdict::Refused;
+        }
+        let ours = self.is_fresh(get("nonce"), source, now) && get("opaque") == self.opaque;
+        if ours { Verdict::Granted(user.to_owned()) } else { Verdict::Stale }
+    }
+
+    fn nonce(&self, source: IpAddr, millis: u64) -> String {
+        let signed = format!("{millis:016x}{source}");
+        let tag = hmac::sign(&self.key, signed.as_bytes());
+        format!("{millis:016x}{}", hex(&tag.as_ref()[..16]))
+    }
+
+    fn is_fresh(&self, nonce: &str, source: IpAddr, now: Duration) -> bool {
+        let Some(made) = nonce.get(..16).and_then(|t| u64::from_str_radix(t, 16).ok()) else {
+            return false;
+        };
+        let age = (now.as_millis() as u64).checked_sub(made);
+        age.is_some_and(|age| u128::from(age) <= limits::NONCE_LIFE.as_millis())
+            && equal(&self.nonce(source, made), nonce)
+    }
+}
+
+fn equal(a: &str, b: &str) -> bool {
+    verify_slices_are_equal(a.as_bytes(), b.as_bytes()).is_ok()
+}
+
+fn md5_hex(parts: &[&str]) -> String {
+    let mut hash = Md5::new();
+    for (index, part) in parts.iter().enumerate() {
+        if index > 0 {
+            hash.update(b":");
+        }
+        hash.update(part.as_bytes());
+    }
+    hex(&hash.finalize())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 9));
+    const NOW: Duration = Duration::from_secs(1_000);
+
+    fn answer(challenge: &str, user: &str, password: &str, method: &str, qop: bool) -> String {
+        let asked = parameters(challenge).unwrap();
+        let (realm, nonce) = (&asked["realm"], &asked["nonce"]);
+        let uri = "sip:ringback";
+        let with = qop.then_some(("00000001", "c0ffee"));
+        let response = response(&ha1(user, realm, password), nonce, method, uri, with);
+        let tail = if qop { ", qop=auth, nc=00000001, cnonce=\"c0ffee\"" } else { "" };
+        format!(
+            "Digest username=\"{user}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", \
+             response=\"{response}\", algorithm=MD5, opaque=\"{}\"{tail}",
+            asked["opaque"]
+        )
+    }
+
+    fn directory(user: &str) -> Option<String> {
+        (user == "1001").then(|| ha1("1001", "ringback", "secret"))
+    }
+
+    fn judge(challenger: &Challenger, value: &str, method: &str, from: IpAddr, now: Duration) -> Verdict {
+        challenger.judge(value, method, from, now, directory)
+    }
+
+    #[test]
+    fn the_example_of_rfc_2617() {
+        let ha1 = ha1("Mufasa", "testrealm@host.com", "Circle Of Life");
+        let nonce = "dcd98b7102dd2f0e8b11d0f600bfb0c093";
+        let qop = Some(("00000001", "0a4f113b"));
+        let given = response(&ha1, nonce, "GET", "/dir/index.html", qop);
+        assert_eq!(given, "6629fae49393a05397450978507c4ef1");
+    }
+
+    #[test]
+    fn right_credentials_are_granted_with_and_without_qop() {
+        let challenger = Challenger::new("ringback");
+        let challenge = challenger.challenge(HERE, NOW, false);
+        for qop in [true, false] {
+            let value = answer(&challenge, "1001", "secret", "REGISTER", qop);
+            let verdict = judge(&challenger, &value, "REGISTER", HERE, NOW);
+            assert_eq!(verdict, Verdict::Granted("1001".into()));
+        }
+    }
+
+    #[test]
+    fn wrong_ones_are_refused_whoever_sends_them() {
+        let challenger = Challenger::new("ringback");
+        let challenge = challenger.challenge(HERE, NOW, false);
+        let good = answer(&challenge, "1001", "secret", "REGISTER", true);
+        for bad in [
+            answer(&challenge, "1001", "wrong", "REGISTER", true),
+            answer(&challenge, "nobody", "secret", "REGISTER", true),
+            good.replace("realm=\"ringback\"", "realm=\"other\""),
+            good.replace("algorithm=MD5", "algorithm=SHA-256"),
+            good.replace("qop=auth", "qop=auth-int"),
+            good.replace("Digest", "Basic"),
+            String::new(),
+        ] {
+            assert_eq!(judge(&challenger, &bad, "REGISTER", HERE, NOW), Verdict::Refused, "{bad}");
+        }
+        assert_eq!(judge(&challenger, &good, "INVITE", HERE, NOW), Verdict::Refused);
+    }
+
+    #[test]
+    fn a_nonce_is_good_for_its_time_its_source_and_its_maker() {
+        let challenger = Challenger::new("ringback");
+        let value = answer(&challenger.challenge(HERE, NOW, false), "1001", "secret", "INVITE", true);
+        let late = NOW + limits::NONCE_LIFE + Duration::from_millis(1);
+        assert_eq!(judge(&challenger, &value, "INVITE", HERE, late), Verdict::Stale);
+        assert_eq!(judge(&challenger, &value, "INVITE", THERE, NOW), Verdict::Stale);
+        assert_eq!(judge(&Challenger::new("ringback"), &value, "INVITE", HERE, NOW), Verdict::Stale);
+        let before = NOW - Duration::from_secs(1);
+        assert_eq!(judge(&challenger, &value, "INVITE", HERE, before), Verdict::Stale);
+    }
+
+    #[test]
+    fn another_opaque_is_not_ours() {
+        let challenger = Challenger::new("ringback");
+        let value = answer(&challenger.challenge(HERE, NOW, false), "1001", "secret", "INVITE", true);
+        let value = value.replace(&format!("opaque=\"{}\"", challenger.opaque), "opaque=\"x\"");
+        assert_eq!(judge(&challenger, &value, "INVITE", HERE, NOW), Verdict::Stale);
+    }
+
+    #[test]
+    fn quoting_is_understood() {
+        let found = parameters(r#"Digest a="x, \"y\"",b = plain , c="""#).unwrap();
+        assert_eq!((found["a"].as_str(), found["b"].as_str(), found["c"].as_str()), ("x, \"y\"", "plain", ""));
+        assert!(parameters("Digest a=\"open").is_none());
+        assert!(parameters(&format!("Digest a=\"{}\"", "x".repeat(limits::MAX_AUTHORIZATION))).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn no_value_panics_or_is_granted(value in "(Digest )?[ -~é]{0,300}") {
+            let challenger = Challenger::new("ringback");
+            prop_assert_eq!(judge(&challenger, &value, "INVITE", HERE, NOW), Verdict::Refused);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Every bound of this room: its name, its number, and why that number.
+
+use std::time::Duration;
+
+/// Legs alive at once, those being taken down included. The default media port range carries
+/// 1,000; one core carries about 1,800 duplex G.711 calls, so this is never the first bound met.
+pub const MAX_LEGS: usize = 4_000;
+
+/// SIP transactions held at once, answered ones that still absorb retransmissions (32 s)
+/// included. A call needs about six in its life; at about 2 KiB each this is 40 MiB. Beyond it
+/// new requests get 503.
+pub const MAX_TRANSACTIONS: usize = 20_000;
+
+/// Seconds a refused peer is asked to wait (`Retry-After`) when a bound above is met.
+pub const RETRY_AFTER_SECONDS: u32 = 5;
+
+/// Datagrams taken from the socket and not yet handled. The SIP library's queues have no bound
+/// of their own; a datagram beyond this one is dropped, as a full socket buffer would do.
+pub const MAX_DATAGRAMS_WAITING: u64 = 4_096;
+
+/// How long no datagram may be handled before the count of waiting ones is taken to be wrong
+/// (datagrams that do not parse are never reported as handled) and starts anew.
+pub const DATAGRAM_COUNT_RESET: Duration = Duration::from_millis(100);
+
+/// In-dialog requests waiting for their leg. A peer has one or two in flight; a third is already
+/// strange.
+pub const MAX_REQUESTS_WAITING: usize = 8;
+
+/// Messages of one INVITE transaction waiting for its leg.
+pub const MAX_INVITE_EVENTS: usize = 16;
+
+/// Longest session description read, in bytes. Phones send about 1 KiB.
+pub const MAX_SDP: usize = 16 * 1024;
+
+/// Media lines in a session description. Phones offer one to four.
+pub const MAX_MEDIA_LINES: usize = 32;
+
+/// Longest `Authorization` value read, in bytes. Phones send about 300.
+pub const MAX_AUTHORIZATION: usize = 2_048;
+
+/// How long a nonce is good. Short, because within it an eavesdropper at the same address could
+/// repeat a request; phones take a fresh one without asking their user (`stale=true`).
+pub const NONCE_LIFE: Duration = Duration::from_secs(60);
+
+/// Requests without good credentials that one source may send at once. A call or registration
+/// that then authenticates gives its share back.
+pub const SOURCE_BURST: u32 = 200;
+
+/// How many such requests a source regains each second: enough for phones behind one address,
+/// too few to guess passwords.
+pub const SOURCE_REFILL_PER_SECOND: u32 = 20;
+
+/// Sources remembered. Those beyond share one allowance until others have refilled (10 s).
+pub const MAX_SOURCES: usize = 10_000;
+
+/// Longest registration granted, so that a restart, which forgets bindings, heals in two minutes.
+pub const MAX_EXPIRES_SECONDS: u32 = 120;
+
+/// Shortest registration granted; below it the answer is 423 (RFC 3261 §10.3).
+pub const MIN_EXPIRES_SECONDS: u32 = 10;
+
+/// Places one user may be registered at.
+pub const MAX_BINDINGS_PER_USER: usize = 8;
+
+/// Users with bindings. Only users of the directory get this far.
+pub const MAX_REGISTERED_USERS: usize = 100_000;
+
+/// Longest contact address kept, in bytes.
+pub const MAX_CONTACT: usize = 512;
+
+/// How long a placed call waits for any response. The INVITE was then sent five times; a phone
+/// that is there answers the first within 200 ms (RFC 3261 §17.2.1).
+pub const FIRST_RESPONSE: Duration = Duration::from_secs(10);
+
+/// How long a call may ring, either way, before it is given up. Below the 180 s of Timer C, at
+/// which proxies give up by themselves (RFC 3261 §16.6).
+pub const RING_LIMIT: Duration = Duration::from_secs(170);
+
+/// How long signalling that is no longer waited for (a CANCEL, a BYE) may take: 64 × T1, after
+/// which its transaction is over (RFC 3261 §17.1).
+pub const AFTERMATH: Duration = Duration::from_secs(33);
+
+/// How long a host name of a called address may take to resolve.
+pub const RESOLVE_LIMIT: Duration = Duration::from_secs(5);
+
+/// What a BYE sent after a restart adds to the recorded sequence number: more than a call ever
+/// counts, since requests sent after the recording are unknown.
+pub const RESTART_CSEQ_STEP: u32 = 1_000;
+
+/// Dialogs taken down after a restart at once; the others wait for their turn.
+pub const MAX_RESTART_BYES: usize = 64;

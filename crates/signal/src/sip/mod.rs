@@ -1,0 +1,318 @@
+//! The SIP user agent and registrar. This file: what the rest of Ringback sees of it, and what its
+//! parts share. `dispatch` sorts requests, `incoming` and `placed` bring a call up, `call` carries
+//! it until it ends, `leg` is what they have in common, `wire` hides the SIP library.
+
+mod call;
+mod dispatch;
+mod incoming;
+mod leg;
+pub(crate) mod message;
+mod placed;
+mod socket;
+pub(crate) mod wire;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use ringback_media::{LegId, Media};
+use rsipstack::transaction::transaction::Transaction;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc, watch};
+
+use crate::dialog::Dialog;
+use crate::digest::Challenger;
+use crate::limits;
+use crate::registrar::Registrar;
+use crate::sources::Sources;
+use leg::Orders;
+use wire::Wire;
+
+/// Where and as whom to speak SIP.
+#[derive(Clone, Debug)]
+pub struct SipConfig {
+    /// The UDP address to listen at; port 0 picks one.
+    pub bind: SocketAddr,
+    /// The address others reach us at, where it is not `bind`'s: goes into `Via`, `Contact` and
+    /// session descriptions.
+    pub public_address: Option<IpAddr>,
+    /// The realm of digest authentication.
+    pub realm: String,
+    /// `User-Agent`.
+    pub user_agent: String,
+}
+
+/// Who may do what. Answered from memory; must not block.
+pub trait SipDirectory: Send + Sync + 'static {
+    /// `md5(user:realm:password)` in hexadecimal of a user who may register and call, see
+    /// [`crate::ha1`].
+    fn ha1(&self, user: &str) -> Option<String>;
+    /// The name of the trunk whose address this is.
+    fn trunk_of(&self, source: SocketAddr) -> Option<String>;
+    /// Whether the peer is behind a NAT: its signalling and media go where they come from.
+    fn nat(&self, peer: &Peer) -> bool;
+}
+
+/// Who is at the far end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Peer {
+    /// A user of the directory, by name.
+    User(String),
+    /// A trunk, by name.
+    Trunk(String),
+}
+
+/// Whom to call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// A user of the directory, where they are registered.
+    User(String),
+    /// A number through a trunk.
+    Trunk {
+        /// The trunk's name.
+        name: String,
+        /// Its address.
+        address: SocketAddr,
+        /// The number, as the trunk wants it.
+        number: String,
+    },
+    /// A `sip:` address.
+    Uri(String),
+}
+
+/// A call to place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Whom to call.
+    pub to: Destination,
+    /// The user part of `From`.
+    pub from_user: String,
+    /// The display name of `From`.
+    pub from_display: Option<String>,
+}
+
+/// A call that comes in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incoming {
+    /// Whom it comes from, as proven by password or address.
+    pub peer: Peer,
+    /// The caller: a user's name, or the number a trunk states.
+    pub from: String,
+    /// The caller's display name, as stated.
+    pub from_display: Option<String>,
+    /// Whom they call: the user part of the request's address.
+    pub called: String,
+}
+
+/// What becomes of a leg.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LegEvent {
+    /// First event of an incoming leg, whose id is new. The far end is told that it rings.
+    Incoming(Incoming),
+    /// A placed leg rings at the far end.
+    Ringing,
+    /// The call is up both ways and its media connected.
+    Answered {
+        /// Opaque text, good for [`Sip::hang_up_after_restart`].
+        dialog: String,
+    },
+    /// The far end put us on hold (no media wanted from us), or took us off.
+    Held(bool),
+    /// The leg is over. Exactly once, last.
+    Ended(EndCause),
+}
+
+/// Why a leg ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndCause {
+    /// The far end hung up.
+    FarHangUp,
+    /// The caller gave up before an answer.
+    Cancelled,
+    /// The far end is busy (486, 600).
+    Busy,
+    /// It rang until the ring limit.
+    NoAnswer,
+    /// Not registered, no response, or 404, 408, 480.
+    Unreachable,
+    /// The far end answered with this other final status.
+    Declined(u16),
+    /// We hung up, cancelled or declined.
+    LocalHangUp,
+    /// Nothing was heard for too long. Never told by this room; for its users.
+    MediaTimeout,
+    /// Something else, in words for an operator, without numbers or names of people.
+    Failed(String),
+}
+
+/// Hears what becomes of legs. Called on the signalling tasks; must not block.
+pub trait LegSink: Send + Sync + 'static {
+    /// See [`LegEvent`].
+    fn leg(&self, leg: LegId, event: LegEvent);
+}
+
+/// Why signalling did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum SipError {
+    /// The address cannot be listened at.
+    #[error("cannot listen for SIP at {address}: {source}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// The far end's half of a dialog: `Call-ID` and our own tag.
+type DialogKey = (String, String);
+
+/// What the parts share.
+pub(crate) struct Core {
+    config: SipConfig,
+    media: Media,
+    directory: Arc<dyn SipDirectory>,
+    sink: Arc<dyn LegSink>,
+    wire: Wire,
+    started: Instant,
+    challenger: Challenger,
+    sources: Mutex<Sources>,
+    registrar: Mutex<Registrar>,
+    legs: Mutex<HashMap<LegId, watch::Sender<Orders>>>,
+    dialogs: Mutex<HashMap<DialogKey, mpsc::Sender<Transaction>>>,
+    slots: Arc<Semaphore>,
+    restart_slots: Semaphore,
+}
+
+/// A lock whose holder cannot leave half-done work behind: a panic while it is held is no reason
+/// for others to stop.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Core {
+    /// Time since start.
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+/// A running SIP user agent. Clones are the same one. Commands are one-way and do not block; what
+/// becomes of them is told to the [`LegSink`].
+#[derive(Clone)]
+pub struct Sip {
+    core: Arc<Core>,
+    runtime: Handle,
+}
+
+impl Sip {
+    /// Starts to listen. Must be called within a tokio runtime, which then carries all calls.
+    pub async fn start(
+        config: SipConfig,
+        media: Media,
+        directory: Arc<dyn SipDirectory>,
+        sink: Arc<dyn LegSink>,
+    ) -> Result<Sip, SipError> {
+        let opened = Wire::open(config.bind, config.public_address, &config.user_agent).await;
+        let (wire, requests) = opened.map_err(|source| SipError::Bind { address: config.bind, source })?;
+        let core = Arc::new(Core {
+            challenger: Challenger::new(&config.realm),
+            config,
+            media,
+            directory,
+            sink,
+            wire,
+            started: Instant::now(),
+            sources: Mutex::default(),
+            registrar: Mutex::default(),
+            legs: Mutex::default(),
+            dialogs: Mutex::default(),
+            slots: Arc::new(Semaphore::new(limits::MAX_LEGS)),
+            restart_slots: Semaphore::new(limits::MAX_RESTART_BYES),
+        });
+        tokio::spawn(dispatch::serve(Arc::downgrade(&core), requests));
+        let runtime = Handle::current();
+        Ok(Sip { core, runtime })
+    }
+
+    /// The address listened at.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.core.wire.bound
+    }
+
+    /// Places a call; `leg` must be new.
+    pub fn place(&self, leg: LegId, place: Place) {
+        let core = self.core.clone();
+        let Ok(slot) = core.slots.clone().try_acquire_owned() else {
+            let cause = EndCause::Failed("too many calls at once".to_owned());
+            core.sink.leg(leg, LegEvent::Ended(cause));
+            return;
+        };
+        let Some(leg) = placed::enrol(&core, leg, slot) else {
+            tracing::error!(%leg, "a leg was placed twice");
+            return;
+        };
+        self.runtime.spawn(placed::run(leg, place));
+    }
+
+    /// Answers an incoming leg.
+    pub fn accept(&self, leg: LegId) {
+        self.order(leg, |orders| orders.accept = true);
+    }
+
+    /// Refuses an incoming leg with a status of 300 to 699; others become 603.
+    pub fn decline(&self, leg: LegId, status: u16) {
+        let status = if (300..700).contains(&status) { status } else { 603 };
+        self.order(leg, |orders| orders.decline = Some(status));
+    }
+
+    /// Ends a leg in whatever state it is.
+    pub fn hang_up(&self, leg: LegId) {
+        self.order(leg, |orders| orders.hang_up = true);
+    }
+
+    /// Ends the dialog that a [`LegEvent::Answered`] of an earlier process named, if it still is.
+    /// Best effort: a BYE, repeated until answered or for 32 s.
+    pub fn hang_up_after_restart(&self, dialog: &str) {
+        let Some(mut dialog) = Dialog::from_text(dialog) else {
+            tracing::error!("a recorded dialog cannot be read; its far end is left to find out");
+            return;
+        };
+        dialog.local_cseq = dialog.local_cseq.saturating_add(limits::RESTART_CSEQ_STEP);
+        let core = self.core.clone();
+        self.runtime.spawn(async move {
+            let Ok(_slot) = core.restart_slots.acquire().await else {
+                return;
+            };
+            if let Some(mut bye) = call::send_bye(&core, &mut dialog).await {
+                let _ = tokio::time::timeout(limits::AFTERMATH, bye.last()).await;
+            }
+        });
+    }
+
+    /// Whether the user can be called.
+    pub fn registered(&self, user: &str) -> bool {
+        let now = self.core.now();
+        lock(&self.core.registrar).current(user, now).is_some()
+    }
+
+    /// Hangs up all legs and stops, within the time given.
+    pub async fn shutdown(&self, within: Duration) {
+        for orders in lock(&self.core.legs).values() {
+            orders.send_modify(|orders| orders.hang_up = true);
+        }
+        // All slots free means that no leg is left.
+        let all = u32::try_from(limits::MAX_LEGS).unwrap_or(u32::MAX);
+        let _ = tokio::time::timeout(within, self.core.slots.acquire_many(all)).await;
+        self.core.slots.close();
+        self.core.wire.close();
+    }
+
+    fn order(&self, leg: LegId, change: impl FnOnce(&mut Orders)) {
+        if let Some(orders) = lock(&self.core.legs).get(&leg) {
+            orders.send_modify(change);
+        }
+    }
+}
