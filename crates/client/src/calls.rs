@@ -1,6 +1,7 @@
 //! Sorts notifications to the calls they tell of. One task, never waiting on a bot: every place
 //! it writes to is bounded, and a state overtaken by a newer one is simply replaced.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -59,6 +60,27 @@ impl Calls {
 impl Drop for Calls {
     fn drop(&mut self) {
         self.book.close();
+    }
+}
+
+/// The request for a call to one user, number or SIP address, with audio hosted by the platform;
+/// its notifications go to `callback_uri`. For [`Calls::create`] and [`Graph::create_call`].
+pub fn call_to<'a>(
+    kind: wire::IdentityKind,
+    id: impl Into<Cow<'a, str>>,
+    callback_uri: impl Into<Cow<'a, str>>,
+) -> wire::CreateCall<'a> {
+    let identity = wire::IdentitySet::of(kind, id);
+    wire::CreateCall {
+        callback_uri: callback_uri.into(),
+        targets: vec![wire::InvitationParticipantInfo { identity, replaces_call_id: None }],
+        source: None,
+        subject: None,
+        tenant_id: None,
+        requested_modalities: vec![wire::Modality::Audio],
+        media_config: wire::MediaConfig::service_hosted(),
+        ringing_timeout_in_seconds: None,
+        joins_meeting: false,
     }
 }
 
@@ -126,7 +148,11 @@ impl Book {
         let mut pages = self.pages();
         let key = id.to_ascii_lowercase();
         if !pages.calls.contains_key(&key) && pages.calls.len() >= limits::CALLS {
-            return None;
+            // Those no one holds may be calls whose end was never told.
+            pages.calls.retain(|_, followed| Arc::strong_count(followed) > 1);
+            if pages.calls.len() >= limits::CALLS {
+                return None;
+            }
         }
         Some(pages.calls.entry(key).or_insert_with(|| Arc::new(Followed::new(id))).clone())
     }

@@ -39,7 +39,7 @@ mod token;
 pub mod verify;
 
 pub use call::{Call, OperationHandle, PlayPrompt, Tones};
-pub use calls::Calls;
+pub use calls::{Calls, call_to};
 pub use config::Config;
 pub use error::{Error, GraphError};
 pub use graph::Graph;

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::mpsc;
 
 use bytes::Bytes;
-use ringback_client::wire::{OperationStatus, RejectReason, Tone};
-use ringback_client::{Call, Calls, Error, Graph, Webhook, limits};
+use ringback_client::wire::{IdentityKind, OperationStatus, RejectReason, Tone};
+use ringback_client::{Call, Calls, Error, Graph, Webhook, call_to, limits};
 use serde_json::{Value, json};
 
 use crate::platform::{Asked, Platform, Reply, error};
@@ -160,6 +160,30 @@ async fn a_notification_before_the_answer_is_not_lost() {
     assert_eq!(status, OperationStatus::Running);
     assert_eq!(ended.expect("told").status, OperationStatus::Completed);
     assert_eq!(bot.platform.asked("/calls").len(), 1, "nothing else had to be asked");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_is_over_before_its_creation_is_answered_is_still_known() {
+    let (tell, told) = mpsc::channel();
+    let platform = Platform::start(move |_| {
+        tokio::task::block_in_place(|| told.recv().expect("the test goes on"));
+        (201, json!({"@odata.type": "#microsoft.graph.call", "id": "c1", "state": "establishing"})).into()
+    });
+    let bot = Bot::on(platform.await).await;
+    let notifications = async {
+        bot.told(changed("c1", json!({"state": "establishing"}))).await;
+        bot.told(terminated("c1")).await;
+        bot.told(incoming("c2")).await;
+        bot.calls.incoming().await.expect("a call");
+        tell.send(()).expect("the platform waits");
+    };
+    let request = call_to(IdentityKind::Phone, "+15550100", "https://bot/callback");
+    let (call, ()) = tokio::join!(bot.calls.create(&request), notifications);
+    let call = call.expect("created");
+    assert!(matches!(call.established().await, Err(Error::CallEnded(Some(_)))));
+    let asked = bot.platform.asked("/calls")[0].json();
+    assert_eq!(asked["targets"][0]["identity"]["phone"]["id"], "+15550100");
+    assert_eq!(asked["callbackUri"], "https://bot/callback");
 }
 
 #[tokio::test]

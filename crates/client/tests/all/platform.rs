@@ -26,6 +26,7 @@ pub(crate) const APP: &str = "5a1e0c6e-9d5b-4e0a-b1a7-3f2f8f6f0a11";
 pub(crate) struct Asked {
     pub(crate) method: Method,
     pub(crate) path: String,
+    pub(crate) query: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
@@ -125,7 +126,8 @@ async fn accept(listener: TcpListener, state: Arc<State>, url: String) {
 async fn answer(request: Request<Incoming>, state: &State, url: &str) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.expect("a whole body").to_bytes();
-    let asked = Asked { method: head.method, path: head.uri.path().to_owned(), headers: head.headers, body };
+    let (path, query) = (head.uri.path().to_owned(), head.uri.query().unwrap_or_default().to_owned());
+    let asked = Asked { method: head.method, path, query, headers: head.headers, body };
     let nth = {
         let mut all = state.asked.lock().expect("no panic");
         all.push(asked.clone());

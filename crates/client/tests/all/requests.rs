@@ -153,3 +153,28 @@ async fn nobody_there_is_told_with_the_address() {
     let Err(Error::Transport { host, .. }) = failed else { panic!("no answer: {failed:?}") };
     assert_eq!(format!("http://{host}"), gone);
 }
+
+#[tokio::test]
+async fn https_is_spoken_and_nothing_else_taken_for_it() {
+    let platform = Platform::silent().await;
+    let url = platform.url().replace("http://", "https://");
+    let failed = Graph::new(Config::new(url, TENANT, APP, "s")).expect("settings").list_calls().await;
+    assert!(matches!(failed, Err(Error::Transport { .. })), "{failed:?}");
+    assert!(platform.asked("/").is_empty());
+}
+
+#[tokio::test]
+async fn all_pages_of_a_listing_are_read_from_the_same_host() {
+    let mut nth = 0;
+    let platform = Platform::start(move |_| {
+        nth += 1;
+        let next = (nth < 3).then(|| format!("http://elsewhere.invalid/v1.0/communications/calls?$skiptoken={nth}"));
+        (200, json!({"value": [{"id": format!("c{nth}")}], "@odata.nextLink": next})).into()
+    });
+    let platform = platform.await;
+    let calls = graph(&platform).list_calls().await.expect("a list");
+    let ids: Vec<_> = calls.iter().filter_map(|call| call.id.as_deref()).collect();
+    assert_eq!(ids, ["c1", "c2", "c3"]);
+    let queries: Vec<_> = platform.asked("/calls").into_iter().map(|asked| asked.query).collect();
+    assert_eq!(queries, ["", "$skiptoken=1", "$skiptoken=2"]);
+}
