@@ -1,1 +1,130 @@
-//! Placeholder.
+//! Who may come in: the token endpoint, the check of every request's token, the tokens that go out with notifications,
+//! and the documents by which others verify them.
+//!
+//! It must not know calls, nor HTTP beyond header values; the time is told. Nothing here is logged.
+
+mod access;
+mod bearers;
+mod endpoint;
+mod jwt;
+pub mod limits;
+mod openid;
+mod sources;
+mod token_answer;
+
+pub use access::{Caller, GRAPH_AUDIENCE, ROLES, TokenError, bearer};
+pub use bearers::NOTIFICATION_ISSUER;
+pub use endpoint::TokenRequest;
+pub use jwt::{BadKey, SigningKey};
+pub use openid::{KEYS_PATH, NOTIFICATION_DOCUMENT_PATH};
+pub use token_answer::TokenAnswer;
+
+use crate::directory::SharedDirectory;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::{hmac, rand};
+use hyper::header::HeaderValue;
+use ringback_core::{AppId, TenantId};
+use serde_json::{Value, json};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+use tokio::sync::Semaphore;
+
+/// Everything about tokens. One for the server; shared.
+pub struct Auth {
+    directory: SharedDirectory,
+    key: SigningKey,
+    operator_token: String,
+    public_url: String,
+    tokens: access::Tokens,
+    bearers: bearers::Bearers,
+    sources: Mutex<sources::Sources>,
+    /// Names of secrets that were found right ([`Auth::name_of`]).
+    verified: Mutex<HashSet<[u8; 32]>>,
+    secrets_key: hmac::Key,
+    hashing: Semaphore,
+    waiting: Semaphore,
+}
+
+impl Auth {
+    /// `public_url`: scheme and host under which clients reach us, without trailing slash.
+    pub fn new(
+        directory: SharedDirectory,
+        key: SigningKey,
+        operator_token: String,
+        public_url: String,
+    ) -> Result<Auth, BadKey> {
+        let mut secrets_key = [0; 32];
+        rand::fill(&mut secrets_key).map_err(|_| BadKey)?;
+        Ok(Auth {
+            directory,
+            key,
+            operator_token,
+            public_url,
+            tokens: access::Tokens::new(),
+            bearers: bearers::Bearers::default(),
+            sources: Mutex::default(),
+            verified: Mutex::default(),
+            secrets_key: hmac::Key::new(hmac::HMAC_SHA256, &secrets_key),
+            hashing: Semaphore::new(limits::HASHES_AT_ONCE),
+            waiting: Semaphore::new(limits::HASHES_WAITING),
+        })
+    }
+
+    /// Who makes a request with this header `Authorization`. `now`: seconds since 1970.
+    pub fn verify(&self, authorization: Option<&str>, now: u64) -> Result<Arc<Caller>, TokenError> {
+        let token = bearer(authorization).ok_or(TokenError::Missing)?;
+        self.tokens
+            .verify(&self.key, &self.directory.current(), token, now)
+    }
+
+    /// The value of `Authorization` for a notification to an app about a call of this tenant.
+    pub fn notification_bearer(
+        &self,
+        app: &AppId,
+        tenant: &TenantId,
+        now: u64,
+    ) -> Result<HeaderValue, BadKey> {
+        self.bearers.header(&self.key, app, tenant, now)
+    }
+
+    /// Whether the header `Authorization` bears the operator's token. Takes as long whatever is wrong with it.
+    pub fn is_operator(&self, authorization: Option<&str>) -> bool {
+        let token = bearer(authorization).unwrap_or_default();
+        verify_slices_are_equal(token.as_bytes(), self.operator_token.as_bytes()).is_ok()
+    }
+
+    /// The OpenID document of notifications, for [`NOTIFICATION_DOCUMENT_PATH`]. `base`: scheme and host under which
+    /// it is asked for; `None`: the public URL.
+    pub fn notification_document(&self, base: Option<&str>) -> Value {
+        openid::notification_document(base.unwrap_or(&self.public_url))
+    }
+
+    /// The OpenID document of a tenant, for `/{tenant}/v2.0/.well-known/openid-configuration`; an unknown tenant's
+    /// answer is an error in Azure's shape.
+    pub fn tenant_document(
+        &self,
+        base: Option<&str>,
+        tenant: &str,
+        now: u64,
+    ) -> Result<Value, TokenAnswer> {
+        let directory = self.directory.current();
+        match directory.tenant(tenant) {
+            Some(found) => Ok(openid::tenant_document(
+                base.unwrap_or(&self.public_url),
+                found.id.as_str(),
+            )),
+            None => {
+                let why = token_answer::Denied::UnknownTenant(tenant.to_owned());
+                Err(TokenAnswer::denied(&why, None, now))
+            }
+        }
+    }
+
+    /// The public keys (JWKS), for [`KEYS_PATH`] and `/{tenant}/discovery/v2.0/keys`.
+    pub fn keys(&self) -> Value {
+        json!({"keys": [self.key.jwk()]})
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,11 @@ pub struct Forbidden {
 }
 
 /// Checks every address a host has: one forbidden address forbids the host, whatever the others are.
-pub(super) fn check(host: &str, addresses: &[IpAddr], allowed: &AllowList) -> Result<(), Forbidden> {
+pub(super) fn check(
+    host: &str,
+    addresses: &[IpAddr],
+    allowed: &AllowList,
+) -> Result<(), Forbidden> {
     if allowed.names_host(host) {
         return Ok(());
     }
@@ -61,7 +65,9 @@ fn not_public_v6(address: Ipv6Addr) -> Option<&'static str> {
         return Some("a loopback address");
     }
     let [s0, s1, s2, s3, s4, s5, s6, s7] = address.segments();
-    let v4 = |high: u16, low: u16| not_public_v4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
+    let v4 = |high: u16, low: u16| {
+        not_public_v4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
+    };
     match (s0, s1, s2, s3, s4, s5) {
         // IPv4 in other clothes: mapped, NAT64 (RFC 6052), 6to4 (RFC 3056).
         (0, 0, 0, 0, 0, 0xffff) | (0x64, 0xff9b, 0, 0, 0, 0) => v4(s6, s7),
@@ -90,20 +96,73 @@ mod tests {
     #[test]
     fn nothing_but_the_public_internet() {
         for text in [
-            "0.0.0.0", "0.1.2.3", "127.0.0.1", "127.255.255.254", "10.0.0.1", "172.16.0.1", "172.31.255.255",
-            "192.168.0.1", "100.64.0.1", "100.127.255.255", "169.254.169.254", "192.0.0.8", "192.0.2.1", "192.88.99.1",
-            "198.18.0.1", "198.19.255.255", "198.51.100.1", "203.0.113.1", "224.0.0.1", "239.255.255.255", "240.0.0.1",
-            "255.255.255.255", "::", "::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254",
-            "::127.0.0.1", "::a00:1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::808:808", "100::1",
-            "2001::1", "2001:db8::1", "2002:7f00:1::", "2002:a00:1::1", "3fff::1", "5f00::1", "fc00::1", "fd12::1",
-            "fe80::1", "fec0::1", "ff02::1", "4000::1", "::ffff:0:127.0.0.1",
+            "0.0.0.0",
+            "0.1.2.3",
+            "127.0.0.1",
+            "127.255.255.254",
+            "10.0.0.1",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.0.1",
+            "100.64.0.1",
+            "100.127.255.255",
+            "169.254.169.254",
+            "192.0.0.8",
+            "192.0.2.1",
+            "192.88.99.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "198.51.100.1",
+            "203.0.113.1",
+            "224.0.0.1",
+            "239.255.255.255",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "::ffff:169.254.169.254",
+            "::127.0.0.1",
+            "::a00:1",
+            "64:ff9b::7f00:1",
+            "64:ff9b::a9fe:a9fe",
+            "64:ff9b:1::808:808",
+            "100::1",
+            "2001::1",
+            "2001:db8::1",
+            "2002:7f00:1::",
+            "2002:a00:1::1",
+            "3fff::1",
+            "5f00::1",
+            "fc00::1",
+            "fd12::1",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
+            "4000::1",
+            "::ffff:0:127.0.0.1",
         ] {
             assert!(not_public(ip(text)).is_some(), "{text} is not public");
         }
         for text in [
-            "1.1.1.1", "8.8.8.8", "100.63.255.255", "100.128.0.1", "172.15.0.1", "172.32.0.1", "169.253.0.1",
-            "192.0.1.1", "198.17.0.1", "198.20.0.1", "223.255.255.255", "2606:4700::1111", "2a00:1450::1",
-            "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1", "2001:4860:4860::8888",
+            "1.1.1.1",
+            "8.8.8.8",
+            "100.63.255.255",
+            "100.128.0.1",
+            "172.15.0.1",
+            "172.32.0.1",
+            "169.253.0.1",
+            "192.0.1.1",
+            "198.17.0.1",
+            "198.20.0.1",
+            "223.255.255.255",
+            "2606:4700::1111",
+            "2a00:1450::1",
+            "::ffff:8.8.8.8",
+            "64:ff9b::808:808",
+            "2002:808:808::1",
+            "2001:4860:4860::8888",
         ] {
             assert_eq!(not_public(ip(text)), None, "{text} is public");
         }
@@ -113,16 +172,32 @@ mod tests {
     fn one_private_address_forbids_the_host_unless_it_is_named() {
         let none = AllowList::default();
         let mixed = [ip("8.8.8.8"), ip("10.0.0.5")];
-        assert_eq!(check("bot.example", &mixed, &none), Err(Forbidden { what: "a private address" }));
+        assert_eq!(
+            check("bot.example", &mixed, &none),
+            Err(Forbidden {
+                what: "a private address"
+            })
+        );
         assert_eq!(check("bot.example", &mixed[..1], &none), Ok(()));
         let by_net = AllowList::parse(&["10.0.0.0/24"]).unwrap();
         assert_eq!(check("bot.example", &mixed, &by_net), Ok(()));
         assert!(check("bot.example", &[ip("10.0.1.5")], &by_net).is_err());
-        assert_eq!(check("bot.example", &[ip("::ffff:10.0.0.5")], &by_net), Ok(()), "the mapped form is the address");
+        assert_eq!(
+            check("bot.example", &[ip("::ffff:10.0.0.5")], &by_net),
+            Ok(()),
+            "the mapped form is the address"
+        );
         let by_name = AllowList::parse(&["bot.example"]).unwrap();
         assert_eq!(check("Bot.Example", &mixed, &by_name), Ok(()));
         assert!(check("other.example", &mixed, &by_name).is_err());
-        assert_eq!(check("x", &[ip("127.0.0.1"), ip("::1")], &none.clone().with_loopback()), Ok(()));
+        assert_eq!(
+            check(
+                "x",
+                &[ip("127.0.0.1"), ip("::1")],
+                &none.clone().with_loopback()
+            ),
+            Ok(())
+        );
         assert!(check("x", &[ip("10.0.0.1")], &none.with_loopback()).is_err());
     }
 }

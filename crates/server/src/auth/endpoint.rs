@@ -1,0 +1,199 @@
+//! The token endpoint: `POST /{tenant}/oauth2/v2.0/token`, grant `client_credentials` (RFC 6749 §4.4, in Azure's words).
+//!
+//! A secret is hashed slowly once and remembered; what is wrong costs the same whether the app exists or not, and each
+//! source may be wrong only so often.
+
+use super::token_answer::{Denied, TokenAnswer};
+use super::{Auth, access, limits, openid};
+use crate::directory::{App, SecretHash};
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ringback_core::AppId;
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::{Arc, PoisonError};
+use url::form_urlencoded;
+
+/// A request for a token, as it came.
+#[derive(Clone, Copy)]
+pub struct TokenRequest<'a> {
+    /// The first segment of the path: a tenant's id or name.
+    pub tenant: &'a str,
+    /// The header `Authorization`, for clients that use HTTP Basic.
+    pub authorization: Option<&'a str>,
+    /// The body: a form.
+    pub body: &'a [u8],
+    /// The header `client-request-id`.
+    pub client_request_id: Option<&'a str>,
+    /// Who asks.
+    pub source: IpAddr,
+}
+
+/// What the request says, read.
+struct Credentials {
+    client: AppId,
+    secret: String,
+}
+
+impl Auth {
+    /// Answers a request for a token. Takes about 0.1 s of another thread the first time an app's secret is seen, and
+    /// every time it is wrong; otherwise it is one signature.
+    pub async fn token(&self, request: TokenRequest<'_>, now: u64) -> TokenAnswer {
+        match self.try_token(request, now).await {
+            Ok(token) => TokenAnswer::token(&token, limits::ACCESS_TOKEN_SECONDS),
+            Err(why) => TokenAnswer::denied(&why, request.client_request_id, now),
+        }
+    }
+
+    async fn try_token(&self, request: TokenRequest<'_>, now: u64) -> Result<String, Denied> {
+        let directory = self.directory.current();
+        let unknown = || Denied::UnknownTenant(request.tenant.to_owned());
+        let tenant = directory.tenant(request.tenant).ok_or_else(unknown)?;
+        let credentials = self.read(request)?;
+        let app = directory
+            .app(&credentials.client)
+            .filter(|app| app.tenant == tenant.id);
+        self.charge(request.source, now)?;
+        self.check_secret(app, &credentials.secret).await?;
+        self.sources
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .refund(request.source);
+        let app = app.ok_or(Denied::Client)?;
+        let issuer = openid::issuer(&self.public_url, tenant.id.as_str());
+        access::issue(&self.key, app, issuer, now).map_err(|_| Denied::Signing)
+    }
+
+    fn charge(&self, source: IpAddr, now: u64) -> Result<(), Denied> {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources
+            .charge(source, now)
+            .map_err(|retry_after| Denied::TooManyFailures { retry_after })
+    }
+
+    fn read(&self, request: TokenRequest<'_>) -> Result<Credentials, Denied> {
+        if request.body.len() > limits::TOKEN_REQUEST_BYTES {
+            return Err(Denied::TooLarge);
+        }
+        let form: Vec<_> = form_urlencoded::parse(request.body).collect();
+        let field = |name: &'static str| -> Result<Option<&str>, Denied> {
+            let mut values = form
+                .iter()
+                .filter(|(key, _)| key == name)
+                .map(|(_, value)| value.as_ref());
+            let value = values.next().filter(|value| !value.is_empty());
+            if values.next().is_some() {
+                Err(Denied::TwoSecrets)
+            } else {
+                Ok(value)
+            }
+        };
+        let required = |name: &'static str| field(name)?.ok_or(Denied::MissingParameter(name));
+        if required("grant_type")? != "client_credentials" {
+            return Err(Denied::GrantType);
+        }
+        let basic = request.authorization.and_then(basic);
+        let (client, secret) = match (basic, field("client_id")?, field("client_secret")?) {
+            (Some(_), _, Some(_)) => return Err(Denied::TwoSecrets),
+            (Some((client, _)), Some(other), None) if client != other => {
+                return Err(Denied::TwoSecrets);
+            }
+            (Some(basic), _, None) => basic,
+            (None, Some(client), Some(secret)) => (client.to_owned(), secret.to_owned()),
+            (None, Some(_), None) => return Err(Denied::MissingSecret),
+            (None, None, _) => return Err(Denied::MissingParameter("client_id")),
+        };
+        self.check_scope(required("scope")?)?;
+        Ok(Credentials {
+            client: AppId::new(&client),
+            secret,
+        })
+    }
+
+    /// Graph under its own name, under ours, or by its id; always everything that was granted (`/.default`).
+    fn check_scope(&self, scope: &str) -> Result<(), Denied> {
+        let resource = scope
+            .strip_suffix("/.default")
+            .ok_or(Denied::Scope)?
+            .trim_end_matches('/');
+        let ours = [
+            access::GRAPH_AUDIENCE,
+            "00000003-0000-0000-c000-000000000000",
+            &self.public_url,
+        ];
+        let known = ours.iter().any(|ours| resource.eq_ignore_ascii_case(ours));
+        if known { Ok(()) } else { Err(Denied::Resource) }
+    }
+
+    async fn check_secret(&self, app: Option<&Arc<App>>, secret: &str) -> Result<(), Denied> {
+        let name = app.map(|app| self.name_of(app, secret));
+        if name.as_ref().is_some_and(|name| self.is_verified(name)) {
+            return Ok(());
+        }
+        let _place = self.waiting.try_acquire().map_err(|_| Denied::Busy)?;
+        // The semaphore is never closed.
+        let _turn = self.hashing.acquire().await;
+        // Whoever waited behind the first request of the same app finds its result.
+        if name.as_ref().is_some_and(|name| self.is_verified(name)) {
+            return Ok(());
+        }
+        let (hash, secret) = (
+            app.map_or_else(SecretHash::of_nobody, |app| app.secret.clone()),
+            secret.to_owned(),
+        );
+        let right = tokio::task::spawn_blocking(move || hash.verify(&secret))
+            .await
+            .unwrap_or(false);
+        match name {
+            Some(name) if right => {
+                self.remember(name);
+                Ok(())
+            }
+            _ => Err(Denied::Client),
+        }
+    }
+
+    /// What a verified secret is remembered by: nothing that helps to guess it outside this process.
+    fn name_of(&self, app: &App, secret: &str) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.secrets_key);
+        context.update(app.id.as_str().as_bytes());
+        context.update(&[0]);
+        context.update(app.secret.digest());
+        context.update(secret.as_bytes());
+        let mut name = [0; 32];
+        name.copy_from_slice(context.sign().as_ref());
+        name
+    }
+
+    fn is_verified(&self, name: &[u8; 32]) -> bool {
+        self.verified
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(name)
+    }
+
+    fn remember(&self, name: [u8; 32]) {
+        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        if verified.len() >= limits::VERIFIED_SECRETS {
+            verified.clear();
+        }
+        verified.insert(name);
+    }
+}
+
+/// Client id and secret of HTTP Basic, each encoded as in a form (RFC 6749 §2.3.1).
+fn basic(authorization: &str) -> Option<(String, String)> {
+    let (scheme, encoded) = authorization.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (client, secret) = decoded.split_once(':')?;
+    let plain = |text: &str| {
+        form_urlencoded::parse(format!("x={}", text.replace('&', "%26")).as_bytes())
+            .next()
+            .map(|(_, value)| Cow::into_owned(value))
+    };
+    Some((plain(client)?, plain(secret)?))
+}
