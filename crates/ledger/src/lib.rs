@@ -13,6 +13,8 @@ mod contract;
 mod form;
 pub mod limits;
 mod memory;
+pub mod raw_limit;
+mod sqlite;
 
 pub use answer::{Answer, Unanswered};
 pub use contract::{
@@ -20,3 +22,4 @@ pub use contract::{
     Undelivered, UnfinishedLane, Version, WriteError,
 };
 pub use memory::MemoryLedger;
+pub use sqlite::{OpenError, SqliteConfig, SqliteLedger};
