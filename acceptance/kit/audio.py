@@ -43,14 +43,11 @@ def wav_bytes(sound: Sound, rate: int = PROMPT_RATE) -> bytes:
 
 
 def read_wav(path: Path) -> tuple[Sound, int]:
-    """The samples of a mono 16-bit WAV file, and its rate. A file still being written is read as far as it goes."""
-    data = path.read_bytes()
-    with wave.open(io.BytesIO(data), "rb") as file:
+    """The samples of a mono 16-bit WAV file, and its rate."""
+    with wave.open(str(path), "rb") as file:
         if (file.getnchannels(), file.getsampwidth()) != (1, 2):
             raise ValueError(f"{path.name} is not mono with 16 bits")
-        rate = file.getframerate()
-    body = data[data.index(b"data") + 8 :]
-    return np.frombuffer(body[: len(body) // 2 * 2], dtype="<i2").astype(np.float64), rate
+        return np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").astype(np.float64), file.getframerate()
 
 
 def at_rate(sound: Sound, rate: int, wanted: int) -> Sound:

@@ -1,0 +1,57 @@
+"""Checks, and the running of cases: each case is a function; all are run, and each failure is told in words."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Failed(Exception):
+    """Something is not as it must be. The text says what was wanted and what was found."""
+
+
+def that(truth: object, text: str) -> None:
+    """`text` says what must be true, and what was found instead."""
+    if not truth:
+        raise Failed(text)
+
+
+def same(found: object, wanted: object, what: str) -> None:
+    """The two are equal."""
+    if found != wanted:
+        raise Failed(f"{what}: wanted {wanted!r}, found {found!r}")
+
+
+def soon(ask: Callable[[], T | None], what: str, within: float = 10.0) -> T:
+    """Asks again and again until there is an answer; `what` is missing if none comes within so many seconds."""
+    deadline = time.monotonic() + within
+    while True:
+        answer = ask()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise Failed(f"{what}: not within {within:g} s")
+        time.sleep(0.02)
+
+
+def run_cases(cases: Sequence[tuple[str, Callable[[], None]]]) -> int:
+    """Runs every case and gives the exit status: 0 if all held. The last line counts them."""
+    failed = 0
+    for name, case in cases:
+        started = time.monotonic()
+        try:
+            case()
+        except Failed as failure:
+            failed += 1
+            print(f"FAIL  {name}: {failure}", flush=True)
+        except Exception:  # One broken case must not hide the others.
+            failed += 1
+            print(f"FAIL  {name}:\n{traceback.format_exc()}", flush=True)
+        else:
+            print(f"ok    {name} ({time.monotonic() - started:.1f} s)", flush=True)
+    print(f"{len(cases) - failed} passed, {failed} failed", flush=True)
+    return 1 if failed else 0

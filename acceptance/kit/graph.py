@@ -1,0 +1,90 @@
+"""Plain requests to the server: a token, and any method, path and body. For what a client library would not send."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import urllib.parse
+from dataclasses import dataclass
+from typing import Any
+
+from kit import check
+from kit.server import Server
+
+SCOPE = "https://graph.microsoft.com/.default"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the server answered."""
+
+    status: int
+    headers: dict[str, str]
+    """Names in lower case."""
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+class Graph:
+    """Requests with a bot's token."""
+
+    def __init__(self, server: Server) -> None:
+        self._port = server.http_port
+        self.token = self._fetch_token(server)
+
+    def _fetch_token(self, server: Server) -> str:
+        world = server.world
+        form = {
+            "client_id": world.app,
+            "client_secret": world.secret,
+            "grant_type": "client_credentials",
+            "scope": SCOPE,
+        }
+        answer = self.send(
+            "POST",
+            f"/{world.tenant}/oauth2/v2.0/token",
+            urllib.parse.urlencode(form).encode(),
+            {"Content-Type": "application/x-www-form-urlencoded"},
+        )
+        check.same(answer.status, 200, f"status of the token endpoint ({answer.text})")
+        check.same(answer.json["token_type"], "Bearer", "token_type")
+        return str(answer.json["access_token"])
+
+    def send(self, method: str, target: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
+        """Sends exactly this: no header is added but Host, and Content-Length where there is a body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
+        try:
+            connection.putrequest(method, target, skip_accept_encoding=True)
+            for name, value in (headers or {}).items():
+                connection.putheader(name, value)
+            if body is not None:
+                connection.putheader("Content-Length", str(len(body)))
+            connection.endheaders(body)
+            response = connection.getresponse()
+            text = response.read().decode()
+            return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, text)
+        finally:
+            connection.close()
+
+    def ask(self, method: str, target: str, body: Any = None) -> Answer:
+        """Sends JSON with the bot's token."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        data = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            data = json.dumps(body).encode()
+        return self.send(method, target, data, headers)
+
+
+def error_code(answer: Answer) -> str:
+    """The code of an error's body, which every 4xx and 5xx must have."""
+    error = answer.json.get("error")
+    check.that(isinstance(error, dict), f"{answer.status} without an error body: {answer.text!r}")
+    for member in ("code", "message", "innerError"):
+        check.that(error.get(member), f"the error has no {member}: {answer.text}")
+    for member in ("date", "request-id", "client-request-id"):
+        check.that(error["innerError"].get(member), f"the error's innerError has no {member}: {answer.text}")
+    return str(error["code"])

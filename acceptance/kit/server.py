@@ -1,0 +1,155 @@
+"""The server under test: its configuration, its start and its end. Each has a data folder and ports of its own."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import queue
+import subprocess
+import threading
+import urllib.parse
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from kit import check
+from kit.processes import Running
+
+START_WITHIN = 20.0
+"""Seconds until the server must have said that it is ready."""
+
+END_WITHIN = 30.0
+"""Seconds in which SIGTERM must have ended it."""
+
+BOT_NUMBER = "5000"
+"""Dialled to reach the bot."""
+
+TRUNK_PREFIX = "+1555"
+"""What the bot may dial through the trunk."""
+
+ROUNDS = 10_000
+
+
+def secret_hash(secret: str) -> str:
+    """As the configuration wants it, with the fewest rounds it accepts: the secret is a random one."""
+    salt = b"acceptance-salt!"
+    derived = hashlib.pbkdf2_hmac("sha256", secret.encode(), salt, ROUNDS)
+    return f"pbkdf2-sha256${ROUNDS}${base64.b64encode(salt).decode()}${base64.b64encode(derived).decode()}"
+
+
+@dataclass
+class Phone:
+    """A user with a SIP phone."""
+
+    name: str
+    password: str
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+
+@dataclass
+class World:
+    """Who there is: one tenant, one bot, two phones, a line that answers at once, perhaps a trunk."""
+
+    webhook: str
+    trunk: str | None = None
+    """Address and port of a trunk."""
+    tenant: str = field(default_factory=lambda: str(uuid.uuid4()))
+    app: str = field(default_factory=lambda: str(uuid.uuid4()))
+    secret: str = field(default_factory=lambda: uuid.uuid4().hex)
+    null_line: str = field(default_factory=lambda: str(uuid.uuid4()))
+    phones: list[Phone] = field(default_factory=lambda: [Phone(name, uuid.uuid4().hex) for name in ("1001", "1002")])
+
+    def toml(self) -> str:
+        """The configuration; ports are left to the system."""
+        # A JSON text is a TOML text, for what is written here.
+        words = {"tenant": self.tenant}
+        tables: list[tuple[str, dict[str, object]]] = [
+            (
+                "[server]",
+                {"http": "127.0.0.1:0", "sip": "127.0.0.1:0", "allow_private_targets": ["127.0.0.0/8"]},
+            ),
+            ("[[tenants]]", {"id": self.tenant, "name": "acceptance.example"}),
+            (
+                "[[apps]]",
+                words
+                | {
+                    "id": self.app,
+                    "name": "Bot",
+                    "secret_hash": secret_hash(self.secret),
+                    "webhook": self.webhook,
+                    "numbers": [BOT_NUMBER],
+                    "prefixes": [TRUNK_PREFIX],
+                    "max_calls": 1000,
+                },
+            ),
+            ("[[users]]", words | {"id": self.null_line, "name": "Line", "sip": "9000", "phone": "null"}),
+        ]
+        for phone in self.phones:
+            user = {"id": phone.id, "name": f"Phone {phone.name}", "sip": phone.name, "password": phone.password}
+            tables.append(("[[users]]", words | user))
+        if self.trunk:
+            trunk = {"name": "pstn", "address": self.trunk, "prefixes": [TRUNK_PREFIX], "max_calls": 1000}
+            tables.append(("[[trunks]]", trunk))
+        lines = [f"{head}\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items()) for head, table in tables]
+        return "\n".join(lines)
+
+
+class Server:
+    """A running server. `with Server(…) as server:` starts it and ends it with SIGTERM, which must be clean."""
+
+    def __init__(self, program: Path, folder: Path, world: World) -> None:
+        self.world = world
+        folder.mkdir(parents=True, exist_ok=True)
+        config = folder / "ringback.toml"
+        config.write_text(world.toml())
+        words = [program, "serve", "--data", folder / "data", "--config", config, "--json"]
+        self._running = Running(words, folder / "server.log", stdout=subprocess.PIPE)
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        threading.Thread(target=self._read, name="server's output", daemon=True).start()
+        try:
+            ready = self._ready()
+        except BaseException:
+            self._running.end(2.0)
+            raise
+        self.http: str = ready["http"]
+        host, _, port = ready["sip"].rpartition(":")
+        self.sip: tuple[str, int] = (host, int(port))
+
+    def _read(self) -> None:
+        output = self._running.process.stdout
+        for line in output or ():
+            self._lines.put(line.decode(errors="replace"))
+        self._lines.put(None)
+
+    def _ready(self) -> dict[str, str]:
+        while True:
+            try:
+                line = self._lines.get(timeout=START_WITHIN)
+            except queue.Empty:
+                raise check.Failed(f"the server was not ready within {START_WITHIN:g} s:\n{self.tail()}") from None
+            if line is None:
+                raise check.Failed(f"the server ended at its start:\n{self.tail()}")
+            said = json.loads(line)
+            if said.get("ready"):
+                return said
+
+    @property
+    def http_port(self) -> int:
+        """Where HTTP is served, on 127.0.0.1."""
+        return urllib.parse.urlsplit(self.http).port or 80
+
+    def tail(self) -> str:
+        """The last that the server said on stderr."""
+        return self._running.tail()
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        status = self._running.end(END_WITHIN)
+        if kind is None:
+            check.same(status, 0, f"the server's exit status after SIGTERM (its last words:\n{self.tail()})")
+        else:
+            print(f"the server's last words:\n{self.tail()}")

@@ -1,0 +1,82 @@
+"""SIPp as a phone or as the telephone network: one scenario of acceptance/sipp, run to its end."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from pathlib import Path
+from types import TracebackType
+
+from kit import check
+from kit.processes import Running
+from kit.server import Phone, Server
+
+SCENARIOS = Path(__file__).resolve().parent.parent / "sipp"
+
+RECEIVE_WITHIN = 15_000
+"""Milliseconds that a scenario waits for a message before its call has failed."""
+
+
+def free_udp_port() -> int:
+    """A port that was free a moment ago, for a SIPp that must be found at a known one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Sipp:
+    """A running scenario. Ends by itself when its calls are done; `finish` waits for that and checks it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        scenario: str,
+        server: Server,
+        *,
+        phone: Phone | None = None,
+        port: int | None = None,
+        dials: str = "",
+        caller: str = "",
+        calls: int = 1,
+        rate: int = 1,
+        holds: int = 300,
+        within: int = 60,
+    ) -> None:
+        """`phone` gives name and password; `dials` is who is called; a call is held for `holds` milliseconds."""
+        program = shutil.which("sipp")
+        check.that(program, "sipp is not installed")
+        folder.mkdir(parents=True, exist_ok=True)
+        self.scenario = scenario
+        self.port = port or free_udp_port()
+        self._within = within
+        self._errors = folder / f"{scenario}-{self.port}.errors"
+        words: list[str | Path] = [str(program), f"{server.sip[0]}:{server.sip[1]}"]
+        words += ["-sf", SCENARIOS / f"{scenario}.xml", "-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", str(self.port)]
+        words += ["-m", str(calls), "-r", str(rate), "-l", str(calls), "-d", str(holds)]
+        words += ["-recv_timeout", str(RECEIVE_WITHIN), "-timeout", f"{within}s", "-timeout_error"]
+        words += ["-nostdin", "-skip_rlimit", "-trace_err", "-error_file", self._errors]
+        if phone is not None:
+            words += ["-au", phone.name, "-ap", phone.password]
+            caller = caller or phone.name
+        words += ["-s", dials or (phone.name if phone else "service")]
+        if scenario.startswith(("call", "trunk")):
+            words += ["-set", "caller", caller]
+        self._running = Running(words, folder / f"{scenario}-{self.port}.log")
+
+    def __enter__(self) -> Sipp:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._running.end(2.0)
+
+    def finish(self) -> None:
+        """Waits until it has ended; every call must have gone as the scenario says."""
+        status = self._running.process.wait(self._within + 10)
+        errors = self._errors.read_text(errors="replace")[-1500:] if self._errors.exists() else self._running.tail(30)
+        check.same(status, 0, f"SIPp's exit status for {self.scenario} (its words:\n{errors})")
+
+
+def register(folder: Path, server: Server, phone: Phone, port: int) -> None:
+    """Registers a phone at a port, where another scenario may then be called."""
+    with Sipp(folder, "register", server, phone=phone, port=port) as sipp:
+        sipp.finish()
