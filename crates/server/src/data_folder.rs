@@ -7,9 +7,7 @@ use aws_lc_rs::rand;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{
-    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
-};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 const LOCK: &str = "ringback.lock";
@@ -65,21 +63,13 @@ impl DataFolder {
             return Err(DataFolderError::NotOurs(path.to_owned()));
         }
         let mut options = OpenOptions::new();
-        let lock = options
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(&lock_path)
-            .map_err(at(&lock_path))?;
+        let lock =
+            options.create(true).truncate(false).write(true).mode(0o600).open(&lock_path).map_err(at(&lock_path))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(DataFolderError::InUse(path.to_owned())),
             Err(TryLockError::Error(source)) => {
-                return Err(DataFolderError::Io {
-                    path: lock_path,
-                    source,
-                });
+                return Err(DataFolderError::Io { path: lock_path, source });
             }
         }
         // It is ours (just made, empty, or with our lock in it), so its mode may be put right.
@@ -116,18 +106,11 @@ impl DataFolder {
 }
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> DataFolderError + '_ {
-    move |source| DataFolderError::Io {
-        path: path.to_owned(),
-        source,
-    }
+    move |source| DataFolderError::Io { path: path.to_owned(), source }
 }
 
 fn make_folder(path: &Path) -> Result<(), DataFolderError> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(at(path))
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(at(path))
 }
 
 fn operator_token(path: &Path) -> Result<String, DataFolderError> {
@@ -148,8 +131,7 @@ fn operator_token(path: &Path) -> Result<String, DataFolderError> {
 
 fn make_signing_key() -> Result<Vec<u8>, DataFolderError> {
     let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| DataFolderError::Random)?;
-    let der: aws_lc_rs::encoding::Pkcs8V1Der<'_> =
-        pair.as_der().map_err(|_| DataFolderError::Random)?;
+    let der: aws_lc_rs::encoding::Pkcs8V1Der<'_> = pair.as_der().map_err(|_| DataFolderError::Random)?;
     Ok(der.as_ref().to_vec())
 }
 
@@ -187,11 +169,7 @@ fn write_secret(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new()
-        .create_new(true)
-        .write(true)
-        .mode(0o600)
-        .open(&temporary)?;
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&temporary, path)?;
@@ -215,15 +193,9 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("a/data");
         let first = DataFolder::open(&path).unwrap();
-        let (token, key) = (
-            first.operator_token().to_owned(),
-            first.signing_key().to_vec(),
-        );
+        let (token, key) = (first.operator_token().to_owned(), first.signing_key().to_vec());
         assert!(token.len() == 64 && token.bytes().all(|b| b.is_ascii_hexdigit()));
-        assert_eq!(
-            RsaKeyPair::from_pkcs8(&key).unwrap().public_modulus_len(),
-            256
-        );
+        assert_eq!(RsaKeyPair::from_pkcs8(&key).unwrap().public_modulus_len(), 256);
         let token_path = DataFolder::operator_token_path(&path);
         for (path, expected) in [
             (&path, 0o700),
@@ -236,24 +208,15 @@ mod tests {
         }
         drop(first);
         let again = DataFolder::open(&path).unwrap();
-        assert_eq!(
-            (again.operator_token(), again.signing_key()),
-            (token.as_str(), key.as_slice())
-        );
-        assert!(
-            fs::read_dir(path.join("keys")).unwrap().count() == 1,
-            "nothing temporary is left"
-        );
+        assert_eq!((again.operator_token(), again.signing_key()), (token.as_str(), key.as_slice()));
+        assert!(fs::read_dir(path.join("keys")).unwrap().count() == 1, "nothing temporary is left");
     }
 
     #[test]
     fn one_process_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
         let first = DataFolder::open(folder.path()).unwrap();
-        assert!(matches!(
-            DataFolder::open(folder.path()),
-            Err(DataFolderError::InUse(_))
-        ));
+        assert!(matches!(DataFolder::open(folder.path()), Err(DataFolderError::InUse(_))));
         drop(first);
         DataFolder::open(folder.path()).unwrap();
     }
@@ -263,10 +226,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         fs::write(folder.path().join("thesis.txt"), "x").unwrap();
-        assert!(matches!(
-            DataFolder::open(folder.path()),
-            Err(DataFolderError::NotOurs(_))
-        ));
+        assert!(matches!(DataFolder::open(folder.path()), Err(DataFolderError::NotOurs(_))));
         assert_eq!(mode(folder.path()), 0o755);
         fs::remove_file(folder.path().join("thesis.txt")).unwrap();
         DataFolder::open(folder.path()).unwrap();
@@ -279,19 +239,11 @@ mod tests {
         drop(DataFolder::open(folder.path()).unwrap());
         let token = DataFolder::operator_token_path(folder.path());
         fs::set_permissions(&token, fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(
-            matches!(DataFolder::open(folder.path()), Err(DataFolderError::Exposed(path)) if path == token)
-        );
+        assert!(matches!(DataFolder::open(folder.path()), Err(DataFolderError::Exposed(path)) if path == token));
         fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
         for damage in ["", "short", "0000000000000000\n0000000000000000000000"] {
             fs::write(&token, damage).unwrap();
-            assert!(
-                matches!(
-                    DataFolder::open(folder.path()),
-                    Err(DataFolderError::Damaged(_))
-                ),
-                "{damage:?}"
-            );
+            assert!(matches!(DataFolder::open(folder.path()), Err(DataFolderError::Damaged(_))), "{damage:?}");
         }
         fs::remove_file(&token).unwrap();
         DataFolder::open(folder.path()).unwrap();

@@ -1,1 +1,20 @@
-//! Placeholder.
+//! The server: where the rooms meet. It turns Graph requests into inputs of conversations, and recorded events into
+//! audio, signalling and notifications.
+//!
+//! Nothing here decides what a call may do: that is `ringback-core`.
+
+pub mod auth;
+pub mod clock;
+pub mod data_folder;
+pub mod directory;
+pub mod engine;
+mod http;
+pub mod limits;
+mod notify;
+pub mod outbound;
+mod phones;
+mod server;
+pub mod trace;
+mod wire;
+
+pub use server::{Options, Server, StartError};

@@ -48,9 +48,7 @@ pub enum TokenError {
     #[error("Lifetime validation failed, the token is expired.")]
     Expired,
     /// A token for something else, such as a notification's.
-    #[error(
-        "Access token validation failure. Invalid audience: tokens for https://graph.microsoft.com are taken."
-    )]
+    #[error("Access token validation failure. Invalid audience: tokens for https://graph.microsoft.com are taken.")]
     WrongAudience,
     /// Not signed by this server.
     #[error(
@@ -97,12 +95,7 @@ struct Claims {
 }
 
 /// A new access token for an app.
-pub(super) fn issue(
-    key: &SigningKey,
-    app: &App,
-    issuer: String,
-    now: u64,
-) -> Result<String, BadKey> {
+pub(super) fn issue(key: &SigningKey, app: &App, issuer: String, now: u64) -> Result<String, BadKey> {
     let id = app.id.as_str().to_owned();
     key.sign(&Claims {
         aud: GRAPH_AUDIENCE.to_owned(),
@@ -145,9 +138,7 @@ pub(super) struct Tokens {
 
 impl Tokens {
     pub(super) fn new() -> Tokens {
-        Tokens {
-            shards: std::array::from_fn(|_| Mutex::default()),
-        }
+        Tokens { shards: std::array::from_fn(|_| Mutex::default()) }
     }
 
     pub(super) fn verify(
@@ -205,10 +196,7 @@ impl Tokens {
 
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
-        self.shards
-            .iter()
-            .map(|shard| shard.lock().unwrap().len())
-            .sum()
+        self.shards.iter().map(|shard| shard.lock().unwrap().len()).sum()
     }
 }
 
@@ -224,16 +212,8 @@ fn check(key: &SigningKey, token: &str, now: u64) -> Result<Known, TokenError> {
     if !is_alive(claims.nbf, claims.exp, now) {
         return Err(TokenError::Expired);
     }
-    let caller = Caller {
-        app: AppId::new(&claims.appid),
-        tenant: TenantId::new(&claims.tid),
-        roles: claims.roles,
-    };
-    Ok(Known {
-        caller: Arc::new(caller),
-        from: claims.nbf,
-        until: claims.exp,
-    })
+    let caller = Caller { app: AppId::new(&claims.appid), tenant: TenantId::new(&claims.tid), roles: claims.roles };
+    Ok(Known { caller: Arc::new(caller), from: claims.nbf, until: claims.exp })
 }
 
 fn is_alive(from: u64, until: u64, now: u64) -> bool {

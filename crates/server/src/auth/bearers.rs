@@ -65,13 +65,7 @@ impl Bearers {
         if made.len() >= limits::BEARERS {
             made.clear();
         }
-        made.insert(
-            name,
-            Bearer {
-                header: header.clone(),
-                made: now,
-            },
-        );
+        made.insert(name, Bearer { header: header.clone(), made: now });
         Ok(header)
     }
 }

@@ -51,15 +51,10 @@ impl Auth {
         let unknown = || Denied::UnknownTenant(request.tenant.to_owned());
         let tenant = directory.tenant(request.tenant).ok_or_else(unknown)?;
         let credentials = self.read(request)?;
-        let app = directory
-            .app(&credentials.client)
-            .filter(|app| app.tenant == tenant.id);
+        let app = directory.app(&credentials.client).filter(|app| app.tenant == tenant.id);
         self.charge(request.source, now)?;
         self.check_secret(app, &credentials.secret).await?;
-        self.sources
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .refund(request.source);
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner).refund(request.source);
         let app = app.ok_or(Denied::Client)?;
         let issuer = openid::issuer(&self.public_url, tenant.id.as_str());
         access::issue(&self.key, app, issuer, now).map_err(|_| Denied::Signing)
@@ -67,9 +62,7 @@ impl Auth {
 
     fn charge(&self, source: IpAddr, now: u64) -> Result<(), Denied> {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        sources
-            .charge(source, now)
-            .map_err(|retry_after| Denied::TooManyFailures { retry_after })
+        sources.charge(source, now).map_err(|retry_after| Denied::TooManyFailures { retry_after })
     }
 
     fn read(&self, request: TokenRequest<'_>) -> Result<Credentials, Denied> {
@@ -78,16 +71,9 @@ impl Auth {
         }
         let form: Vec<_> = form_urlencoded::parse(request.body).collect();
         let field = |name: &'static str| -> Result<Option<&str>, Denied> {
-            let mut values = form
-                .iter()
-                .filter(|(key, _)| key == name)
-                .map(|(_, value)| value.as_ref());
+            let mut values = form.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_ref());
             let value = values.next().filter(|value| !value.is_empty());
-            if values.next().is_some() {
-                Err(Denied::TwoSecrets)
-            } else {
-                Ok(value)
-            }
+            if values.next().is_some() { Err(Denied::TwoSecrets) } else { Ok(value) }
         };
         let required = |name: &'static str| field(name)?.ok_or(Denied::MissingParameter(name));
         if required("grant_type")? != "client_credentials" {
@@ -105,23 +91,13 @@ impl Auth {
             (None, None, _) => return Err(Denied::MissingParameter("client_id")),
         };
         self.check_scope(required("scope")?)?;
-        Ok(Credentials {
-            client: AppId::new(&client),
-            secret,
-        })
+        Ok(Credentials { client: AppId::new(&client), secret })
     }
 
     /// Graph under its own name, under ours, or by its id; always everything that was granted (`/.default`).
     fn check_scope(&self, scope: &str) -> Result<(), Denied> {
-        let resource = scope
-            .strip_suffix("/.default")
-            .ok_or(Denied::Scope)?
-            .trim_end_matches('/');
-        let ours = [
-            access::GRAPH_AUDIENCE,
-            "00000003-0000-0000-c000-000000000000",
-            &self.public_url,
-        ];
+        let resource = scope.strip_suffix("/.default").ok_or(Denied::Scope)?.trim_end_matches('/');
+        let ours = [access::GRAPH_AUDIENCE, "00000003-0000-0000-c000-000000000000", &self.public_url];
         let known = ours.iter().any(|ours| resource.eq_ignore_ascii_case(ours));
         if known { Ok(()) } else { Err(Denied::Resource) }
     }
@@ -138,13 +114,8 @@ impl Auth {
         if name.as_ref().is_some_and(|name| self.is_verified(name)) {
             return Ok(());
         }
-        let (hash, secret) = (
-            app.map_or_else(SecretHash::of_nobody, |app| app.secret.clone()),
-            secret.to_owned(),
-        );
-        let right = tokio::task::spawn_blocking(move || hash.verify(&secret))
-            .await
-            .unwrap_or(false);
+        let (hash, secret) = (app.map_or_else(SecretHash::of_nobody, |app| app.secret.clone()), secret.to_owned());
+        let right = tokio::task::spawn_blocking(move || hash.verify(&secret)).await.unwrap_or(false);
         match name {
             Some(name) if right => {
                 self.remember(name);
@@ -167,10 +138,7 @@ impl Auth {
     }
 
     fn is_verified(&self, name: &[u8; 32]) -> bool {
-        self.verified
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(name)
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
     }
 
     fn remember(&self, name: [u8; 32]) {

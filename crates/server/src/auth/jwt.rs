@@ -6,9 +6,7 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{
-    KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair, UnparsedPublicKey,
-};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
@@ -54,32 +52,14 @@ impl SigningKey {
         }
         let public: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(|_| BadKey)?;
         let public = public.as_ref().to_vec();
-        let n = URL_SAFE_NO_PAD.encode(
-            pair.public_key()
-                .modulus()
-                .big_endian_without_leading_zero(),
-        );
-        let e = URL_SAFE_NO_PAD.encode(
-            pair.public_key()
-                .exponent()
-                .big_endian_without_leading_zero(),
-        );
+        let n = URL_SAFE_NO_PAD.encode(pair.public_key().modulus().big_endian_without_leading_zero());
+        let e = URL_SAFE_NO_PAD.encode(pair.public_key().exponent().big_endian_without_leading_zero());
         // RFC 7638: the same key has the same name, whoever computes it.
-        let thumbprint = digest(
-            &SHA256,
-            format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#).as_bytes(),
-        );
+        let thumbprint = digest(&SHA256, format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#).as_bytes());
         let kid = URL_SAFE_NO_PAD.encode(thumbprint.as_ref());
-        let head =
-            URL_SAFE_NO_PAD.encode(json!({"alg": "RS256", "kid": kid, "typ": "JWT"}).to_string());
+        let head = URL_SAFE_NO_PAD.encode(json!({"alg": "RS256", "kid": kid, "typ": "JWT"}).to_string());
         let jwk = json!({"kty": "RSA", "use": "sig", "alg": "RS256", "kid": kid, "n": n, "e": e});
-        let key = SigningKey {
-            pair,
-            random: SystemRandom::new(),
-            public,
-            head,
-            jwk,
-        };
+        let key = SigningKey { pair, random: SystemRandom::new(), public, head, jwk };
         key.sign(&json!({}))?;
         Ok(key)
     }
@@ -94,14 +74,7 @@ impl SigningKey {
         let claims = serde_json::to_vec(claims).map_err(|_| BadKey)?;
         let mut token = format!("{}.{}", self.head, URL_SAFE_NO_PAD.encode(claims));
         let mut signature = vec![0; self.pair.public_modulus_len()];
-        self.pair
-            .sign(
-                &RSA_PKCS1_SHA256,
-                &self.random,
-                token.as_bytes(),
-                &mut signature,
-            )
-            .map_err(|_| BadKey)?;
+        self.pair.sign(&RSA_PKCS1_SHA256, &self.random, token.as_bytes(), &mut signature).map_err(|_| BadKey)?;
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut token);
         Ok(token)
@@ -111,11 +84,7 @@ impl SigningKey {
     pub(super) fn read<T: DeserializeOwned>(&self, token: &str) -> Result<T, Unreadable> {
         let (signed, signature) = token.rsplit_once('.').ok_or(Unreadable::Malformed)?;
         let (head, claims) = signed.split_once('.').ok_or(Unreadable::Malformed)?;
-        let decode = |part: &str| {
-            URL_SAFE_NO_PAD
-                .decode(part)
-                .map_err(|_| Unreadable::Malformed)
-        };
+        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| Unreadable::Malformed);
         let (head, claims, signature) = (decode(head)?, decode(claims)?, decode(signature)?);
         let head: Head = serde_json::from_slice(&head).map_err(|_| Unreadable::Malformed)?;
         if head.alg != "RS256" {

@@ -73,17 +73,11 @@ impl Auth {
     /// Who makes a request with this header `Authorization`. `now`: seconds since 1970.
     pub fn verify(&self, authorization: Option<&str>, now: u64) -> Result<Arc<Caller>, TokenError> {
         let token = bearer(authorization).ok_or(TokenError::Missing)?;
-        self.tokens
-            .verify(&self.key, &self.directory.current(), token, now)
+        self.tokens.verify(&self.key, &self.directory.current(), token, now)
     }
 
     /// The value of `Authorization` for a notification to an app about a call of this tenant.
-    pub fn notification_bearer(
-        &self,
-        app: &AppId,
-        tenant: &TenantId,
-        now: u64,
-    ) -> Result<HeaderValue, BadKey> {
+    pub fn notification_bearer(&self, app: &AppId, tenant: &TenantId, now: u64) -> Result<HeaderValue, BadKey> {
         self.bearers.header(&self.key, app, tenant, now)
     }
 
@@ -101,18 +95,10 @@ impl Auth {
 
     /// The OpenID document of a tenant, for `/{tenant}/v2.0/.well-known/openid-configuration`; an unknown tenant's
     /// answer is an error in Azure's shape.
-    pub fn tenant_document(
-        &self,
-        base: Option<&str>,
-        tenant: &str,
-        now: u64,
-    ) -> Result<Value, TokenAnswer> {
+    pub fn tenant_document(&self, base: Option<&str>, tenant: &str, now: u64) -> Result<Value, TokenAnswer> {
         let directory = self.directory.current();
         match directory.tenant(tenant) {
-            Some(found) => Ok(openid::tenant_document(
-                base.unwrap_or(&self.public_url),
-                found.id.as_str(),
-            )),
+            Some(found) => Ok(openid::tenant_document(base.unwrap_or(&self.public_url), found.id.as_str())),
             None => {
                 let why = token_answer::Denied::UnknownTenant(tenant.to_owned());
                 Err(TokenAnswer::denied(&why, None, now))

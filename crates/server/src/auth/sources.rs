@@ -17,23 +17,15 @@ struct Account {
 impl Account {
     fn forget(&mut self, now: u64) {
         let steps = now.saturating_sub(self.since) / limits::FAILURE_SECONDS;
-        self.open = self
-            .open
-            .saturating_sub(u32::try_from(steps).unwrap_or(u32::MAX));
+        self.open = self.open.saturating_sub(u32::try_from(steps).unwrap_or(u32::MAX));
         // A clock that was set back starts the wait again instead of prolonging it.
-        self.since = if self.open == 0 {
-            now
-        } else {
-            now.min(self.since + steps * limits::FAILURE_SECONDS)
-        };
+        self.since = if self.open == 0 { now } else { now.min(self.since + steps * limits::FAILURE_SECONDS) };
     }
 
     fn charge(&mut self, now: u64) -> Result<(), u64> {
         self.forget(now);
         if self.open >= limits::FAILURES_OPEN {
-            return Err((self.since + limits::FAILURE_SECONDS)
-                .saturating_sub(now)
-                .max(1));
+            return Err((self.since + limits::FAILURE_SECONDS).saturating_sub(now).max(1));
         }
         self.open += 1;
         Ok(())
@@ -61,13 +53,7 @@ impl Sources {
                 return self.others.charge(now);
             }
         }
-        self.accounts
-            .entry(source)
-            .or_insert(Account {
-                open: 0,
-                since: now,
-            })
-            .charge(now)
+        self.accounts.entry(source).or_insert(Account { open: 0, since: now }).charge(now)
     }
 
     /// It was no failure after all.
@@ -87,9 +73,7 @@ impl Sources {
 /// What one customer of a provider has: an IPv4 address or an IPv6 /64.
 fn network_of(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(
-            address.to_bits() & !u128::from(u64::MAX),
-        )),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
         v4 => v4,
     }
 }
@@ -114,22 +98,10 @@ mod tests {
         exhaust(&mut sources, source(1), 1000);
         assert_eq!(sources.charge(source(1), 1000), Err(2));
         assert_eq!(sources.charge(source(1), 1001), Err(1));
-        assert_eq!(
-            sources.charge(source(2), 1000),
-            Ok(()),
-            "another source is another matter"
-        );
+        assert_eq!(sources.charge(source(2), 1000), Ok(()), "another source is another matter");
         assert_eq!(sources.charge(source(1), 1002), Ok(()));
-        assert_eq!(
-            sources.charge(source(1), 1002),
-            Err(2),
-            "only one was forgotten"
-        );
-        exhaust(
-            &mut sources,
-            source(1),
-            1002 + u64::from(limits::FAILURES_OPEN) * limits::FAILURE_SECONDS,
-        );
+        assert_eq!(sources.charge(source(1), 1002), Err(2), "only one was forgotten");
+        exhaust(&mut sources, source(1), 1002 + u64::from(limits::FAILURES_OPEN) * limits::FAILURE_SECONDS);
     }
 
     #[test]
@@ -157,16 +129,9 @@ mod tests {
             sources.charge(source(n), 100).unwrap();
         }
         exhaust(&mut sources, source(1 << 20), 100);
-        assert!(
-            sources.charge(source((1 << 20) + 1), 100).is_err(),
-            "newcomers share one account"
-        );
+        assert!(sources.charge(source((1 << 20) + 1), 100).is_err(), "newcomers share one account");
         assert_eq!(sources.accounts.len(), limits::SOURCES);
-        assert_eq!(
-            sources.charge(source((1 << 20) + 2), 200),
-            Ok(()),
-            "forgotten failures make room"
-        );
+        assert_eq!(sources.charge(source((1 << 20) + 2), 200), Ok(()), "forgotten failures make room");
         assert_eq!(sources.accounts.len(), 1);
     }
 

@@ -39,20 +39,14 @@ impl TokenAnswer {
             "ext_expires_in": seconds,
             "access_token": token,
         });
-        TokenAnswer {
-            status: 200,
-            body,
-            retry_after: None,
-        }
+        TokenAnswer { status: 200, body, retry_after: None }
     }
 
     /// `correlation`: the client's own id of the request, given back.
     pub(super) fn denied(why: &Denied, correlation: Option<&str>, now: u64) -> TokenAnswer {
         let (status, error, code, text) = why.row();
         let trace = Uuid::new_v4();
-        let correlation = correlation
-            .and_then(|id| Uuid::parse_str(id).ok())
-            .unwrap_or_else(Uuid::new_v4);
+        let correlation = correlation.and_then(|id| Uuid::parse_str(id).ok()).unwrap_or_else(Uuid::new_v4);
         let timestamp = timestamp(now);
         let body = json!({
             "error": error,
@@ -69,11 +63,7 @@ impl TokenAnswer {
             Denied::Busy => Some(1),
             _ => None,
         };
-        TokenAnswer {
-            status,
-            body,
-            retry_after,
-        }
+        TokenAnswer { status, body, retry_after }
     }
 }
 
@@ -124,16 +114,11 @@ fn timestamp(now: u64) -> String {
     // Howard Hinnant's civil_from_days, for days since 1970 and years before 10000: years begin in March.
     let days = days.min(2_932_896) + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
     let year = era * 400 + year_of_era + u64::from(month <= 2);
     let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}Z")
@@ -164,12 +149,7 @@ mod tests {
         assert_eq!(answer.body["error"], "invalid_client");
         assert_eq!(answer.body["error_codes"], json!([7_000_215]));
         assert_eq!(answer.body["correlation_id"], id);
-        assert!(
-            answer.body["error_description"]
-                .as_str()
-                .unwrap()
-                .starts_with("AADSTS7000215: Invalid client secret")
-        );
+        assert!(answer.body["error_description"].as_str().unwrap().starts_with("AADSTS7000215: Invalid client secret"));
         let hostile = TokenAnswer::denied(&Denied::UnknownTenant("a\r\nb".repeat(100)), None, 0);
         let text = hostile.body["error_description"].as_str().unwrap();
         assert!(!text.contains('\n') && text.len() < 400, "{text}");

@@ -33,17 +33,10 @@ impl Network {
             Some((address, bits)) => (address, Some(bits)),
             None => (text, None),
         };
-        let address: IpAddr = address
-            .trim_matches(['[', ']'])
-            .parse()
-            .map_err(|_| BadEntry)?;
+        let address: IpAddr = address.trim_matches(['[', ']']).parse().map_err(|_| BadEntry)?;
         let full = if address.is_ipv4() { 32 } else { 128 };
         let bits = match bits {
-            Some(bits) => bits
-                .parse::<u8>()
-                .ok()
-                .filter(|bits| *bits <= full)
-                .ok_or(BadEntry)?,
+            Some(bits) => bits.parse::<u8>().ok().filter(|bits| *bits <= full).ok_or(BadEntry)?,
             None => full,
         };
         Ok(Network { address, bits })
@@ -53,15 +46,11 @@ impl Network {
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address.to_canonical(), address.to_canonical()) {
             (IpAddr::V4(net), IpAddr::V4(address)) => {
-                let mask = u32::MAX
-                    .checked_shl(32 - u32::from(self.bits.min(32)))
-                    .unwrap_or(0);
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.bits.min(32))).unwrap_or(0);
                 net.to_bits() & mask == address.to_bits() & mask
             }
             (IpAddr::V6(net), IpAddr::V6(address)) => {
-                let mask = u128::MAX
-                    .checked_shl(128 - u32::from(self.bits))
-                    .unwrap_or(0);
+                let mask = u128::MAX.checked_shl(128 - u32::from(self.bits)).unwrap_or(0);
                 net.to_bits() & mask == address.to_bits() & mask
             }
             _ => false,
@@ -88,8 +77,7 @@ impl AllowList {
     pub fn parse<S: AsRef<str>>(entries: &[S]) -> Result<AllowList, (usize, BadEntry)> {
         let mut list = AllowList::default();
         for (index, text) in entries.iter().enumerate() {
-            list.entries
-                .push(Allowed::parse(text.as_ref()).map_err(|error| (index, error))?);
+            list.entries.push(Allowed::parse(text.as_ref()).map_err(|error| (index, error))?);
         }
         Ok(list)
     }
@@ -103,22 +91,15 @@ impl AllowList {
     /// Whether the operator named this host; names compare without case.
     pub fn names_host(&self, host: &str) -> bool {
         let host = host.trim_matches(['[', ']']);
-        self.entries
-            .iter()
-            .any(|entry| matches!(entry, Allowed::Host(name) if name.eq_ignore_ascii_case(host)))
+        self.entries.iter().any(|entry| matches!(entry, Allowed::Host(name) if name.eq_ignore_ascii_case(host)))
             || (self.loopback && host.eq_ignore_ascii_case("localhost"))
-            || host
-                .parse()
-                .is_ok_and(|address| self.names_address(address))
+            || host.parse().is_ok_and(|address| self.names_address(address))
     }
 
     /// Whether the operator named this address, or a network that holds it.
     pub fn names_address(&self, address: IpAddr) -> bool {
         (self.loopback && address.to_canonical().is_loopback())
-            || self
-                .entries
-                .iter()
-                .any(|entry| matches!(entry, Allowed::Network(net) if net.contains(address)))
+            || self.entries.iter().any(|entry| matches!(entry, Allowed::Network(net) if net.contains(address)))
     }
 }
 
@@ -129,15 +110,9 @@ impl Allowed {
         }
         let is_name = !text.is_empty()
             && text.len() <= 253
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.' || b == b'_')
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.' || b == b'_')
             && text.bytes().any(|b| b.is_ascii_alphabetic());
-        if is_name {
-            Ok(Allowed::Host(text.to_ascii_lowercase()))
-        } else {
-            Err(BadEntry)
-        }
+        if is_name { Ok(Allowed::Host(text.to_ascii_lowercase())) } else { Err(BadEntry) }
     }
 }
 
@@ -164,9 +139,7 @@ mod tests {
             assert!(!net.contains(ip(outside)), "{outside} is not in {net}");
         }
         assert!(
-            Network::parse("10.0.0.0/8")
-                .unwrap()
-                .contains(ip("::ffff:10.1.1.1")),
+            Network::parse("10.0.0.0/8").unwrap().contains(ip("::ffff:10.1.1.1")),
             "the mapped form is the address"
         );
     }
@@ -179,20 +152,8 @@ mod tests {
         assert!(list.names_host("10.3.4.5") && list.names_address(ip("10.3.4.5")));
         assert!(!list.names_address(ip("127.0.0.1")));
         assert!(list.with_loopback().names_address(ip("127.0.0.1")));
-        for bad in [
-            "",
-            "10.0.0.0/33",
-            "http://x",
-            "a b",
-            "1.2.3",
-            "::/129",
-            "x:80",
-        ] {
-            assert_eq!(
-                AllowList::parse(&["fine", bad]),
-                Err((1, BadEntry)),
-                "{bad:?}"
-            );
+        for bad in ["", "10.0.0.0/33", "http://x", "a b", "1.2.3", "::/129", "x:80"] {
+            assert_eq!(AllowList::parse(&["fine", bad]), Err((1, BadEntry)), "{bad:?}");
         }
     }
 }

@@ -6,8 +6,7 @@ use super::allow::AllowList;
 use super::secret::SecretHash;
 use super::sip::ha1;
 use super::{
-    App, Directory, DirectoryParts, Line, Origin, SecretError, Tenant, Trunk, User, Webhook,
-    development, dialled,
+    App, Directory, DirectoryParts, Line, Origin, SecretError, Tenant, Trunk, User, Webhook, development, dialled,
 };
 use ringback_core::{AppId, TenantId};
 use serde::Deserialize;
@@ -97,14 +96,9 @@ impl Config {
         let Some(path) = path else {
             return Config::development();
         };
-        let read = |source| ConfigError::Read {
-            path: path.to_owned(),
-            source,
-        };
+        let read = |source| ConfigError::Read { path: path.to_owned(), source };
         if std::fs::metadata(path).map_err(read)?.len() > MOST_BYTES {
-            return Err(read(std::io::Error::other(format!(
-                "it is larger than {MOST_BYTES} bytes"
-            ))));
+            return Err(read(std::io::Error::other(format!("it is larger than {MOST_BYTES} bytes"))));
         }
         Config::parse(&std::fs::read_to_string(path).map_err(read)?)
     }
@@ -113,18 +107,13 @@ impl Config {
     pub fn development() -> Result<Config, ConfigError> {
         let mut server = settings(ServerTable::default())?;
         server.allow_private_targets = server.allow_private_targets.with_loopback();
-        Ok(Config {
-            server,
-            directory: development::directory()?,
-        })
+        Ok(Config { server, directory: development::directory()? })
     }
 
     /// Reads the text of a configuration.
     pub fn parse(text: &str) -> Result<Config, ConfigError> {
         let file: File = toml::from_str(text).map_err(|error| ConfigError::Syntax {
-            line: error.span().map_or(1, |span| {
-                1 + text[..span.start.min(text.len())].matches('\n').count()
-            }),
+            line: error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count()),
             // The error's own text quotes the line, which may hold a password.
             problem: error.message().to_owned(),
         })?;
@@ -132,37 +121,24 @@ impl Config {
         let mut names = Names::default();
         let mut parts = DirectoryParts::default();
         for (index, table) in file.tenants.into_iter().enumerate() {
-            parts
-                .tenants
-                .push(tenant(&Key("tenants", index), table, &mut names)?);
+            parts.tenants.push(tenant(&Key("tenants", index), table, &mut names)?);
         }
         for (index, table) in file.apps.into_iter().enumerate() {
-            parts
-                .apps
-                .push(app(&Key("apps", index), table, &mut names)?);
+            parts.apps.push(app(&Key("apps", index), table, &mut names)?);
         }
         for (index, table) in file.users.into_iter().enumerate() {
-            parts
-                .users
-                .push(user(&Key("users", index), table, &mut names)?);
+            parts.users.push(user(&Key("users", index), table, &mut names)?);
         }
         for (index, table) in file.trunks.into_iter().enumerate() {
-            parts
-                .trunks
-                .push(trunk(&Key("trunks", index), table, &mut names)?);
+            parts.trunks.push(trunk(&Key("trunks", index), table, &mut names)?);
         }
-        Ok(Config {
-            server,
-            directory: Directory::new(parts),
-        })
+        Ok(Config { server, directory: Directory::new(parts) })
     }
 
     /// The safety rule: a listener that others can reach refuses to start with a published identity. To be asked once
     /// the listening addresses are final; slow only if one of them is not loopback.
     pub fn check_safety(&self) -> Result<(), ConfigError> {
-        let open = [self.server.http, self.server.sip]
-            .into_iter()
-            .find(|at| !at.ip().to_canonical().is_loopback());
+        let open = [self.server.http, self.server.sip].into_iter().find(|at| !at.ip().to_canonical().is_loopback());
         let Some(address) = open else { return Ok(()) };
         match development::published_identity(&self.directory) {
             Some(identity) => Err(ConfigError::Unsafe { address, identity }),
@@ -250,10 +226,7 @@ struct Key(&'static str, usize);
 
 impl Key {
     fn error(&self, field: &str, problem: impl Into<String>) -> ConfigError {
-        ConfigError::Value {
-            key: format!("{}[{}].{field}", self.0, self.1),
-            problem: problem.into(),
-        }
+        ConfigError::Value { key: format!("{}[{}].{field}", self.0, self.1), problem: problem.into() }
     }
 }
 
@@ -266,20 +239,11 @@ struct Names {
 
 impl Names {
     /// Takes a name of some kind; `kind` is a space of names, such as everything that can be dialled.
-    fn take(
-        &mut self,
-        key: &Key,
-        field: &str,
-        kind: &'static str,
-        name: &str,
-    ) -> Result<(), ConfigError> {
+    fn take(&mut self, key: &Key, field: &str, kind: &'static str, name: &str) -> Result<(), ConfigError> {
         let place = format!("{}[{}].{field}", key.0, key.1);
         match self.taken.insert((kind, name.to_lowercase()), place) {
             None => Ok(()),
-            Some(other) => Err(key.error(
-                field,
-                format!("{name:?} is already taken by {other}: each needs its own"),
-            )),
+            Some(other) => Err(key.error(field, format!("{name:?} is already taken by {other}: each needs its own"))),
         }
     }
 
@@ -289,65 +253,41 @@ impl Names {
         if known {
             Ok(id)
         } else {
-            Err(key.error(
-                "tenant",
-                format!("there is no tenant {id}: add it under [[tenants]]"),
-            ))
+            Err(key.error("tenant", format!("there is no tenant {id}: add it under [[tenants]]")))
         }
     }
 }
 
 fn settings(table: ServerTable) -> Result<ServerSettings, ConfigError> {
-    let error = |key: &str, problem: &str| ConfigError::Value {
-        key: format!("server.{key}"),
-        problem: problem.into(),
-    };
-    let address = |key: &str, text: Option<String>, default: SocketAddr| {
-        match text {
+    let error = |key: &str, problem: &str| ConfigError::Value { key: format!("server.{key}"), problem: problem.into() };
+    let address = |key: &str, text: Option<String>, default: SocketAddr| match text {
         None => Ok(default),
-        Some(text) => text
-            .parse::<SocketAddr>()
-            .map_err(|_| error(key, "is not an address and port such as \"127.0.0.1:8480\"; host names are not looked up")),
-    }
+        Some(text) => text.parse::<SocketAddr>().map_err(|_| {
+            error(key, "is not an address and port such as \"127.0.0.1:8480\"; host names are not looked up")
+        }),
     };
     let media_ports = table.media_ports.as_deref().unwrap_or("40000-41999");
-    let ports = media_ports
-        .split_once('-')
-        .and_then(|(from, to)| Some((from.trim().parse().ok()?, to.trim().parse().ok()?)));
-    let public_address = table
-        .public_address
-        .map(|text| text.parse::<IpAddr>())
-        .transpose();
+    let ports =
+        media_ports.split_once('-').and_then(|(from, to)| Some((from.trim().parse().ok()?, to.trim().parse().ok()?)));
+    let public_address = table.public_address.map(|text| text.parse::<IpAddr>()).transpose();
     Ok(ServerSettings {
         http: address("http", table.http, SocketAddr::from(([127, 0, 0, 1], 8480)))?,
         sip: address("sip", table.sip, SocketAddr::from(([127, 0, 0, 1], 5060)))?,
         public_url: table
             .public_url
             .map(|text| {
-                public_url(&text).ok_or_else(|| {
-                    error("public_url", "is not an http or https URL without a path")
-                })
+                public_url(&text).ok_or_else(|| error("public_url", "is not an http or https URL without a path"))
             })
             .transpose()?,
-        public_address: public_address
-            .map_err(|_| error("public_address", "is not an IP address"))?,
+        public_address: public_address.map_err(|_| error("public_address", "is not an IP address"))?,
         media_ports: match ports {
             Some((from, to)) if from >= 1024 && from < to => from..=to,
             _ => {
-                return Err(error(
-                    "media_ports",
-                    "is not a range of ports from 1024 up such as \"40000-41999\"",
-                ));
+                return Err(error("media_ports", "is not a range of ports from 1024 up such as \"40000-41999\""));
             }
         },
-        allow_private_targets: AllowList::parse(&table.allow_private_targets).map_err(
-            |(index, problem)| {
-                error(
-                    &format!("allow_private_targets[{index}]"),
-                    &problem.to_string(),
-                )
-            },
-        )?,
+        allow_private_targets: AllowList::parse(&table.allow_private_targets)
+            .map_err(|(index, problem)| error(&format!("allow_private_targets[{index}]"), &problem.to_string()))?,
     })
 }
 
@@ -367,10 +307,7 @@ fn tenant(key: &Key, table: TenantTable, names: &mut Names) -> Result<Tenant, Co
     }
     let id = TenantId::new(&table.id);
     names.tenants.push(id.clone());
-    Ok(Tenant {
-        id,
-        name: table.name,
-    })
+    Ok(Tenant { id, name: table.name })
 }
 
 fn app(key: &Key, table: AppTable, names: &mut Names) -> Result<App, ConfigError> {
@@ -383,8 +320,7 @@ fn app(key: &Key, table: AppTable, names: &mut Names) -> Result<App, ConfigError
         names.take(key, "numbers", "dial", &number)?;
         numbers.push(number);
     }
-    let webhook = Webhook::parse(&table.webhook)
-        .map_err(|problem| key.error("webhook", problem.to_string()))?;
+    let webhook = Webhook::parse(&table.webhook).map_err(|problem| key.error("webhook", problem.to_string()))?;
     Ok(App {
         tenant: names.tenant(key, &table.tenant)?,
         id: AppId::new(&table.id),
@@ -407,39 +343,23 @@ fn user(key: &Key, table: UserTable, names: &mut Names) -> Result<User, ConfigEr
         None | Some("sip") => Line::Sip,
         Some("null") => Line::Null,
         Some(_) => {
-            return Err(key.error(
-                "phone",
-                "is neither \"sip\" nor \"null\" (a test line that answers at once)",
-            ));
+            return Err(key.error("phone", "is neither \"sip\" nor \"null\" (a test line that answers at once)"));
         }
     };
     let ha1 = match (line, table.password, table.ha1) {
         (Line::Null, None, None) => None,
         (Line::Null, ..) => {
-            return Err(key.error(
-                "phone",
-                "a \"null\" line takes no password and no ha1: leave them out",
-            ));
+            return Err(key.error("phone", "a \"null\" line takes no password and no ha1: leave them out"));
         }
-        (Line::Sip, Some(password), None) if !password.is_empty() => {
-            Some(ha1(&table.sip, &password))
-        }
-        (Line::Sip, None, Some(ha1))
-            if ha1.len() == 32 && ha1.bytes().all(|b| b.is_ascii_hexdigit()) =>
-        {
+        (Line::Sip, Some(password), None) if !password.is_empty() => Some(ha1(&table.sip, &password)),
+        (Line::Sip, None, Some(ha1)) if ha1.len() == 32 && ha1.bytes().all(|b| b.is_ascii_hexdigit()) => {
             Some(ha1.to_ascii_lowercase())
         }
         (Line::Sip, None, Some(_)) => {
-            return Err(key.error(
-                "ha1",
-                "is not 32 hexadecimal digits: it is md5(sip:ringback:password)",
-            ));
+            return Err(key.error("ha1", "is not 32 hexadecimal digits: it is md5(sip:ringback:password)"));
         }
         (Line::Sip, ..) => {
-            return Err(key.error(
-                "password",
-                "a SIP phone needs either a password or a ha1, and not both",
-            ));
+            return Err(key.error("password", "a SIP phone needs either a password or a ha1, and not both"));
         }
     };
     Ok(User {
@@ -457,10 +377,7 @@ fn trunk(key: &Key, table: TrunkTable, names: &mut Names) -> Result<Trunk, Confi
     check_id(key, "name", &table.name)?;
     names.take(key, "name", "trunk", &table.name)?;
     let address: SocketAddr = table.address.parse().map_err(|_| {
-        key.error(
-            "address",
-            "is not an address and port such as \"192.0.2.1:5060\"; names are not looked up",
-        )
+        key.error("address", "is not an address and port such as \"192.0.2.1:5060\"; names are not looked up")
     })?;
     names.take(key, "address", "trunk address", &address.to_string())?;
     Ok(Trunk {
@@ -488,20 +405,9 @@ fn prefixes(key: &Key, given: &[String]) -> Result<Vec<String>, ConfigError> {
     given
         .iter()
         .map(|text| dialled(text))
-        .map(|text| {
-            if is_prefix(&text) {
-                Ok(text)
-            } else {
-                Err(text)
-            }
-        })
+        .map(|text| if is_prefix(&text) { Ok(text) } else { Err(text) })
         .collect::<Result<_, _>>()
-        .map_err(|text| {
-            key.error(
-                "prefixes",
-                format!("{text:?} is not the beginning of a number such as \"+4930\""),
-            )
-        })
+        .map_err(|text| key.error("prefixes", format!("{text:?} is not the beginning of a number such as \"+4930\"")))
 }
 
 /// Ids and names that stand in paths, tokens and the log.
@@ -510,10 +416,7 @@ fn check_id(key: &Key, field: &str, text: &str) -> Result<(), ConfigError> {
     if !text.is_empty() && text.len() <= 64 && text.bytes().all(fine) {
         return Ok(());
     }
-    Err(key.error(
-        field,
-        format!("{text:?} is not 1 to 64 letters, digits, '-', '_' and '.' (a GUID is best)"),
-    ))
+    Err(key.error(field, format!("{text:?} is not 1 to 64 letters, digits, '-', '_' and '.' (a GUID is best)")))
 }
 
 /// What can be dialled, as the user part of a SIP address.
@@ -522,10 +425,6 @@ fn check_dialled(key: &Key, field: &str, text: &str) -> Result<(), ConfigError> 
     if !text.is_empty() && text.len() <= 64 && text.bytes().all(fine) {
         return Ok(());
     }
-    Err(key.error(
-        field,
-        format!(
-            "{text:?} is neither a number such as \"+15550100\" nor a name of letters and digits"
-        ),
-    ))
+    Err(key
+        .error(field, format!("{text:?} is neither a number such as \"+15550100\" nor a name of letters and digits")))
 }

@@ -21,10 +21,8 @@ pub const APP_NUMBERS: [&str; 2] = ["5000", "+15550100"];
 /// The SIP password of both development phones.
 pub const PHONE_PASSWORD: &str = "ringback";
 /// The two development phones: user id and SIP login.
-pub const PHONES: [(&str, &str); 2] = [
-    ("0a0a0a0a-0000-4000-8000-000000001001", "1001"),
-    ("0a0a0a0a-0000-4000-8000-000000001002", "1002"),
-];
+pub const PHONES: [(&str, &str); 2] =
+    [("0a0a0a0a-0000-4000-8000-000000001001", "1001"), ("0a0a0a0a-0000-4000-8000-000000001002", "1002")];
 /// The development test line, which answers at once: user id and number.
 pub const NULL_LINE: (&str, &str) = ("0a0a0a0a-0000-4000-8000-000000009000", "9000");
 
@@ -38,11 +36,7 @@ pub(super) fn directory() -> Result<Directory, SecretError> {
     let phone = |(id, sip): (&str, &str), line: Line| User {
         id: id.to_owned(),
         tenant: tenant.clone(),
-        name: if line == Line::Null {
-            format!("Test line {sip}")
-        } else {
-            format!("Phone {sip}")
-        },
+        name: if line == Line::Null { format!("Test line {sip}") } else { format!("Phone {sip}") },
         sip: sip.to_owned(),
         ha1: (line == Line::Sip).then(|| ha1(sip, PHONE_PASSWORD)),
         nat: false,
@@ -58,21 +52,9 @@ pub(super) fn directory() -> Result<Directory, SecretError> {
         prefixes: Vec::new(),
         max_calls: super::config::DEFAULT_MAX_CALLS,
     };
-    let users = vec![
-        phone(PHONES[0], Line::Sip),
-        phone(PHONES[1], Line::Sip),
-        phone(NULL_LINE, Line::Null),
-    ];
-    let tenants = vec![Tenant {
-        id: tenant.clone(),
-        name: "development.ringback.example".to_owned(),
-    }];
-    let mut directory = Directory::new(DirectoryParts {
-        tenants,
-        apps: vec![app],
-        users,
-        trunks: Vec::new(),
-    });
+    let users = vec![phone(PHONES[0], Line::Sip), phone(PHONES[1], Line::Sip), phone(NULL_LINE, Line::Null)];
+    let tenants = vec![Tenant { id: tenant.clone(), name: "development.ringback.example".to_owned() }];
+    let mut directory = Directory::new(DirectoryParts { tenants, apps: vec![app], users, trunks: Vec::new() });
     directory.development = true;
     Ok(directory)
 }
@@ -81,9 +63,7 @@ pub(super) fn directory() -> Result<Directory, SecretError> {
 ///
 /// Slow: compares each app's hash with the published secret (about 0.1 s an app).
 pub(super) fn published_identity(directory: &Directory) -> Option<String> {
-    let phone = directory
-        .users()
-        .find(|user| user.ha1.as_deref() == Some(ha1(&user.sip, PHONE_PASSWORD).as_str()));
+    let phone = directory.users().find(|user| user.ha1.as_deref() == Some(ha1(&user.sip, PHONE_PASSWORD).as_str()));
     if let Some(user) = phone {
         return Some(format!(
             "user {} (users, sip = {:?}) has the password published for development",
@@ -91,10 +71,7 @@ pub(super) fn published_identity(directory: &Directory) -> Option<String> {
         ));
     }
     let app = directory.apps().find(|app| app.secret.verify(APP_SECRET))?;
-    Some(format!(
-        "app {} has the secret published for development",
-        app.id
-    ))
+    Some(format!("app {} has the secret published for development", app.id))
 }
 
 #[cfg(test)]
@@ -117,22 +94,10 @@ mod tests {
     #[test]
     fn a_published_password_or_secret_is_found() {
         let mut directory = directory().unwrap();
-        assert!(
-            published_identity(&directory).unwrap().contains("1001"),
-            "phones are found"
-        );
-        directory = Directory::new(DirectoryParts {
-            users: Vec::new(),
-            ..directory.parts()
-        });
-        assert!(
-            published_identity(&directory).unwrap().contains(APP_ID),
-            "so is the app"
-        );
-        directory = Directory::new(DirectoryParts {
-            apps: Vec::new(),
-            ..directory.parts()
-        });
+        assert!(published_identity(&directory).unwrap().contains("1001"), "phones are found");
+        directory = Directory::new(DirectoryParts { users: Vec::new(), ..directory.parts() });
+        assert!(published_identity(&directory).unwrap().contains(APP_ID), "so is the app");
+        directory = Directory::new(DirectoryParts { apps: Vec::new(), ..directory.parts() });
         assert_eq!(published_identity(&directory), None);
     }
 }

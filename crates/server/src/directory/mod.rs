@@ -12,14 +12,12 @@ mod sip;
 
 pub use allow::{AllowList, Allowed, BadEntry, Network};
 pub use config::{Config, ConfigError, ServerSettings};
-pub use development::{
-    APP_ID, APP_NUMBERS, APP_SECRET, APP_WEBHOOK, NULL_LINE, PHONE_PASSWORD, PHONES, TENANT_ID,
-};
+pub use development::{APP_ID, APP_NUMBERS, APP_SECRET, APP_WEBHOOK, NULL_LINE, PHONE_PASSWORD, PHONES, TENANT_ID};
 pub use route::{Destination, RouteError, SipHome};
 pub use secret::{ITERATIONS, SecretError, SecretHash, hash_secret};
 pub use sip::SIP_REALM;
 
-use ringback_core::{AppId, TenantId};
+use ringback_core::{AppId, Identity, IdentityKind, TenantId};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -53,6 +51,18 @@ pub struct App {
     pub prefixes: Vec<String>,
     /// Most calls at the same time.
     pub max_calls: u32,
+}
+
+impl App {
+    /// The bot, as calls and rosters name it.
+    pub fn identity(&self) -> Identity {
+        Identity {
+            kind: IdentityKind::Application,
+            id: self.id.as_str().to_owned(),
+            display_name: Some(self.name.clone()),
+            tenant: None,
+        }
+    }
 }
 
 /// A URL that an app's owner answers on, and the origin which is thereby named by the operator.
@@ -147,10 +157,7 @@ pub struct Directory {
 impl Directory {
     /// Builds the look-up tables.
     pub fn new(parts: DirectoryParts) -> Directory {
-        let mut directory = Directory {
-            tenants: parts.tenants,
-            ..Directory::default()
-        };
+        let mut directory = Directory { tenants: parts.tenants, ..Directory::default() };
         for app in parts.apps {
             for number in &app.numbers {
                 directory.app_numbers.insert(number.clone(), app.id.clone());
@@ -158,9 +165,7 @@ impl Directory {
             directory.apps.insert(app.id.clone(), Arc::new(app));
         }
         for user in parts.users.into_iter().map(Arc::new) {
-            directory
-                .sip_names
-                .insert(user.sip.clone(), Arc::clone(&user));
+            directory.sip_names.insert(user.sip.clone(), Arc::clone(&user));
             directory.users.insert(user.id.clone(), user);
         }
         directory.trunks = parts.trunks.into_iter().map(Arc::new).collect();
@@ -195,8 +200,7 @@ impl Directory {
     /// The tenant with this id or name, compared without case.
     pub fn tenant(&self, id_or_name: &str) -> Option<&Tenant> {
         self.tenants.iter().find(|tenant| {
-            tenant.id.as_str().eq_ignore_ascii_case(id_or_name)
-                || tenant.name.eq_ignore_ascii_case(id_or_name)
+            tenant.id.as_str().eq_ignore_ascii_case(id_or_name) || tenant.name.eq_ignore_ascii_case(id_or_name)
         })
     }
 
@@ -207,10 +211,7 @@ impl Directory {
 
     /// The app that somebody dials: by one of its numbers or names, or by its id.
     pub fn app_by_number(&self, number: &str) -> Option<&Arc<App>> {
-        self.app_numbers
-            .get(&dialled(number))
-            .and_then(|id| self.app(id))
-            .or_else(|| self.app(&AppId::new(number)))
+        self.app_numbers.get(&dialled(number)).and_then(|id| self.app(id)).or_else(|| self.app(&AppId::new(number)))
     }
 
     /// The user with this id, compared without case.
@@ -232,11 +233,7 @@ impl Directory {
     pub fn trunk_by_source(&self, source: SocketAddr) -> Option<&Arc<Trunk>> {
         let source = SocketAddr::new(source.ip().to_canonical(), source.port());
         let exact = self.trunks.iter().find(|trunk| trunk.address == source);
-        exact.or_else(|| {
-            self.trunks
-                .iter()
-                .find(|trunk| trunk.nat && trunk.address.ip() == source.ip())
-        })
+        exact.or_else(|| self.trunks.iter().find(|trunk| trunk.nat && trunk.address.ip() == source.ip()))
     }
 }
 
@@ -249,9 +246,7 @@ pub struct SharedDirectory {
 impl SharedDirectory {
     /// Shares a directory.
     pub fn new(directory: Directory) -> SharedDirectory {
-        SharedDirectory {
-            current: Arc::new(RwLock::new(Arc::new(directory))),
-        }
+        SharedDirectory { current: Arc::new(RwLock::new(Arc::new(directory))) }
     }
 
     /// The directory as it is now. What was taken stays as it was.
@@ -294,10 +289,7 @@ impl Origin {
         if !matches!(url.scheme(), "http" | "https") || !plain || host.is_empty() || port == 0 {
             return Err(BadUrl);
         }
-        Ok(Origin {
-            host: host.to_owned(),
-            port,
-        })
+        Ok(Origin { host: host.to_owned(), port })
     }
 }
 
@@ -308,16 +300,9 @@ pub fn dialled(text: &str) -> String {
     let text = text.strip_prefix("tel:").unwrap_or(text);
     let is_separator = |c: char| matches!(c, ' ' | '-' | '.' | '(' | ')' | '/');
     let number: String = text.chars().filter(|c| !is_separator(*c)).collect();
-    let is_number = number
-        .strip_prefix('+')
-        .unwrap_or(&number)
-        .bytes()
-        .all(|b| b.is_ascii_digit() || b == b'*' || b == b'#');
-    if is_number {
-        number
-    } else {
-        text.to_lowercase()
-    }
+    let is_number =
+        number.strip_prefix('+').unwrap_or(&number).bytes().all(|b| b.is_ascii_digit() || b == b'*' || b == b'#');
+    if is_number { number } else { text.to_lowercase() }
 }
 
 #[cfg(test)]

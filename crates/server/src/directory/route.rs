@@ -30,17 +30,13 @@ pub enum Destination {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RouteError {
     /// No user of the app's tenant has this id, name or SIP address.
-    #[error(
-        "there is no such user in the app's tenant: give a user's id, SIP login, or login@tenant"
-    )]
+    #[error("there is no such user in the app's tenant: give a user's id, SIP login, or login@tenant")]
     UnknownUser,
     /// The number is a bot's.
     #[error("the number belongs to an app: an app calls phones, not apps")]
     App,
     /// Not a number, nor a user's.
-    #[error(
-        "this is neither a telephone number (digits, perhaps after a +) nor the number of a phone of the tenant"
-    )]
+    #[error("this is neither a telephone number (digits, perhaps after a +) nor the number of a phone of the tenant")]
     NotANumber,
     /// The app has no prefix for the number.
     #[error(
@@ -48,17 +44,13 @@ pub enum RouteError {
     )]
     NotAllowed,
     /// No trunk carries the number.
-    #[error(
-        "no trunk carries this number: the operator lists what a trunk carries in `prefixes` of the trunk"
-    )]
+    #[error("no trunk carries this number: the operator lists what a trunk carries in `prefixes` of the trunk")]
     NoTrunk,
     /// A SIP address that does not read.
     #[error("this is not a SIP address of the form sip:user@host or sip:user@host:port")]
     NotAnAddress,
     /// A SIP address at a host that the operator did not name.
-    #[error(
-        "SIP addresses at this host may not be called: the operator names hosts in server.allow_private_targets"
-    )]
+    #[error("SIP addresses at this host may not be called: the operator names hosts in server.allow_private_targets")]
     ForeignHost,
     /// A kind of identity that has no phone.
     #[error("only users, phones and SIP addresses can be called")]
@@ -77,27 +69,15 @@ impl SipHome {
     /// From the settings and the address that SIP really listens on.
     pub fn new(settings: &ServerSettings, listening: SocketAddr) -> SipHome {
         let mut hosts = vec![SIP_REALM.to_owned(), listening.ip().to_string()];
-        hosts.extend(
-            settings
-                .public_address
-                .map(|address: IpAddr| address.to_string()),
-        );
+        hosts.extend(settings.public_address.map(|address: IpAddr| address.to_string()));
         if listening.ip().is_loopback() {
             hosts.push("localhost".to_owned());
         }
-        SipHome {
-            hosts,
-            port: listening.port(),
-            allowed: settings.allow_private_targets.clone(),
-        }
+        SipHome { hosts, port: listening.port(), allowed: settings.allow_private_targets.clone() }
     }
 
     fn is_ours(&self, host: &str, port: Option<u16>) -> bool {
-        port.is_none_or(|port| port == self.port)
-            && self
-                .hosts
-                .iter()
-                .any(|ours| ours.eq_ignore_ascii_case(host))
+        port.is_none_or(|port| port == self.port) && self.hosts.iter().any(|ours| ours.eq_ignore_ascii_case(host))
     }
 }
 
@@ -114,10 +94,7 @@ impl Directory {
             return self.resolve_address(app, id, rest, home);
         }
         match kind {
-            IdentityKind::User => self
-                .user_of(app, id)
-                .map(line_of)
-                .ok_or(RouteError::UnknownUser),
+            IdentityKind::User => self.user_of(app, id).map(line_of).ok_or(RouteError::UnknownUser),
             IdentityKind::Phone => self.resolve_number(app, id),
             _ => Err(RouteError::NotCallable),
         }
@@ -129,10 +106,7 @@ impl Directory {
             let (login, tenant) = id.split_once('@')?;
             (self.tenant(tenant)?.id == app.tenant).then(|| self.user_by_sip(login))?
         };
-        let found = self
-            .user(id)
-            .or_else(|| self.user_by_sip(id))
-            .or_else(by_principal);
+        let found = self.user(id).or_else(|| self.user_by_sip(id)).or_else(by_principal);
         found.filter(|user| user.tenant == app.tenant)
     }
 
@@ -141,10 +115,7 @@ impl Directory {
         if let Some(user) = self.user_of(app, &number) {
             return Ok(line_of(user));
         }
-        if self
-            .app_by_number(&number)
-            .is_some_and(|other| other.tenant == app.tenant)
-        {
+        if self.app_by_number(&number).is_some_and(|other| other.tenant == app.tenant) {
             return Err(RouteError::App);
         }
         let digits = number.strip_prefix('+').unwrap_or(&number);
@@ -154,47 +125,23 @@ impl Directory {
         if longest(&app.prefixes, &number).is_none() {
             return Err(RouteError::NotAllowed);
         }
-        let carries = self
-            .trunks()
-            .iter()
-            .filter_map(|trunk| Some((longest(&trunk.prefixes, &number)?, trunk)));
+        let carries = self.trunks().iter().filter_map(|trunk| Some((longest(&trunk.prefixes, &number)?, trunk)));
         // The first of equals: the order of the configuration decides.
         let best = carries.reduce(|best, next| if next.0 > best.0 { next } else { best });
-        best.map(|(_, trunk)| Destination::Trunk {
-            trunk: Arc::clone(trunk),
-            number,
-        })
-        .ok_or(RouteError::NoTrunk)
+        best.map(|(_, trunk)| Destination::Trunk { trunk: Arc::clone(trunk), number }).ok_or(RouteError::NoTrunk)
     }
 
-    fn resolve_address(
-        &self,
-        app: &App,
-        id: &str,
-        rest: &str,
-        home: &SipHome,
-    ) -> Result<Destination, RouteError> {
+    fn resolve_address(&self, app: &App, id: &str, rest: &str, home: &SipHome) -> Result<Destination, RouteError> {
         let (user, host, port) = split_address(rest).ok_or(RouteError::NotAnAddress)?;
         if home.is_ours(host, port) {
-            return self
-                .user_of(app, user)
-                .map(line_of)
-                .ok_or(RouteError::UnknownUser);
+            return self.user_of(app, user).map(line_of).ok_or(RouteError::UnknownUser);
         }
         let address = host.trim_matches(['[', ']']).parse::<IpAddr>().ok();
         // A trunk's host is the telephone network however it is written: the prefixes decide, not the address.
-        if address.is_some_and(|address| {
-            self.trunks()
-                .iter()
-                .any(|trunk| trunk.address.ip() == address)
-        }) {
+        if address.is_some_and(|address| self.trunks().iter().any(|trunk| trunk.address.ip() == address)) {
             return self.resolve_number(app, user);
         }
-        if home.allowed.names_host(host) {
-            Ok(Destination::Uri(id.to_owned()))
-        } else {
-            Err(RouteError::ForeignHost)
-        }
+        if home.allowed.names_host(host) { Ok(Destination::Uri(id.to_owned())) } else { Err(RouteError::ForeignHost) }
     }
 }
 
@@ -207,11 +154,7 @@ fn line_of(user: &Arc<User>) -> Destination {
 
 /// The length of the longest prefix of the number.
 fn longest(prefixes: &[String], number: &str) -> Option<usize> {
-    prefixes
-        .iter()
-        .filter(|prefix| number.starts_with(prefix.as_str()))
-        .map(String::len)
-        .max()
+    prefixes.iter().filter(|prefix| number.starts_with(prefix.as_str())).map(String::len).max()
 }
 
 fn strip_sip(id: &str) -> Option<&str> {
@@ -225,23 +168,13 @@ fn split_address(rest: &str) -> Option<(&str, &str, Option<u16>)> {
     let user_fine = |b: u8| b.is_ascii_alphanumeric() || b"-_.+*#".contains(&b);
     let host_fine = |b: u8| b.is_ascii_alphanumeric() || b"-.:".contains(&b);
     let (host, port) = match place.rsplit_once(':') {
-        Some((host, port)) if !place.ends_with(']') => (
-            host,
-            Some(port.parse::<u16>().ok().filter(|port| *port > 0)?),
-        ),
+        Some((host, port)) if !place.ends_with(']') => (host, Some(port.parse::<u16>().ok().filter(|port| *port > 0)?)),
         _ => (place, None),
     };
-    let bare = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     let host_ok = match bare {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => {
-            !host.is_empty()
-                && host.len() <= 253
-                && !host.contains(':')
-                && host.bytes().all(host_fine)
-        }
+        None => !host.is_empty() && host.len() <= 253 && !host.contains(':') && host.bytes().all(host_fine),
     };
     let user_ok = !user.is_empty() && user.len() <= 64 && user.bytes().all(user_fine);
     (user_ok && host_ok).then_some((user, host, port))

@@ -31,9 +31,7 @@ pub struct SecretHash {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
     /// Not the expected form.
-    #[error(
-        "is not of the form \"pbkdf2-sha256$iterations$salt$hash\": make one with `ringback hash-secret`"
-    )]
+    #[error("is not of the form \"pbkdf2-sha256$iterations$salt$hash\": make one with `ringback hash-secret`")]
     Malformed,
     /// The number of rounds is out of range.
     #[error("has {0} iterations: between {FEWEST_ITERATIONS} and {MOST_ITERATIONS} are accepted")]
@@ -50,23 +48,15 @@ impl SecretHash {
         rand::fill(&mut salt).map_err(|_| SecretError::Random)?;
         let mut hash = vec![0; HASH_BYTES];
         pbkdf2::derive(ALGORITHM, iterations, &salt, secret.as_bytes(), &mut hash);
-        Ok(SecretHash {
-            iterations,
-            salt,
-            hash,
-        })
+        Ok(SecretHash { iterations, salt, hash })
     }
 
     /// Reads a hash as it stands in the configuration.
     pub fn parse(text: &str) -> Result<SecretHash, SecretError> {
         let mut parts = text.split('$');
-        let (Some(SCHEME), Some(iterations), Some(salt), Some(hash), None) = (
-            parts.next(),
-            parts.next(),
-            parts.next(),
-            parts.next(),
-            parts.next(),
-        ) else {
+        let (Some(SCHEME), Some(iterations), Some(salt), Some(hash), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+        else {
             return Err(SecretError::Malformed);
         };
         let iterations: u32 = iterations.parse().map_err(|_| SecretError::Malformed)?;
@@ -79,32 +69,17 @@ impl SecretHash {
         if salt.len() < 8 || hash.len() != HASH_BYTES {
             return Err(SecretError::Malformed);
         }
-        Ok(SecretHash {
-            iterations,
-            salt,
-            hash,
-        })
+        Ok(SecretHash { iterations, salt, hash })
     }
 
     /// A hash that no secret has: comparing with it costs as much as comparing with a real one.
     pub fn of_nobody() -> SecretHash {
-        SecretHash {
-            iterations: ITERATIONS,
-            salt: vec![0; SALT_BYTES],
-            hash: vec![0; HASH_BYTES],
-        }
+        SecretHash { iterations: ITERATIONS, salt: vec![0; SALT_BYTES], hash: vec![0; HASH_BYTES] }
     }
 
     /// Whether this is the secret. Slow on purpose (about 0.1 s at [`ITERATIONS`]); compares in constant time.
     pub fn verify(&self, secret: &str) -> bool {
-        pbkdf2::verify(
-            ALGORITHM,
-            self.iterations,
-            &self.salt,
-            secret.as_bytes(),
-            &self.hash,
-        )
-        .is_ok()
+        pbkdf2::verify(ALGORITHM, self.iterations, &self.salt, secret.as_bytes(), &self.hash).is_ok()
     }
 
     /// The bytes of the hash: with the salt in them, a name for this very secret of this very configuration.
@@ -115,13 +90,7 @@ impl SecretHash {
 
 impl fmt::Display for SecretHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{SCHEME}${}${}${}",
-            self.iterations,
-            STANDARD.encode(&self.salt),
-            STANDARD.encode(&self.hash)
-        )
+        write!(f, "{SCHEME}${}${}${}", self.iterations, STANDARD.encode(&self.salt), STANDARD.encode(&self.hash))
     }
 }
 
@@ -149,11 +118,7 @@ mod tests {
         assert_eq!(made, read);
         assert!(read.verify("open sesame"));
         assert!(!read.verify("open sesam") && !read.verify("") && !read.verify("Open sesame"));
-        assert_ne!(
-            made,
-            SecretHash::make("open sesame", FEW).unwrap(),
-            "each hash has its own salt"
-        );
+        assert_ne!(made, SecretHash::make("open sesame", FEW).unwrap(), "each hash has its own salt");
         assert!(!SecretHash::of_nobody().verify(""));
     }
 
@@ -177,10 +142,7 @@ mod tests {
         ] {
             assert_eq!(SecretHash::parse(bad), Err(SecretError::Malformed), "{bad}");
         }
-        assert_eq!(
-            SecretHash::parse(&good.replace("10000", "9999")),
-            Err(SecretError::Iterations(9999))
-        );
+        assert_eq!(SecretHash::parse(&good.replace("10000", "9999")), Err(SecretError::Iterations(9999)));
         assert_eq!(
             SecretHash::parse(&good.replace("10000", "4000000000")),
             Err(SecretError::Iterations(4_000_000_000))

@@ -1,19 +1,30 @@
 //! What the directory tells the SIP side: digests of passwords, trunks by address, who is behind NAT.
 
-use md5::{Digest as _, Md5};
-use std::fmt::Write as _;
+use super::SharedDirectory;
+use ringback_signal::{Peer, SipDirectory};
+use std::net::SocketAddr;
 
 /// The realm of SIP passwords: a configured `ha1` is `md5(login:ringback:password)`.
 pub const SIP_REALM: &str = "ringback";
 
-/// The digest of a SIP password in our realm, lower-case hexadecimal (RFC 7616 §3.4.2, algorithm MD5).
+/// The digest of a SIP password in our realm.
 pub(super) fn ha1(user: &str, password: &str) -> String {
-    let digest = Md5::digest(format!("{user}:{SIP_REALM}:{password}"));
-    digest
-        .iter()
-        .fold(String::with_capacity(32), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    ringback_signal::ha1(user, SIP_REALM, password)
+}
+
+impl SipDirectory for SharedDirectory {
+    fn ha1(&self, user: &str) -> Option<String> {
+        self.current().user_by_sip(user)?.ha1.clone()
+    }
+
+    fn trunk_of(&self, source: SocketAddr) -> Option<String> {
+        Some(self.current().trunk_by_source(source)?.name.clone())
+    }
+
+    fn nat(&self, peer: &Peer) -> bool {
+        match peer {
+            Peer::User(name) => self.current().user_by_sip(name).is_some_and(|user| user.nat),
+            Peer::Trunk(name) => self.current().trunk(name).is_some_and(|trunk| trunk.nat),
+        }
+    }
 }

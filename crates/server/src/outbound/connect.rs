@@ -46,39 +46,24 @@ pub(super) struct Connector {
 
 impl Connector {
     pub(super) fn new(allowed: AllowList, tls: ClientConfig) -> Connector {
-        Connector {
-            allowed,
-            tls: TlsConnector::from(Arc::new(tls)),
-        }
+        Connector { allowed, tls: TlsConnector::from(Arc::new(tls)) }
     }
 
     /// `named`: the operator named this very origin, so the guard does not ask where it is.
-    pub(super) async fn connect(
-        &self,
-        target: &Target,
-        named: bool,
-    ) -> Result<Stream, ConnectError> {
+    pub(super) async fn connect(&self, target: &Target, named: bool) -> Result<Stream, ConnectError> {
         let all = async {
             let tcp = self.connect_tcp(target, named).await?;
             // A notification is one small write; waiting for more only delays it.
-            tcp.set_nodelay(true)
-                .map_err(|error| ConnectError::Unreachable(error.to_string()))?;
+            tcp.set_nodelay(true).map_err(|error| ConnectError::Unreachable(error.to_string()))?;
             if !target.place.secure {
                 return Ok(Stream::new(Wire::Tcp(tcp)));
             }
             let host = bare_host(target).to_owned();
-            let name =
-                ServerName::try_from(host).map_err(|error| ConnectError::Tls(error.to_string()))?;
-            let tls = self
-                .tls
-                .connect(name, tcp)
-                .await
-                .map_err(|error| ConnectError::Tls(error.to_string()))?;
+            let name = ServerName::try_from(host).map_err(|error| ConnectError::Tls(error.to_string()))?;
+            let tls = self.tls.connect(name, tcp).await.map_err(|error| ConnectError::Tls(error.to_string()))?;
             Ok(Stream::new(Wire::Tls(Box::new(tls))))
         };
-        timeout(limits::CONNECT_TIME, all)
-            .await
-            .unwrap_or(Err(ConnectError::TimedOut))
+        timeout(limits::CONNECT_TIME, all).await.unwrap_or(Err(ConnectError::TimedOut))
     }
 
     async fn connect_tcp(&self, target: &Target, named: bool) -> Result<TcpStream, ConnectError> {
@@ -88,10 +73,7 @@ impl Connector {
             Ok(address) => vec![address],
             Err(_) => {
                 let found = tokio::net::lookup_host((host, target.place.origin.port)).await;
-                found
-                    .map_err(|_| ConnectError::Unresolved)?
-                    .map(|address| address.ip())
-                    .collect()
+                found.map_err(|_| ConnectError::Unresolved)?.map(|address| address.ip()).collect()
             }
         };
         if !named {
@@ -121,19 +103,13 @@ pub(super) fn system_tls() -> Result<ClientConfig, rustls::Error> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     let (added, ignored) = roots.add_parsable_certificates(found.certs);
-    tracing::debug!(
-        added,
-        ignored,
-        unreadable = found.errors.len(),
-        "root certificates"
-    );
+    tracing::debug!(added, ignored, unreadable = found.errors.len(), "root certificates");
     tls_with(roots)
 }
 
 pub(super) fn tls_with(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
@@ -181,10 +157,7 @@ pub(super) struct Stream {
 
 impl Stream {
     fn new(wire: Wire) -> Stream {
-        Stream {
-            wire,
-            progress: Arc::new(Progress::default()),
-        }
+        Stream { wire, progress: Arc::new(Progress::default()) }
     }
 
     pub(super) fn progress(&self) -> Arc<Progress> {
@@ -193,11 +166,7 @@ impl Stream {
 }
 
 impl AsyncRead for Stream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(match &mut self.wire {
             Wire::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buf),
@@ -211,11 +180,7 @@ impl AsyncRead for Stream {
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match &mut self.wire {
             Wire::Tcp(tcp) => Pin::new(tcp).poll_write(cx, buf),
             Wire::Tls(tls) => Pin::new(tls).poll_write(cx, buf),

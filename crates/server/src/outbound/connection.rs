@@ -29,10 +29,7 @@ impl Body for RequestBody {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let data = self.data.take();
         self.progress.body_taken();
         Poll::Ready(data.map(|data| Ok(Frame::data(data))))
@@ -62,13 +59,7 @@ impl Connection {
         let mut builder = http1::Builder::new();
         builder.max_buf_size(limits::HEAD_BYTES);
         let (sender, driver) = builder.handshake(TokioIo::new(stream)).await?;
-        Ok(Connection {
-            sender,
-            driver: Box::pin(driver),
-            progress,
-            ended: false,
-            reused: false,
-        })
+        Ok(Connection { sender, driver: Box::pin(driver), progress, ended: false, reused: false })
     }
 
     /// Whether this connection has carried another exchange before.
@@ -87,20 +78,13 @@ impl Connection {
     }
 
     /// Sends a request and waits for the head of its answer.
-    pub(super) async fn exchange(
-        &mut self,
-        head: Request<()>,
-        body: Bytes,
-    ) -> hyper::Result<Response<Incoming>> {
+    pub(super) async fn exchange(&mut self, head: Request<()>, body: Bytes) -> hyper::Result<Response<Incoming>> {
         self.progress.begin();
         let data = (!body.is_empty()).then_some(body);
         if data.is_none() {
             self.progress.body_taken();
         }
-        let body = RequestBody {
-            data,
-            progress: Arc::clone(&self.progress),
-        };
+        let body = RequestBody { data, progress: Arc::clone(&self.progress) };
         let mut answer = pin!(self.sender.send_request(head.map(|()| body)));
         let (driver, ended) = (&mut self.driver, &mut self.ended);
         poll_fn(|cx| {

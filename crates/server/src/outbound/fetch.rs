@@ -60,17 +60,10 @@ impl Outbound {
             let _permit = self.shared.fetches.acquire().await;
             self.follow(target, own, max_bytes).await
         };
-        timeout(time, fetch)
-            .await
-            .unwrap_or(Err(FetchError::TimedOut { limit: time }))
+        timeout(time, fetch).await.unwrap_or(Err(FetchError::TimedOut { limit: time }))
     }
 
-    async fn follow(
-        &self,
-        target: &Target,
-        own: Option<&Origin>,
-        max_bytes: usize,
-    ) -> Result<Bytes, FetchError> {
+    async fn follow(&self, target: &Target, own: Option<&Origin>, max_bytes: usize) -> Result<Bytes, FetchError> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("audio/wav, */*;q=0.5"));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -84,20 +77,14 @@ impl Outbound {
                     return Ok(bytes);
                 }
                 301 | 302 | 303 | 307 | 308 => {
-                    let location = response
-                        .headers()
-                        .get(LOCATION)
-                        .and_then(|value| value.to_str().ok());
-                    let next = location
-                        .and_then(|location| target.join(location).ok())
-                        .ok_or(FetchError::BadRedirect)?;
-                    self.finish(&target, own, connection, response.into_body())
-                        .await;
+                    let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+                    let next =
+                        location.and_then(|location| target.join(location).ok()).ok_or(FetchError::BadRedirect)?;
+                    self.finish(&target, own, connection, response.into_body()).await;
                     target = next;
                 }
                 status => {
-                    self.finish(&target, own, connection, response.into_body())
-                        .await;
+                    self.finish(&target, own, connection, response.into_body()).await;
                     return Err(FetchError::Status(status));
                 }
             }
@@ -113,10 +100,7 @@ impl Outbound {
     ) -> Result<(Connection, Response<Incoming>), FetchError> {
         let mut connection = self.connection(target, own).await?;
         loop {
-            match connection
-                .exchange(request(Method::GET, target, headers), Bytes::new())
-                .await
-            {
+            match connection.exchange(request(Method::GET, target, headers), Bytes::new()).await {
                 Ok(response) => return Ok((connection, response)),
                 Err(_) if connection.is_reused() && !connection.is_answered() => {
                     connection = self.open(target, own).await?;

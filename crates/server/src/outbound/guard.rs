@@ -15,11 +15,7 @@ pub struct Forbidden {
 }
 
 /// Checks every address a host has: one forbidden address forbids the host, whatever the others are.
-pub(super) fn check(
-    host: &str,
-    addresses: &[IpAddr],
-    allowed: &AllowList,
-) -> Result<(), Forbidden> {
+pub(super) fn check(host: &str, addresses: &[IpAddr], allowed: &AllowList) -> Result<(), Forbidden> {
     if allowed.names_host(host) {
         return Ok(());
     }
@@ -65,9 +61,7 @@ fn not_public_v6(address: Ipv6Addr) -> Option<&'static str> {
         return Some("a loopback address");
     }
     let [s0, s1, s2, s3, s4, s5, s6, s7] = address.segments();
-    let v4 = |high: u16, low: u16| {
-        not_public_v4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
-    };
+    let v4 = |high: u16, low: u16| not_public_v4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
     match (s0, s1, s2, s3, s4, s5) {
         // IPv4 in other clothes: mapped, NAT64 (RFC 6052), 6to4 (RFC 3056).
         (0, 0, 0, 0, 0, 0xffff) | (0x64, 0xff9b, 0, 0, 0, 0) => v4(s6, s7),
@@ -172,32 +166,16 @@ mod tests {
     fn one_private_address_forbids_the_host_unless_it_is_named() {
         let none = AllowList::default();
         let mixed = [ip("8.8.8.8"), ip("10.0.0.5")];
-        assert_eq!(
-            check("bot.example", &mixed, &none),
-            Err(Forbidden {
-                what: "a private address"
-            })
-        );
+        assert_eq!(check("bot.example", &mixed, &none), Err(Forbidden { what: "a private address" }));
         assert_eq!(check("bot.example", &mixed[..1], &none), Ok(()));
         let by_net = AllowList::parse(&["10.0.0.0/24"]).unwrap();
         assert_eq!(check("bot.example", &mixed, &by_net), Ok(()));
         assert!(check("bot.example", &[ip("10.0.1.5")], &by_net).is_err());
-        assert_eq!(
-            check("bot.example", &[ip("::ffff:10.0.0.5")], &by_net),
-            Ok(()),
-            "the mapped form is the address"
-        );
+        assert_eq!(check("bot.example", &[ip("::ffff:10.0.0.5")], &by_net), Ok(()), "the mapped form is the address");
         let by_name = AllowList::parse(&["bot.example"]).unwrap();
         assert_eq!(check("Bot.Example", &mixed, &by_name), Ok(()));
         assert!(check("other.example", &mixed, &by_name).is_err());
-        assert_eq!(
-            check(
-                "x",
-                &[ip("127.0.0.1"), ip("::1")],
-                &none.clone().with_loopback()
-            ),
-            Ok(())
-        );
+        assert_eq!(check("x", &[ip("127.0.0.1"), ip("::1")], &none.clone().with_loopback()), Ok(()));
         assert!(check("x", &[ip("10.0.0.1")], &none.with_loopback()).is_err());
     }
 }

@@ -69,9 +69,7 @@ pub struct PostLimits {
 
 impl Default for PostLimits {
     fn default() -> Self {
-        PostLimits {
-            answer: limits::ANSWER_TIME,
-        }
+        PostLimits { answer: limits::ANSWER_TIME }
     }
 }
 
@@ -142,8 +140,7 @@ impl Outbound {
             match timeout(limits.answer, connection.exchange(head, body.clone())).await {
                 Ok(Ok(response)) => {
                     let answer = Answer::of(&response);
-                    self.finish(target, own, connection, response.into_body())
-                        .await;
+                    self.finish(target, own, connection, response.into_body()).await;
                     return Ok(answer);
                 }
                 Ok(Err(_)) if connection.is_reused() && !connection.is_answered() => {
@@ -160,11 +157,7 @@ impl Outbound {
     }
 
     /// An idle connection, or a new one.
-    async fn connection(
-        &self,
-        target: &Target,
-        own: Option<&Origin>,
-    ) -> Result<Connection, ConnectError> {
+    async fn connection(&self, target: &Target, own: Option<&Origin>) -> Result<Connection, ConnectError> {
         let pool = self.pool(target, own);
         while let Some(mut connection) = pool.take(&target.place) {
             if connection.is_usable().await {
@@ -174,37 +167,17 @@ impl Outbound {
         self.open(target, own).await
     }
 
-    async fn open(
-        &self,
-        target: &Target,
-        own: Option<&Origin>,
-    ) -> Result<Connection, ConnectError> {
-        let stream = self
-            .shared
-            .connector
-            .connect(target, is_named(target, own))
-            .await?;
-        Connection::open(stream)
-            .await
-            .map_err(|error| ConnectError::Unreachable(error.to_string()))
+    async fn open(&self, target: &Target, own: Option<&Origin>) -> Result<Connection, ConnectError> {
+        let stream = self.shared.connector.connect(target, is_named(target, own)).await?;
+        Connection::open(stream).await.map_err(|error| ConnectError::Unreachable(error.to_string()))
     }
 
     fn pool(&self, target: &Target, own: Option<&Origin>) -> &Pool {
-        if is_named(target, own) {
-            &self.shared.named
-        } else {
-            &self.shared.guarded
-        }
+        if is_named(target, own) { &self.shared.named } else { &self.shared.guarded }
     }
 
     /// Reads what is left of an answer and keeps the connection. What is not there yet is read in the background.
-    async fn finish(
-        &self,
-        target: &Target,
-        own: Option<&Origin>,
-        connection: Connection,
-        body: Incoming,
-    ) {
+    async fn finish(&self, target: &Target, own: Option<&Origin>, connection: Connection, body: Incoming) {
         if body.is_end_stream() {
             return self.keep(target, own, connection).await;
         }
@@ -240,12 +213,7 @@ impl Outbound {
 
 impl Answer {
     fn of(response: &Response<Incoming>) -> Answer {
-        let text = |name: HeaderName| {
-            response
-                .headers()
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-        };
+        let text = |name: HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok());
         let seconds = text(RETRY_AFTER).and_then(|text| text.trim().parse::<f64>().ok());
         Answer {
             status: response.status().as_u16(),
@@ -266,10 +234,7 @@ fn request(method: Method, target: &Target, headers: &HeaderMap) -> Request<()> 
     *request.uri_mut() = target.path.clone();
     *request.headers_mut() = headers.clone();
     request.headers_mut().insert(HOST, target.authority.clone());
-    request
-        .headers_mut()
-        .entry(USER_AGENT)
-        .or_insert(OUR_USER_AGENT);
+    request.headers_mut().entry(USER_AGENT).or_insert(OUR_USER_AGENT);
     request
 }
 

@@ -46,16 +46,8 @@ impl Target {
             None => Uri::try_from(url.path()),
         };
         let (authority, path) = (authority.map_err(|_| BadUrl)?, path.map_err(|_| BadUrl)?);
-        let place = Arc::new(Place {
-            origin,
-            secure: url.scheme() == "https",
-        });
-        Ok(Target {
-            place,
-            authority,
-            path,
-            url,
-        })
+        let place = Arc::new(Place { origin, secure: url.scheme() == "https" });
+        Ok(Target { place, authority, path, url })
     }
 
     /// The URL.
@@ -85,41 +77,16 @@ mod tests {
     fn a_url_is_taken_apart_for_the_request() {
         for (text, host, port, authority, path) in [
             ("http://bot.example", "bot.example", 80, "bot.example", "/"),
-            (
-                "https://Bot.Example:443/a%20b?q=1#f",
-                "bot.example",
-                443,
-                "bot.example",
-                "/a%20b?q=1",
-            ),
-            (
-                "https://bot.example:8443/a",
-                "bot.example",
-                8443,
-                "bot.example:8443",
-                "/a",
-            ),
+            ("https://Bot.Example:443/a%20b?q=1#f", "bot.example", 443, "bot.example", "/a%20b?q=1"),
+            ("https://bot.example:8443/a", "bot.example", 8443, "bot.example:8443", "/a"),
             ("http://[::1]:3978/api", "[::1]", 3978, "[::1]:3978", "/api"),
             ("http://0x7f.1/", "127.0.0.1", 80, "127.0.0.1", "/"),
-            (
-                "http://bücher.example/ü?ü",
-                "xn--bcher-kva.example",
-                80,
-                "xn--bcher-kva.example",
-                "/%C3%BC?%C3%BC",
-            ),
+            ("http://bücher.example/ü?ü", "xn--bcher-kva.example", 80, "xn--bcher-kva.example", "/%C3%BC?%C3%BC"),
         ] {
             let target = Target::parse(text).unwrap();
+            assert_eq!((target.place.origin.host.as_str(), target.place.origin.port), (host, port), "{text}");
             assert_eq!(
-                (target.place.origin.host.as_str(), target.place.origin.port),
-                (host, port),
-                "{text}"
-            );
-            assert_eq!(
-                (
-                    target.authority.to_str().unwrap(),
-                    target.path.to_string().as_str()
-                ),
+                (target.authority.to_str().unwrap(), target.path.to_string().as_str()),
                 (authority, path),
                 "{text}"
             );

@@ -1,0 +1,365 @@
+//! One conversation's task: an input at a time, decided, recorded, then told and done. The task is
+//! the blast wall: a panic here ends this conversation, and no other.
+
+use std::sync::Arc;
+
+use ringback_core::{
+    CallId, Conversation, ConversationId, Effect, Event, Input, LegId, LegPhase, NewCall, Now, Record, Refusal,
+};
+use ringback_ledger::{Append, AppendError, Cursor, IndexRow, Version};
+use tokio::sync::oneshot;
+
+use super::mailbox::Message;
+use super::view::{CallView, Done, EngineError};
+use super::world::{Hold, LaneOwner, Posted};
+use super::{Inbox, Shared};
+use crate::limits;
+
+/// What a task begins with.
+pub(crate) struct Begin {
+    state: Conversation,
+    version: Version,
+    call: CallId,
+    leg: LegId,
+    first: First,
+}
+
+/// What a task does before it looks into its mailbox.
+enum First {
+    /// Begins, and answers.
+    Verb(Input, oneshot::Sender<Result<Done, EngineError>>),
+    /// Takes over.
+    Happening(Input),
+}
+
+impl Begin {
+    /// Nothing is recorded yet.
+    pub(crate) fn new(
+        id: ConversationId,
+        new: &NewCall,
+        first: Input,
+        reply: oneshot::Sender<Result<Done, EngineError>>,
+    ) -> Self {
+        let first = First::Verb(first, reply);
+        Self { state: Conversation::new(id), version: Version(0), call: new.call, leg: new.leg, first }
+    }
+
+    /// Folded from the log, to be adopted.
+    pub(crate) fn adopt(state: Conversation, version: Version, begun: &NewCall, first: Input) -> Self {
+        Self { state, version, call: begun.call, leg: begun.leg, first: First::Happening(first) }
+    }
+}
+
+/// Starts the task and its wall.
+pub(crate) fn spawn(shared: Arc<Shared>, begin: Begin, inbox: Inbox) {
+    tokio::spawn(async move {
+        let (id, call, leg) = (begin.state.id(), begin.call, begin.leg);
+        let task = Task { shared: Arc::clone(&shared), state: begin.state, version: begin.version };
+        let outcome = tokio::spawn(task.live(begin.first, inbox)).await;
+        if !matches!(outcome, Ok(Ending::Over)) {
+            tracing::error!(conversation = %id, "a conversation was given up; its leg is hung up");
+            shared.world().tell.abandon(call);
+            shared.world().legs.hang_up(leg, None);
+        }
+        shared.registry.leave(call, leg);
+    });
+}
+
+/// How a task ended.
+enum Ending {
+    /// Its conversation is over, or never began.
+    Over,
+    /// Another epoch owns it, or it could not be recorded.
+    GivenUp,
+}
+
+struct Task {
+    shared: Arc<Shared>,
+    state: Conversation,
+    version: Version,
+}
+
+impl Task {
+    async fn live(mut self, first: First, (mut verbs, mut happenings): Inbox) -> Ending {
+        let begun = match first {
+            First::Verb(input, reply) => self.verb(input, reply).await,
+            First::Happening(input) => self.happen(input).await,
+        };
+        match begun {
+            Ok(()) => {}
+            Err(Stop::NeverBegan) => return Ending::Over,
+            Err(Stop::GivenUp) => return Ending::GivenUp,
+        }
+        loop {
+            if self.state.is_over() {
+                return Ending::Over;
+            }
+            let deadline = self.state.next_deadline().map(|at| self.shared.clock.instant(at));
+            let timer = async {
+                match deadline {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            // Happenings first: a bot's verb then meets the world as it is.
+            let step = tokio::select! {
+                biased;
+                Some(input) = happenings.recv() => self.happen(input).await,
+                Some(message) = verbs.recv() => self.message(message).await,
+                () = timer => self.happen(Input::Deadline).await,
+                else => return Ending::GivenUp,
+            };
+            match step {
+                Ok(()) => {}
+                Err(Stop::NeverBegan | Stop::GivenUp) => return Ending::GivenUp,
+            }
+        }
+    }
+
+    async fn message(&mut self, message: Message) -> Result<(), Stop> {
+        match message {
+            Message::View { call, reply } => {
+                let _ = reply.send(self.view(call).ok_or(EngineError::Refused(Refusal::CallNotFound)));
+                Ok(())
+            }
+            Message::Operation { call, operation, reply } => {
+                let found = self.state.call(call).and_then(|call| call.operation(operation)).cloned();
+                let _ = reply.send(found);
+                Ok(())
+            }
+            Message::Verb { input, reply } => self.verb(input, reply).await,
+        }
+    }
+
+    async fn verb(&mut self, input: Input, reply: oneshot::Sender<Result<Done, EngineError>>) -> Result<(), Stop> {
+        let now = self.now();
+        let wants_call =
+            matches!(input, Input::PlaceCall(_) | Input::CallOffered(_)).then(|| first_call(&input)).flatten();
+        let events = match self.state.decide(now, input) {
+            Ok(events) => events,
+            Err(refusal) => {
+                let _ = reply.send(Err(refusal.into()));
+                return self.never_began();
+            }
+        };
+        let record = Record::new(now, events);
+        match self.append(&record).await {
+            Ok(version) => self.version = version,
+            Err(Unrecorded::Refused(error)) => {
+                let _ = reply.send(Err(error));
+                return self.never_began();
+            }
+            Err(Unrecorded::Fenced) => {
+                let _ = reply.send(Err(EngineError::Stopping));
+                return Err(Stop::GivenUp);
+            }
+        }
+        let operation = record.events.iter().find_map(|event| match event {
+            Event::OperationStarted { operation, .. } => Some(operation.clone()),
+            _ => None,
+        });
+        let call = first_event_call(&record.events);
+        let (sender, released) = oneshot::channel();
+        if let Some(call) = call.filter(|_| wants_call.is_none()) {
+            self.shared.world().tell.hold(call, Hold { version: self.version, released });
+        } else if let Some(call) = wants_call {
+            self.open_lane(call, &record.events);
+            self.shared.world().tell.hold(call, Hold { version: self.version, released });
+        }
+        let effects = self.become_and_tell(&record);
+        let view = wants_call.and_then(|call| self.view(call));
+        let _ = reply.send(Ok(Done { operation, call: view, hold: Some(sender) }));
+        self.issue(effects);
+        Ok(())
+    }
+
+    async fn happen(&mut self, input: Input) -> Result<(), Stop> {
+        let now = self.now();
+        let events = match self.state.decide(now, input) {
+            Ok(events) => events,
+            Err(refusal) => {
+                tracing::error!(%refusal, "a happening was refused");
+                return Ok(());
+            }
+        };
+        if events.is_empty() {
+            return Ok(());
+        }
+        let record = Record::new(now, events);
+        let mut tries = 0;
+        loop {
+            match self.append(&record).await {
+                Ok(version) => {
+                    self.version = version;
+                    break;
+                }
+                Err(Unrecorded::Fenced) => return Err(Stop::GivenUp),
+                Err(Unrecorded::Refused(error)) => {
+                    tries += 1;
+                    if tries >= limits::RECORD_TRIES {
+                        tracing::error!(%error, "what happened could not be recorded");
+                        return Err(Stop::GivenUp);
+                    }
+                    tokio::time::sleep(limits::RECORD_AGAIN).await;
+                }
+            }
+        }
+        let effects = self.become_and_tell(&record);
+        self.issue(effects);
+        Ok(())
+    }
+
+    /// Records. Repeating it after an unknown outcome is safe: the ledger sees the same append.
+    async fn append(&self, record: &Record) -> Result<Version, Unrecorded> {
+        let index = record.events.iter().filter_map(|event| match event {
+            Event::CallOffered(begun) | Event::CallPlaced(begun) => {
+                Some(IndexRow { call: begun.call, app: begun.app.clone(), tenant: begun.tenant.clone() })
+            }
+            _ => None,
+        });
+        let ends =
+            record.events.iter().any(|event| matches!(event, Event::LegEnded { .. } | Event::CallTerminated { .. }));
+        let over = ends && {
+            let mut after = self.state.clone();
+            after.fold(record);
+            after.is_over()
+        };
+        let append = Append {
+            epoch: self.shared.epoch,
+            conversation: self.state.id(),
+            expected: self.version,
+            record: record.clone(),
+            index: index.collect(),
+            ended: over.then_some(record.at),
+            terminal: record.events.iter().any(is_terminal),
+        };
+        self.shared.ledger.append(append).await.map_err(|error| match error {
+            AppendError::WrongVersion { .. } | AppendError::WrongEpoch { .. } => Unrecorded::Fenced,
+            AppendError::Full => Unrecorded::Refused(EngineError::StorageFull),
+            AppendError::Busy => Unrecorded::Refused(EngineError::Busy("the ledger's queue")),
+            AppendError::Closed => Unrecorded::Refused(EngineError::Stopping),
+            other => Unrecorded::Refused(EngineError::Ledger(other.to_string())),
+        })
+    }
+
+    /// Becomes what was recorded, hands each notice to its lane, and returns what is to be done.
+    fn become_and_tell(&mut self, record: &Record) -> Vec<Effect> {
+        let mut effects = vec![];
+        let mut counted: Vec<(CallId, u32)> = vec![];
+        for event in &record.events {
+            self.state.evolve(record.at, event);
+            effects.extend(self.state.effects(event));
+            for (call, notice) in self.state.notices(event) {
+                let index = next_index(&mut counted, call);
+                let cursor = Cursor { version: self.version, index };
+                self.shared.world().tell.tell(call, Posted { cursor, at: record.at, notice });
+            }
+            self.shared.timeline.event(self.state.id(), event);
+        }
+        effects
+    }
+
+    fn open_lane(&self, call: CallId, events: &[Event]) {
+        for event in events {
+            if let Event::CallOffered(begun) | Event::CallPlaced(begun) = event
+                && begun.call == call
+            {
+                self.shared.world().tell.open(LaneOwner {
+                    call,
+                    conversation: self.state.id(),
+                    app: begun.app.clone(),
+                    tenant: begun.tenant.clone(),
+                });
+            }
+        }
+    }
+
+    fn issue(&self, effects: Vec<Effect>) {
+        let world = self.shared.world();
+        for effect in effects {
+            match effect {
+                Effect::Place { leg, app, tenant, from, to } => world.legs.place(leg, &app, &tenant, &from, &to),
+                Effect::Accept { leg } => world.legs.accept(leg),
+                Effect::Decline { leg, status } => world.legs.decline(leg, status),
+                Effect::HangUp { leg, dialog } => world.legs.hang_up(leg, dialog.as_deref()),
+                Effect::Play { leg, operation, app, prompts, repeat } => {
+                    world.playback.play(leg, operation, &app, &prompts, repeat);
+                }
+                Effect::Stop { leg, operation } => world.playback.stop(leg, operation),
+            }
+        }
+    }
+
+    fn view(&self, id: CallId) -> Option<CallView> {
+        let call = self.state.call(id)?;
+        if call.is_over() {
+            return None;
+        }
+        let leg = self.state.leg(call.begun.leg).map_or(LegPhase::Ended, |leg| leg.phase.clone());
+        let mut call = call.clone();
+        call.operations.clear();
+        Some(CallView { conversation: self.state.id(), call, leg })
+    }
+
+    /// A conversation whose first input was refused never was.
+    fn never_began(&self) -> Result<(), Stop> {
+        if self.version == Version(0) { Err(Stop::NeverBegan) } else { Ok(()) }
+    }
+
+    /// Engine time, never before the last record.
+    fn now(&self) -> Now {
+        self.shared.clock.now().max(self.state.at())
+    }
+}
+
+enum Stop {
+    NeverBegan,
+    GivenUp,
+}
+
+enum Unrecorded {
+    /// Nothing was recorded.
+    Refused(EngineError),
+    /// The conversation belongs to another epoch.
+    Fenced,
+}
+
+fn first_call(input: &Input) -> Option<CallId> {
+    match input {
+        Input::PlaceCall(new) | Input::CallOffered(new) => Some(new.call),
+        _ => None,
+    }
+}
+
+fn first_event_call(events: &[Event]) -> Option<CallId> {
+    events.iter().find_map(|event| match event {
+        Event::CallAnswered { call, .. }
+        | Event::CallTerminating { call }
+        | Event::CallTerminated { call, .. }
+        | Event::OperationStarted { call, .. }
+        | Event::OperationEnded { call, .. } => Some(*call),
+        _ => None,
+    })
+}
+
+/// Records that end things may use the ledger's reserve when the disk is full.
+fn is_terminal(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::OperationEnded { .. }
+            | Event::CallTerminated { .. }
+            | Event::LegEnded { .. }
+            | Event::LegReleased { .. }
+            | Event::Adopted { .. }
+    )
+}
+
+/// The next index of a call's notices within one record.
+pub(super) fn next_index(counted: &mut Vec<(CallId, u32)>, call: CallId) -> u32 {
+    if let Some((_, count)) = counted.iter_mut().find(|(of, _)| *of == call) {
+        *count += 1;
+        return *count - 1;
+    }
+    counted.push((call, 1));
+    0
+}

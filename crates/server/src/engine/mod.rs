@@ -1,0 +1,288 @@
+//! Conversations, alive: each has a task and a mailbox, decides by `ringback_core`, records in the
+//! ledger before anyone is told, then moves the world.
+//!
+//! This room must not know: HTTP, Graph's JSON, SIP, RTP, sockets. It reaches legs, playback and
+//! lanes through the traits of [`world`].
+
+mod conversation;
+mod mailbox;
+mod reader;
+mod recovery;
+mod registry;
+mod view;
+mod world;
+
+use std::sync::{Arc, OnceLock};
+
+use ringback_core::{
+    AppId, CallId, ConversationId, Epoch, Identity, Input, LegId, NewCall, Operation, ParticipantId, TenantId,
+    limits as core_limits,
+};
+use ringback_ledger::{CallRow, Ledger};
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::limits;
+use crate::trace::Timeline;
+use mailbox::{Mailbox, Message};
+use registry::Registry;
+
+pub use reader::PostedPage;
+pub use view::{CallView, Done, EngineError};
+pub use world::{Hold, LaneOwner, Legs, Playback, Posted, Tell};
+
+/// A v7 id: time-ordered, so that indexes and lists follow the order of making.
+pub fn fresh_id() -> Uuid {
+    Uuid::now_v7()
+}
+
+/// What the engine moves.
+pub(crate) struct World {
+    legs: Arc<dyn Legs>,
+    playback: Arc<dyn Playback>,
+    tell: Arc<dyn Tell>,
+}
+
+/// What every conversation shares.
+pub(crate) struct Shared {
+    clock: Clock,
+    ledger: Arc<dyn Ledger>,
+    epoch: Epoch,
+    registry: Registry,
+    timeline: Timeline,
+    world: OnceLock<World>,
+}
+
+impl Shared {
+    fn world(&self) -> &World {
+        self.world.get().expect("the world is attached before the first conversation")
+    }
+}
+
+/// The engine: a handle, cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+/// Who calls whom, for a call that is about to be placed or offered.
+#[derive(Clone, Debug)]
+pub struct Parties {
+    /// Whose bot.
+    pub app: AppId,
+    /// In which tenant.
+    pub tenant: TenantId,
+    /// Where notices go.
+    pub callback: String,
+    /// Who calls.
+    pub source: Identity,
+    /// Who is called.
+    pub target: Identity,
+    /// Graph's `subject`.
+    pub subject: Option<String>,
+    /// How many calls the app may have at once.
+    pub max_calls: usize,
+}
+
+impl Engine {
+    /// An engine on `ledger`, in a new epoch. It does nothing until [`Engine::attach`].
+    pub fn new(ledger: Arc<dyn Ledger>, epoch: Epoch, clock: Clock, timeline: Timeline) -> Self {
+        let registry = Registry::default();
+        Self { shared: Arc::new(Shared { clock, ledger, epoch, registry, timeline, world: OnceLock::new() }) }
+    }
+
+    /// Connects the world, which itself needs the engine. Once; later calls change nothing.
+    pub fn attach(&self, legs: Arc<dyn Legs>, playback: Arc<dyn Playback>, tell: Arc<dyn Tell>) {
+        let _ = self.shared.world.set(World { legs, playback, tell });
+    }
+
+    /// The clock conversations live by.
+    pub fn clock(&self) -> Clock {
+        self.shared.clock
+    }
+
+    /// Verb: create call. The answer carries the call, `establishing`.
+    pub async fn place_call(&self, parties: Parties, ring: Option<std::time::Duration>) -> Result<Done, EngineError> {
+        let ring = ring.unwrap_or(core_limits::RINGING).min(core_limits::RINGING_MAX);
+        let until = self.shared.clock.now().plus(ring);
+        let max_calls = parties.max_calls;
+        let new = begin(parties, LegId(fresh_id()), until);
+        let answer = self.spawn(&new, max_calls, Input::PlaceCall(new.clone()))?;
+        answer.await.map_err(|_| EngineError::Stopping)?
+    }
+
+    /// A phone rings a bot. The leg is known here as soon as this returns; whether it was offered,
+    /// the answer says. On an error the caller must decline the leg.
+    pub fn offer(&self, leg: LegId, parties: Parties) -> Result<Answer, EngineError> {
+        let until = self.shared.clock.now().plus(core_limits::ASK);
+        let max_calls = parties.max_calls;
+        let new = begin(parties, leg, until);
+        self.spawn(&new, max_calls, Input::CallOffered(new.clone()))
+    }
+
+    /// Any other verb on a call of `app` in `tenant`.
+    pub async fn act(&self, app: &AppId, tenant: &TenantId, call: CallId, input: Input) -> Result<Done, EngineError> {
+        let mailbox = self.mailbox(app, tenant, call)?;
+        request(&mailbox, input).await
+    }
+
+    /// A call that has not ended.
+    pub async fn call(&self, app: &AppId, tenant: &TenantId, call: CallId) -> Result<CallView, EngineError> {
+        let mailbox = self.mailbox(app, tenant, call)?;
+        let (reply, answer) = oneshot::channel();
+        mailbox.verb(Message::View { call, reply })?;
+        answer.await.map_err(|_| EngineError::Stopping)?
+    }
+
+    /// Calls of an app that have not ended, oldest first, after `after`, at most `at_most`.
+    pub async fn calls(&self, app: &AppId, tenant: &TenantId, after: Option<CallId>, at_most: usize) -> Vec<CallView> {
+        self.views(self.shared.registry.calls_of(app, tenant, after, at_most)).await
+    }
+
+    /// Everyone's calls that have not ended: for the operator.
+    pub async fn all_calls(&self, after: Option<CallId>, at_most: usize) -> Vec<CallView> {
+        self.views(self.shared.registry.all_calls(after, at_most)).await
+    }
+
+    /// One operation, of a call that lives or ended within the readable time.
+    pub async fn operation(
+        &self,
+        app: &AppId,
+        tenant: &TenantId,
+        call: CallId,
+        operation: ringback_core::OperationId,
+    ) -> Result<Option<Operation>, EngineError> {
+        if let Ok(mailbox) = self.mailbox(app, tenant, call) {
+            let (reply, answer) = oneshot::channel();
+            mailbox.verb(Message::Operation { call, operation, reply })?;
+            if let Ok(Some(found)) = answer.await {
+                return Ok(Some(found));
+            }
+        }
+        let operations = self.operations(app, tenant, call).await?;
+        Ok(operations.into_iter().find(|found| found.id == operation))
+    }
+
+    /// Every operation of a call that lives or ended within the readable time, folded from the log.
+    pub async fn operations(
+        &self,
+        app: &AppId,
+        tenant: &TenantId,
+        call: CallId,
+    ) -> Result<Vec<Operation>, EngineError> {
+        let row = self.row(call).await?;
+        let row = row.filter(|row| row.app == *app && row.tenant == *tenant && self.is_readable(row));
+        let row = row.ok_or(EngineError::Refused(ringback_core::Refusal::CallNotFound))?;
+        reader::operations(&self.shared, row.conversation, call).await
+    }
+
+    /// A call's row of the index, ended or not: for the operator.
+    pub async fn row(&self, call: CallId) -> Result<Option<CallRow>, EngineError> {
+        self.shared.ledger.call(call).await.map_err(|error| EngineError::Ledger(error.to_string()))
+    }
+
+    /// Notices of a call after a place in the log: what a lane reads when memory does not hold them.
+    pub async fn posted_after(
+        &self,
+        owner: &LaneOwner,
+        after: ringback_ledger::Cursor,
+    ) -> Result<PostedPage, EngineError> {
+        reader::posted_after(&self.shared, owner, after).await
+    }
+
+    /// The webhook sent an ask elsewhere.
+    pub fn ask_redirected(&self, call: CallId, callback: String) {
+        if let Some(mailbox) = self.shared.registry.by_call(call) {
+            mailbox.happening(Input::AskRedirected { call, callback });
+        }
+    }
+
+    /// Something happened to a leg or its media. Never blocks.
+    pub fn happening(&self, leg: LegId, input: Input) {
+        if let Some(mailbox) = self.shared.registry.by_leg(leg) {
+            mailbox.happening(input);
+        }
+    }
+
+    /// Takes over what earlier epochs left open: ends what died with them, once. Returns how many
+    /// conversations were adopted.
+    pub async fn recover(&self) -> Result<usize, EngineError> {
+        recovery::recover(self).await
+    }
+
+    /// How many conversations live.
+    pub fn conversations(&self) -> usize {
+        self.shared.registry.conversations()
+    }
+
+    /// Forgets conversations that are no longer readable, page by page. Runs until dropped.
+    pub async fn purge_for_ever(self) {
+        let mut tick = tokio::time::interval(limits::PURGE_EVERY);
+        loop {
+            tick.tick().await;
+            recovery::purge(&self.shared).await;
+        }
+    }
+
+    fn is_readable(&self, row: &CallRow) -> bool {
+        row.ended.is_none_or(|ended| ended.plus(limits::READABLE) > self.shared.clock.now())
+    }
+
+    fn mailbox(&self, app: &AppId, tenant: &TenantId, call: CallId) -> Result<Mailbox, EngineError> {
+        let found = self.shared.registry.by_call_of(app, tenant, call);
+        found.ok_or(EngineError::Refused(ringback_core::Refusal::CallNotFound))
+    }
+
+    async fn views(&self, calls: Vec<(CallId, Mailbox)>) -> Vec<CallView> {
+        let mut views = Vec::with_capacity(calls.len());
+        for (call, mailbox) in calls {
+            let (reply, answer) = oneshot::channel();
+            if mailbox.verb_waiting(Message::View { call, reply }).await.is_ok()
+                && let Ok(Ok(view)) = answer.await
+            {
+                views.push(view);
+            }
+        }
+        views
+    }
+
+    /// A new conversation, whose first input is `first`: nothing can come before it.
+    fn spawn(&self, new: &NewCall, max_calls: usize, first: Input) -> Result<Answer, EngineError> {
+        let id = ConversationId(fresh_id());
+        let (mailbox, inbox) = mailbox::open();
+        self.shared.registry.enter(id, new, max_calls, &mailbox)?;
+        let (reply, answer) = oneshot::channel();
+        let begin = conversation::Begin::new(id, new, first, reply);
+        conversation::spawn(Arc::clone(&self.shared), begin, inbox);
+        Ok(answer)
+    }
+}
+
+async fn request(mailbox: &Mailbox, input: Input) -> Result<Done, EngineError> {
+    let (reply, answer) = oneshot::channel();
+    mailbox.verb(Message::Verb { input, reply })?;
+    answer.await.map_err(|_| EngineError::Stopping)?
+}
+
+fn begin(parties: Parties, leg: LegId, until: ringback_core::Now) -> NewCall {
+    NewCall {
+        call: CallId(fresh_id()),
+        leg,
+        app: parties.app,
+        tenant: parties.tenant,
+        callback: parties.callback,
+        source: parties.source,
+        target: parties.target,
+        me: ParticipantId(fresh_id()),
+        them: ParticipantId(fresh_id()),
+        subject: parties.subject,
+        until,
+    }
+}
+
+/// A verb's answer, on its way.
+pub type Answer = oneshot::Receiver<Result<Done, EngineError>>;
+
+/// The two halves of a mailbox, for the task.
+pub(crate) type Inbox = (mpsc::Receiver<Message>, mpsc::Receiver<Input>);

@@ -1,0 +1,126 @@
+//! Which conversations live: by call, by leg, by app. Bounded; entered before the task starts and
+//! left when it ends.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use ringback_core::{AppId, CallId, ConversationId, LegId, NewCall, TenantId};
+
+use super::EngineError;
+use super::mailbox::Mailbox;
+use crate::limits;
+
+#[derive(Debug)]
+struct Entry {
+    conversation: ConversationId,
+    app: AppId,
+    tenant: TenantId,
+    mailbox: Mailbox,
+}
+
+#[derive(Default, Debug)]
+struct Tables {
+    calls: BTreeMap<CallId, Entry>,
+    legs: HashMap<LegId, CallId>,
+    per_app: HashMap<(AppId, TenantId), usize>,
+}
+
+/// The tables.
+#[derive(Default, Debug)]
+pub(crate) struct Registry {
+    tables: RwLock<Tables>,
+}
+
+impl Registry {
+    /// Enters a new conversation's call and leg.
+    pub(crate) fn enter(
+        &self,
+        conversation: ConversationId,
+        new: &NewCall,
+        max_calls: usize,
+        mailbox: &Mailbox,
+    ) -> Result<(), EngineError> {
+        let mut tables = self.write();
+        if tables.calls.len() >= limits::CONVERSATIONS {
+            return Err(EngineError::Busy("the table of conversations"));
+        }
+        let count = tables.per_app.entry((new.app.clone(), new.tenant.clone())).or_default();
+        if *count >= max_calls {
+            return Err(EngineError::TooManyCalls(max_calls));
+        }
+        *count += 1;
+        let entry = Entry { conversation, app: new.app.clone(), tenant: new.tenant.clone(), mailbox: mailbox.clone() };
+        tables.calls.insert(new.call, entry);
+        tables.legs.insert(new.leg, new.call);
+        Ok(())
+    }
+
+    /// Leaves.
+    pub(crate) fn leave(&self, call: CallId, leg: LegId) {
+        let mut tables = self.write();
+        tables.legs.remove(&leg);
+        let Some(entry) = tables.calls.remove(&call) else { return };
+        let key = (entry.app, entry.tenant);
+        if let Some(count) = tables.per_app.get_mut(&key) {
+            *count -= 1;
+            if *count == 0 {
+                tables.per_app.remove(&key);
+            }
+        }
+    }
+
+    pub(crate) fn by_call(&self, call: CallId) -> Option<Mailbox> {
+        self.read().calls.get(&call).map(|entry| entry.mailbox.clone())
+    }
+
+    pub(crate) fn by_call_of(&self, app: &AppId, tenant: &TenantId, call: CallId) -> Option<Mailbox> {
+        let tables = self.read();
+        let entry = tables.calls.get(&call)?;
+        (entry.app == *app && entry.tenant == *tenant).then(|| entry.mailbox.clone())
+    }
+
+    pub(crate) fn by_leg(&self, leg: LegId) -> Option<Mailbox> {
+        let tables = self.read();
+        let call = tables.legs.get(&leg)?;
+        tables.calls.get(call).map(|entry| entry.mailbox.clone())
+    }
+
+    pub(crate) fn calls_of(
+        &self,
+        app: &AppId,
+        tenant: &TenantId,
+        after: Option<CallId>,
+        at_most: usize,
+    ) -> Vec<(CallId, Mailbox)> {
+        self.select(after, at_most, |entry| entry.app == *app && entry.tenant == *tenant)
+    }
+
+    pub(crate) fn all_calls(&self, after: Option<CallId>, at_most: usize) -> Vec<(CallId, Mailbox)> {
+        self.select(after, at_most, |_| true)
+    }
+
+    pub(crate) fn conversations(&self) -> usize {
+        self.read().calls.len()
+    }
+
+    pub(crate) fn holds(&self, conversation: ConversationId) -> bool {
+        self.read().calls.values().any(|entry| entry.conversation == conversation)
+    }
+
+    fn select(&self, after: Option<CallId>, at_most: usize, wanted: impl Fn(&Entry) -> bool) -> Vec<(CallId, Mailbox)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let tables = self.read();
+        let range = tables.calls.range((from, Bound::Unbounded)).filter(|(_, entry)| wanted(entry));
+        range.take(at_most).map(|(call, entry)| (*call, entry.mailbox.clone())).collect()
+    }
+
+    // The tables are changed only by whole inserts and removes, so a poisoned lock is still sound.
+    fn read(&self) -> RwLockReadGuard<'_, Tables> {
+        self.tables.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Tables> {
+        self.tables.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}

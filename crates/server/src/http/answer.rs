@@ -1,0 +1,209 @@
+//! Answers: their bodies, their headers, and the moment their last byte is handed over.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::{Response, StatusCode};
+use tokio::sync::{mpsc, oneshot};
+
+/// What holds a call's lane while its answer is written.
+pub(crate) type HoldSender = oneshot::Sender<()>;
+
+/// Holds whose answers hyper has, but has not flushed. One per connection.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Unflushed(Arc<Mutex<VecDeque<HoldSender>>>);
+
+impl Unflushed {
+    fn push(&self, hold: HoldSender) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(hold);
+    }
+
+    /// Everything written so far has reached the socket.
+    fn release(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// A connection that releases the holds of answers once they are flushed to the socket.
+pub(crate) struct Flushing<T> {
+    io: T,
+    unflushed: Unflushed,
+}
+
+impl<T> Flushing<T> {
+    pub(crate) fn new(io: T, unflushed: Unflushed) -> Self {
+        Self { io, unflushed }
+    }
+}
+
+impl<T: Read + Unpin> Read for Flushing<T> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl<T: Write + Unpin> Write for Flushing<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        if flushed.is_ready() {
+            self.unflushed.release();
+        }
+        flushed
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[std::io::IoSlice<'_>],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+    }
+}
+
+/// The body of an answer.
+#[derive(Debug)]
+pub(crate) struct ReplyBody(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Whole { bytes: Bytes, _hold: Option<Handing> },
+    Stream(mpsc::Receiver<Bytes>),
+}
+
+/// A hold that moves to its connection when hyper has taken the body, and is dropped with it if the
+/// connection dies first.
+#[derive(Debug)]
+struct Handing {
+    hold: Option<HoldSender>,
+    unflushed: Unflushed,
+}
+
+impl Drop for Handing {
+    fn drop(&mut self) {
+        if let Some(hold) = self.hold.take() {
+            self.unflushed.push(hold);
+        }
+    }
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match &mut self.0 {
+            Kind::Whole { bytes, .. } if bytes.is_empty() => Poll::Ready(None),
+            Kind::Whole { bytes, .. } => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Kind::Stream(chunks) => chunks.poll_recv(cx).map(|chunk| chunk.map(|bytes| Ok(Frame::data(bytes)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(&self.0, Kind::Whole { bytes, .. } if bytes.is_empty())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Whole { bytes, .. } => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Stream(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// An answer in the making.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    status: StatusCode,
+    headers: Vec<(&'static str, String)>,
+    content_type: &'static str,
+    bytes: Bytes,
+    stream: Option<mpsc::Receiver<Bytes>>,
+    hold: Option<HoldSender>,
+}
+
+/// The content type of Graph's JSON (`contract §5.4`).
+pub(crate) const ODATA: &str = "application/json; odata.metadata=minimal";
+/// Any other JSON.
+pub(crate) const JSON: &str = "application/json";
+const TEXT: &str = "text/plain";
+
+impl Reply {
+    /// An answer without a body.
+    pub(crate) fn empty(status: StatusCode) -> Self {
+        Self { status, headers: vec![], content_type: TEXT, bytes: Bytes::new(), stream: None, hold: None }
+    }
+
+    /// An answer with a body.
+    pub(crate) fn body(status: StatusCode, content_type: &'static str, bytes: impl Into<Bytes>) -> Self {
+        Self { content_type, bytes: bytes.into(), ..Self::empty(status) }
+    }
+
+    /// An answer that goes on.
+    pub(crate) fn stream(content_type: &'static str, chunks: mpsc::Receiver<Bytes>) -> Self {
+        Self { content_type, stream: Some(chunks), ..Self::empty(StatusCode::OK) }
+    }
+
+    /// With a header.
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Holding a call's lane until it is handed over.
+    pub(crate) fn holding(self, hold: Option<HoldSender>) -> Self {
+        Self { hold, ..self }
+    }
+
+    /// Its status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// As hyper wants it.
+    pub(crate) fn finish(self, unflushed: &Unflushed) -> Response<ReplyBody> {
+        let length = self.bytes.len();
+        let streams = self.stream.is_some();
+        let body = match self.stream {
+            Some(chunks) => ReplyBody(Kind::Stream(chunks)),
+            None => ReplyBody(Kind::Whole {
+                bytes: self.bytes,
+                _hold: self.hold.map(|hold| Handing { hold: Some(hold), unflushed: unflushed.clone() }),
+            }),
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        if !streams && self.status != StatusCode::NO_CONTENT {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        if length > 0 || streams {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        }
+        for (name, value) in self.headers {
+            // A value that cannot be a header (an id a client made up) is left out, not echoed.
+            if let Ok(value) = HeaderValue::try_from(value) {
+                headers.insert(name, value);
+            }
+        }
+        response
+    }
+}

@@ -1,0 +1,260 @@
+//! Graph's cloud communications API: a route and a body in, an input to the engine, an answer out.
+//!
+//! It must not know what a call may do (core), nor how things are recorded or told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::StatusCode;
+use ringback_core::{self as core, CallId, Input, OperationId, Refusal};
+use ringback_graph::{self as graph, Action, CallForm, Links, OperationForm, Page, Resource, Route};
+
+use super::answer::{ODATA, Reply};
+use super::refusals::Refused;
+use crate::auth::Caller;
+use crate::directory::{App, SharedDirectory, SipHome};
+use crate::engine::{CallView, Done, Engine, Parties, fresh_id};
+use crate::limits;
+use crate::wire;
+
+/// What the API serves with.
+pub(crate) struct GraphApi {
+    pub(crate) engine: Engine,
+    pub(crate) directory: SharedDirectory,
+    pub(crate) home: SipHome,
+    pub(crate) public_url: String,
+}
+
+impl GraphApi {
+    /// Carries out what a route asks for.
+    pub(crate) async fn serve(&self, caller: &Caller, route: Route<'_>, body: &Bytes) -> Result<Reply, Refused> {
+        let links = Links { public_url: &self.public_url, version: route.version };
+        match route.resource {
+            Resource::CreateCall => self.create(caller, &links, body).await,
+            Resource::ListCalls { page } => self.list_calls(caller, &links, &page).await,
+            Resource::GetCall { call } => {
+                let view = self.engine.call(&caller.app, &caller.tenant, call_id(&call)?).await?;
+                Ok(json(wire::call(&view).print(&links, CallForm::Read)))
+            }
+            Resource::HangUp { call } => {
+                let call = call_id(&call)?;
+                let done = self.act(caller, call, Input::HangUp { call }).await?;
+                Ok(Reply::empty(StatusCode::NO_CONTENT).holding(done.hold))
+            }
+            Resource::Act { call, action } => self.action(caller, &links, call_id(&call)?, action, body).await,
+            Resource::ListOperations { call, page } => self.list_operations(caller, &links, &call, &page).await,
+            Resource::GetOperation { call, operation } => {
+                let id: OperationId = operation.parse().map_err(|_| Refused::operation_not_found())?;
+                let found = self.engine.operation(&caller.app, &caller.tenant, call_id(&call)?, id).await?;
+                let found = found.ok_or_else(Refused::operation_not_found)?;
+                Ok(json(wire::operation(&found).print(&links, OperationForm::Read { call: &call })))
+            }
+        }
+    }
+
+    async fn act(&self, caller: &Caller, call: CallId, input: Input) -> Result<Done, Refused> {
+        Ok(self.engine.act(&caller.app, &caller.tenant, call, input).await?)
+    }
+
+    async fn action(
+        &self,
+        caller: &Caller,
+        links: &Links<'_>,
+        call: CallId,
+        action: Action,
+        body: &Bytes,
+    ) -> Result<Reply, Refused> {
+        let operation = OperationId(fresh_id());
+        let input = match action {
+            Action::Answer => {
+                let answer = graph::Answer::parse(body)?;
+                service_hosted(&answer.media_config)?;
+                Input::Answer { call, callback: answer.callback_uri.map(|uri| uri.into_owned()) }
+            }
+            Action::Reject => {
+                let reject = graph::Reject::parse(body)?;
+                Input::Reject { call, reason: reason(reject.reason) }
+            }
+            Action::KeepAlive => Input::KeepAlive { call },
+            Action::PlayPrompt => {
+                let play = graph::PlayPrompt::parse(body, links.version)?;
+                Input::PlayPrompt(play_prompt(call, operation, play))
+            }
+            Action::SubscribeToTone => {
+                let client_context = context(body)?;
+                Input::SubscribeToTone { call, operation, client_context }
+            }
+            Action::CancelMediaProcessing => {
+                let client_context = context(body)?;
+                Input::CancelMediaProcessing { call, operation, client_context }
+            }
+        };
+        let done = self.act(caller, call, input).await?;
+        let reply = match (action, &done.operation) {
+            (Action::Answer | Action::Reject, _) => Reply::empty(StatusCode::ACCEPTED),
+            (_, Some(operation)) => {
+                let location = links.operation(&call.to_string(), &operation.id.to_string());
+                json(wire::operation(operation).print(links, OperationForm::Action)).with("location", location)
+            }
+            (_, None) => Reply::empty(StatusCode::OK),
+        };
+        Ok(reply.holding(done.hold))
+    }
+
+    async fn create(&self, caller: &Caller, links: &Links<'_>, body: &Bytes) -> Result<Reply, Refused> {
+        let create = graph::CreateCall::parse(body, links.version)?;
+        if create.joins_meeting {
+            return Err(Refused::not_served("Joining a meeting"));
+        }
+        service_hosted(&create.media_config)?;
+        let target = match create.targets.as_slice() {
+            [] => return Err(invalid("targets must hold one participant to call.")),
+            [target] => target,
+            [_, _, ..] => return Err(Refused::not_served("Calling more than one target")),
+        };
+        let app = self.app(caller)?;
+        let target = self.target(&app, target)?;
+        let parties = Parties {
+            app: caller.app.clone(),
+            tenant: caller.tenant.clone(),
+            callback: create.callback_uri.into_owned(),
+            source: app.identity(),
+            target,
+            subject: create.subject.map(|subject| subject.into_owned()),
+            max_calls: app.max_calls as usize,
+        };
+        let ring = create.ringing_timeout_in_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+        let done = self.engine.place_call(parties, ring.filter(|s| *s > 0).map(Duration::from_secs)).await?;
+        let view = done.call.ok_or_else(Refused::call_not_found)?;
+        let id = view.call.id().to_string();
+        let reply = Reply::body(StatusCode::CREATED, ODATA, wire::call(&view).print(links, CallForm::Created));
+        Ok(reply.with("location", links.call(&id)).holding(done.hold))
+    }
+
+    /// The target of a call, if it can be reached at all: refused before anything is recorded.
+    fn target(&self, app: &App, target: &graph::InvitationParticipantInfo<'_>) -> Result<core::Identity, Refused> {
+        let (kind, identity) =
+            target.identity.first().ok_or_else(|| invalid("targets[0].identity must hold an identity."))?;
+        let id = identity.id.as_deref().unwrap_or_default();
+        let kind = wire::core_identity_kind(kind);
+        let resolved = self.directory.current().resolve_target(app, kind, id, &self.home);
+        resolved.map_err(|error| invalid(format!("targets[0]: {error}.")))?;
+        Ok(core::Identity {
+            kind,
+            id: id.to_owned(),
+            display_name: identity.display_name.as_deref().map(str::to_owned),
+            tenant: identity.tenant_id.as_deref().map(str::to_owned),
+        })
+    }
+
+    fn app(&self, caller: &Caller) -> Result<Arc<App>, Refused> {
+        // 403/7503: contract §4.5.
+        let unknown = || Refused::new(StatusCode::FORBIDDEN, "7503", "Application is not registered in our store.");
+        self.directory.current().app(&caller.app).cloned().ok_or_else(unknown)
+    }
+
+    async fn list_calls(&self, caller: &Caller, links: &Links<'_>, page: &Page<'_>) -> Result<Reply, Refused> {
+        let top = top(page);
+        let after = page.skip_token.as_deref().map(call_id).transpose()?;
+        let views = self.engine.calls(&caller.app, &caller.tenant, after, top).await;
+        let next = (views.len() == top).then(|| views.last()).flatten().map(|last| {
+            let token = last.call.id().to_string();
+            links.calls(&Page { top: page.top, skip_token: Some(token.into()) })
+        });
+        let calls: Vec<_> = views.iter().map(wire::call).collect();
+        Ok(json(graph::print_calls(links, &calls, next.as_deref())))
+    }
+
+    async fn list_operations(
+        &self,
+        caller: &Caller,
+        links: &Links<'_>,
+        call: &str,
+        page: &Page<'_>,
+    ) -> Result<Reply, Refused> {
+        let top = top(page);
+        let operations = self.engine.operations(&caller.app, &caller.tenant, call_id(call)?).await?;
+        let start = match page.skip_token.as_deref() {
+            None => 0,
+            Some(token) => operations
+                .iter()
+                .position(|operation| operation.id.to_string() == token)
+                .map(|at| at + 1)
+                .ok_or_else(|| invalid("$skiptoken is not one that this server gave."))?,
+        };
+        let shown: Vec<_> = operations.iter().skip(start).take(top).collect();
+        let next = (start + shown.len() < operations.len())
+            .then(|| shown.last())
+            .flatten()
+            .map(|last| links.operations(call, &Page { top: page.top, skip_token: Some(last.id.to_string().into()) }));
+        let printed: Vec<_> = shown.into_iter().map(wire::operation).collect();
+        Ok(json(graph::print_operations(links, call, &printed, next.as_deref())))
+    }
+}
+
+/// A call's id; one that is no id is no call.
+pub(crate) fn call_id(text: &str) -> Result<CallId, Refused> {
+    text.parse().map_err(|_| Refused::from(Refusal::CallNotFound))
+}
+
+/// A call's JSON on the operator's door: the same resource.
+pub(crate) fn print_views(public_url: &str, views: &[CallView]) -> Vec<u8> {
+    let links = Links { public_url, version: graph::Version::Beta };
+    let calls: Vec<_> = views.iter().map(wire::call).collect();
+    graph::print_calls(&links, &calls, None)
+}
+
+/// Operations' JSON on the operator's door: the same resource.
+pub(crate) fn print_operations(public_url: &str, call: CallId, operations: &[core::Operation]) -> Vec<u8> {
+    let links = Links { public_url, version: graph::Version::Beta };
+    let printed: Vec<_> = operations.iter().map(wire::operation).collect();
+    graph::print_operations(&links, &call.to_string(), &printed, None)
+}
+
+fn json(bytes: Vec<u8>) -> Reply {
+    Reply::body(StatusCode::OK, ODATA, bytes)
+}
+
+fn invalid(message: impl Into<String>) -> Refused {
+    Refused::new(StatusCode::BAD_REQUEST, "invalidRequest", message)
+}
+
+fn top(page: &Page<'_>) -> usize {
+    page.top.map_or(limits::LIST_PAGE, |top| top as usize).min(limits::LIST_PAGE)
+}
+
+fn context(body: &Bytes) -> Result<Option<String>, Refused> {
+    Ok(graph::ContextOnly::parse(body)?.client_context.map(|text| text.into_owned()))
+}
+
+fn reason(reason: Option<graph::RejectReason>) -> core::RejectReason {
+    match reason {
+        None | Some(graph::RejectReason::None) => core::RejectReason::None,
+        Some(graph::RejectReason::Busy) => core::RejectReason::Busy,
+        Some(graph::RejectReason::Forbidden) => core::RejectReason::Forbidden,
+    }
+}
+
+fn play_prompt(call: CallId, operation: OperationId, play: graph::PlayPrompt<'_>) -> core::PlayPrompt {
+    let prompts = play.prompts.into_iter().map(|prompt| core::Prompt {
+        uri: prompt.media_info.uri.into_owned(),
+        resource_id: prompt.media_info.resource_id.map(|id| id.into_owned()),
+    });
+    core::PlayPrompt {
+        call,
+        operation,
+        client_context: play.client_context.map(|text| text.into_owned()),
+        prompts: prompts.collect(),
+        repeat: if play.repeat_forever { core::Repeat::Forever } else { core::Repeat::Once },
+    }
+}
+
+fn service_hosted(config: &graph::MediaConfig<'_>) -> Result<(), Refused> {
+    match config {
+        graph::MediaConfig::ServiceHosted { .. } => Ok(()),
+        graph::MediaConfig::AppHosted { .. } => {
+            Err(Refused::not_served("Media hosted by the app (appHostedMediaConfig, the Windows media platform)"))
+        }
+    }
+}

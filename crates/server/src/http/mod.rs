@@ -1,0 +1,161 @@
+//! HTTP: listens, reads requests within bounds, checks who asks, and hands them to Graph's API, the
+//! token endpoint or the operator's door.
+//!
+//! It must not know: the ledger's contents, lanes, legs or media. Nothing depends on this room.
+
+mod answer;
+mod graph_api;
+mod operator;
+mod refusals;
+mod service;
+mod tokens;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use ringback_ledger::Ledger;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+
+use crate::auth::Auth;
+use crate::directory::{SharedDirectory, SipHome};
+use crate::engine::Engine;
+use crate::limits;
+use crate::trace::Timeline;
+use answer::{Flushing, Unflushed};
+use graph_api::GraphApi;
+use operator::Operator;
+use service::Service;
+
+/// What the listener serves with.
+pub(crate) struct Serving {
+    pub(crate) engine: Engine,
+    pub(crate) auth: Arc<Auth>,
+    pub(crate) directory: SharedDirectory,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) timeline: Timeline,
+    pub(crate) home: SipHome,
+    pub(crate) public_url: String,
+}
+
+/// The listener, running.
+pub(crate) struct Listener {
+    stop: watch::Sender<bool>,
+    ready: Arc<AtomicBool>,
+    accepting: tokio::task::JoinHandle<()>,
+    connections: Arc<Semaphore>,
+}
+
+impl Listener {
+    /// Serves on a bound socket.
+    pub(crate) fn start(listener: TcpListener, serving: Serving) -> Self {
+        let ready = Arc::new(AtomicBool::new(false));
+        let (stop, stopping) = watch::channel(false);
+        let connections = Arc::new(Semaphore::new(limits::CONNECTIONS));
+        let service = Arc::new(Service {
+            api: GraphApi {
+                engine: serving.engine,
+                directory: serving.directory,
+                home: serving.home,
+                public_url: serving.public_url,
+            },
+            auth: serving.auth,
+            operator: Operator { ledger: serving.ledger, timeline: serving.timeline.clone() },
+            timeline: serving.timeline,
+            ready: Arc::clone(&ready),
+        });
+        let accepting = tokio::spawn(accept(listener, service, stopping, Arc::clone(&connections)));
+        Self { stop, ready, accepting, connections }
+    }
+
+    /// `/readyz` says yes from now on.
+    pub(crate) fn set_ready(&self, ready: bool) {
+        self.ready.store(ready, Ordering::Release);
+    }
+
+    /// Takes no new connection, lets requests under way finish, and waits for that at most `within`.
+    pub(crate) async fn stop(self, within: Duration) {
+        self.set_ready(false);
+        let _ = self.stop.send(true);
+        let _ = self.accepting.await;
+        let all = u32::try_from(limits::CONNECTIONS).unwrap_or(u32::MAX);
+        if tokio::time::timeout(within, self.connections.acquire_many(all)).await.is_err() {
+            tracing::warn!("some requests had not finished when the server stopped");
+        }
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    service: Arc<Service>,
+    mut stopping: watch::Receiver<bool>,
+    connections: Arc<Semaphore>,
+) {
+    loop {
+        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stopped(&mut stopping) => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let (service, stopping) = (Arc::clone(&service), stopping.clone());
+                tokio::spawn(async move {
+                    serve(stream, peer, service, stopping).await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                // Out of file descriptors, or a connection that died in the queue: the listener lives.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, peer: SocketAddr, service: Arc<Service>, mut stopping: watch::Receiver<bool>) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "no TCP_NODELAY");
+    }
+    let unflushed = Unflushed::default();
+    let io = Flushing::new(TokioIo::new(stream), unflushed.clone());
+    let handle = service_fn(|request| {
+        let (service, unflushed) = (Arc::clone(&service), unflushed.clone());
+        async move { Ok::<_, Infallible>(service.answer(request, peer).await.finish(&unflushed)) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits::HEAD_TIME)
+        .max_buf_size(64 * 1024)
+        .serve_connection(io, handle);
+    tokio::pin!(connection);
+    let mut ended = tokio::select! {
+        ended = connection.as_mut() => Some(ended),
+        () = stopped(&mut stopping) => None,
+    };
+    if ended.is_none() {
+        connection.as_mut().graceful_shutdown();
+        ended = Some(connection.await);
+    }
+    if let Some(Err(error)) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Waits for the stop.
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+/// Binds the listener.
+pub(crate) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}

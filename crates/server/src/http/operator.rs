@@ -1,0 +1,132 @@
+//! The operator's door, `/_ringback/…`: the same HTTP as everyone's, behind the token in
+//! `<data>/operator.token`. It shows and hangs up; it changes nothing else.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::{Method, StatusCode};
+use ringback_core::{CallId, Input, Refusal, RejectReason};
+use ringback_ledger::Ledger;
+use tokio::sync::{broadcast, mpsc};
+
+use super::answer::{JSON, Reply};
+use super::graph_api::{GraphApi, call_id, print_operations, print_views};
+use super::refusals::Refused;
+use crate::engine::EngineError;
+use crate::limits;
+use crate::trace::{Entry, Timeline};
+
+/// What the door serves with.
+pub(crate) struct Operator {
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) timeline: Timeline,
+}
+
+impl Operator {
+    /// Carries out an operator's request; `path` is what follows `/_ringback/`.
+    pub(crate) async fn serve(&self, api: &GraphApi, method: &Method, path: &str) -> Result<Reply, Refused> {
+        let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+        match (method.as_str(), segments.as_slice()) {
+            ("GET", ["timeline"]) => Ok(self.timeline()),
+            ("GET", ["status"]) => Ok(self.status(api)),
+            ("GET", ["calls"]) => {
+                let views = api.engine.all_calls(None, limits::LIST_PAGE).await;
+                Ok(json(print_views(&api.public_url, &views)))
+            }
+            ("GET", ["calls", call]) => {
+                let (row, id) = row(api, call).await?;
+                let view = api.engine.call(&row.app, &row.tenant, id).await?;
+                Ok(json(print_views(&api.public_url, &[view])))
+            }
+            ("DELETE", ["calls", call]) => hang_up(api, call).await,
+            ("GET", ["calls", call, "operations"]) => {
+                let (row, id) = row(api, call).await?;
+                let operations = api.engine.operations(&row.app, &row.tenant, id).await?;
+                Ok(json(print_operations(&api.public_url, id, &operations)))
+            }
+            ("GET", ["calls", call, "operations", operation]) => {
+                let (row, id) = row(api, call).await?;
+                let operation = operation.parse().map_err(|_| Refused::operation_not_found())?;
+                let found = api.engine.operation(&row.app, &row.tenant, id, operation).await?;
+                let found = found.ok_or_else(Refused::operation_not_found)?;
+                Ok(json(print_operations(&api.public_url, id, &[found])))
+            }
+            ("GET", ["calls", call, "undelivered"]) => self.undelivered(call_id(call)?).await,
+            (_, ["timeline" | "status" | "calls", ..]) => Err(Refused {
+                allow: Some("GET, DELETE"),
+                ..Refused::new(StatusCode::METHOD_NOT_ALLOWED, "notAllowed", "The method is not allowed here.")
+            }),
+            _ => Err(Refused::new(StatusCode::NOT_FOUND, "itemNotFound", "There is nothing at this address.")),
+        }
+    }
+
+    fn status(&self, api: &GraphApi) -> Reply {
+        let stats = self.ledger.stats();
+        let status = serde_json::json!({
+            "conversations": api.engine.conversations(),
+            "ledger": { "commits": stats.commits, "records": stats.records, "full": stats.full },
+        });
+        json(status.to_string())
+    }
+
+    async fn undelivered(&self, call: CallId) -> Result<Reply, Refused> {
+        let marks = self.ledger.undelivered(call, None, limits::LIST_PAGE).await;
+        let marks = marks.map_err(|error| EngineError::Ledger(error.to_string()))?;
+        let shown = marks
+            .into_iter()
+            .map(|mark| serde_json::json!({ "record": mark.at.version.0, "index": mark.at.index, "why": mark.text }));
+        Ok(json(serde_json::json!({ "value": shown.collect::<Vec<_>>() }).to_string()))
+    }
+
+    /// Server-sent events (WHATWG HTML §9.2): one `data:` line of JSON per entry.
+    fn timeline(&self) -> Reply {
+        let mut entries = self.timeline.follow();
+        let (chunks, receiver) = mpsc::channel(64);
+        tokio::spawn(async move {
+            // The comment tells the reader that it follows from here on.
+            let mut chunk = Bytes::from_static(b": following\n\n");
+            while chunks.send(chunk).await.is_ok() {
+                chunk = tokio::select! {
+                    entry = entries.recv() => match entry {
+                        Ok(entry) => event(&entry),
+                        Err(broadcast::error::RecvError::Lagged(missed)) => {
+                            Bytes::from(format!("event: missed\ndata: {missed}\n\n"))
+                        }
+                        Err(broadcast::error::RecvError::Closed) => return,
+                    },
+                    () = chunks.closed() => return,
+                };
+            }
+        });
+        Reply::stream("text/event-stream", receiver).with("cache-control", "no-store")
+    }
+}
+
+fn event(entry: &Entry) -> Bytes {
+    let json = serde_json::to_string(entry).unwrap_or_default();
+    Bytes::from(format!("data: {json}\n\n"))
+}
+
+async fn row(api: &GraphApi, call: &str) -> Result<(ringback_ledger::CallRow, CallId), Refused> {
+    let id = call_id(call)?;
+    let row = api.engine.row(id).await?.ok_or_else(Refused::call_not_found)?;
+    Ok((row, id))
+}
+
+/// Ends a call whatever its state: an incoming one is rejected.
+async fn hang_up(api: &GraphApi, call: &str) -> Result<Reply, Refused> {
+    let (row, call) = row(api, call).await?;
+    let ended = match api.engine.act(&row.app, &row.tenant, call, Input::HangUp { call }).await {
+        Err(EngineError::Refused(Refusal::StillIncoming)) => {
+            let reject = Input::Reject { call, reason: RejectReason::None };
+            api.engine.act(&row.app, &row.tenant, call, reject).await
+        }
+        ended => ended,
+    };
+    ended?;
+    Ok(Reply::empty(StatusCode::NO_CONTENT))
+}
+
+fn json(bytes: impl Into<Bytes>) -> Reply {
+    Reply::body(StatusCode::OK, JSON, bytes)
+}

@@ -1,0 +1,129 @@
+//! The one table from a refusal to HTTP status, Graph code and message (design §9). docs/errors.md
+//! is generated from it.
+
+use hyper::StatusCode;
+use ringback_core::Refusal;
+use ringback_graph::{BodyError, RouteError};
+
+use crate::auth::TokenError;
+use crate::engine::EngineError;
+
+/// Why a request was not carried out, as its client sees it.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// HTTP status.
+    pub(crate) status: StatusCode,
+    /// Graph's `error.code`.
+    pub(crate) code: &'static str,
+    /// What is wrong, and what to do.
+    pub(crate) message: String,
+    /// `Retry-After`, in seconds.
+    pub(crate) retry_after: Option<u32>,
+    /// `Allow`.
+    pub(crate) allow: Option<&'static str>,
+}
+
+impl Refused {
+    /// A refusal of the http room itself.
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), retry_after: None, allow: None }
+    }
+
+    fn retry(self, seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
+
+    /// No such call: also what another app's call looks like.
+    pub(crate) fn call_not_found() -> Self {
+        Refusal::CallNotFound.into()
+    }
+
+    /// No such operation of a call that is there.
+    pub(crate) fn operation_not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "itemNotFound", "Operation not found.")
+    }
+
+    /// In the contract, and not offered here.
+    pub(crate) fn not_served(what: &str) -> Self {
+        Self::new(StatusCode::NOT_IMPLEMENTED, "notSupported", format!("{what} is not offered by this server yet."))
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        let (status, code) = match refusal {
+            // 404/8522: contract §4.5.
+            Refusal::CallNotFound => (StatusCode::NOT_FOUND, "8522"),
+            Refusal::NotIncoming | Refusal::StillIncoming | Refusal::NotEstablished | Refusal::AlreadyBegun => {
+                (StatusCode::CONFLICT, "notAllowed")
+            }
+            Refusal::ClientContextTooLong { .. }
+            | Refusal::NoPrompts
+            | Refusal::TooManyPrompts { .. }
+            | Refusal::BadPromptUri { .. }
+            | Refusal::BadCallback => (StatusCode::BAD_REQUEST, "invalidRequest"),
+            Refusal::QueueFull => (StatusCode::TOO_MANY_REQUESTS, "activityLimitReached"),
+            Refusal::ConversationFull => (StatusCode::CONFLICT, "activityLimitReached"),
+        };
+        let refused = Self::new(status, code, refusal.to_string());
+        if refusal == Refusal::QueueFull { refused.retry(1) } else { refused }
+    }
+}
+
+impl From<EngineError> for Refused {
+    fn from(error: EngineError) -> Self {
+        let unavailable = |seconds| {
+            Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "serviceNotAvailable",
+                format!("Nothing was done: {error}. Try again."),
+            )
+            .retry(seconds)
+        };
+        match &error {
+            EngineError::Refused(refusal) => (*refusal).into(),
+            EngineError::Busy(_) | EngineError::Stopping => unavailable(1),
+            EngineError::StorageFull => unavailable(30),
+            EngineError::TooManyCalls(_) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "activityLimitReached", format!("Nothing was done: {error}."))
+                    .retry(5)
+            }
+            EngineError::Ledger(why) => {
+                tracing::error!(%why, "the ledger failed");
+                Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "generalException",
+                    "The server could not record the request.",
+                )
+            }
+        }
+    }
+}
+
+impl From<RouteError> for Refused {
+    fn from(error: RouteError) -> Self {
+        let message = error.to_string();
+        match error {
+            RouteError::UnknownSegment(_) => Self::new(StatusCode::BAD_REQUEST, "BadRequest", message),
+            RouteError::MissingId(_) | RouteError::BadOption(_) => {
+                Self::new(StatusCode::BAD_REQUEST, "invalidRequest", message)
+            }
+            RouteError::MethodNotAllowed { allow } => {
+                Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, "notAllowed", message) }
+            }
+            RouteError::NotServed { .. } => Self::new(StatusCode::NOT_IMPLEMENTED, "notSupported", message),
+        }
+    }
+}
+
+impl From<BodyError> for Refused {
+    fn from(error: BodyError) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalidRequest", error.to_string())
+    }
+}
+
+impl From<TokenError> for Refused {
+    fn from(error: TokenError) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", error.to_string())
+    }
+}

@@ -1,0 +1,170 @@
+//! One request: where it goes, who asks, within which bounds, and what every answer carries.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body, Incoming};
+use hyper::header::{AUTHORIZATION, HeaderMap};
+use hyper::{Request, StatusCode};
+use ringback_graph::{ErrorBody, path, time::Utc};
+
+use super::answer::{ODATA, Reply};
+use super::graph_api::GraphApi;
+use super::operator::Operator;
+use super::refusals::Refused;
+use super::tokens;
+use crate::auth::Auth;
+use crate::clock;
+use crate::engine::fresh_id;
+use crate::limits;
+use crate::trace::{Entry, Timeline};
+
+/// Everything a request may need.
+pub(crate) struct Service {
+    pub(crate) api: GraphApi,
+    pub(crate) auth: Arc<Auth>,
+    pub(crate) operator: Operator,
+    pub(crate) timeline: Timeline,
+    pub(crate) ready: Arc<AtomicBool>,
+}
+
+impl Service {
+    /// Answers a request, whatever it is.
+    pub(crate) async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Reply {
+        let began = Instant::now();
+        let (head, body) = request.into_parts();
+        let ids = Ids::of(&head.headers);
+        let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+        let outcome = self.route(head.method.clone(), target, &head.headers, body, peer).await;
+        let reply = match outcome {
+            Ok(reply) => reply,
+            Err(refused) => self.refuse(&refused, &ids),
+        };
+        self.timeline.add("request", || Entry {
+            call: call_in(target),
+            took_ms: Some(began.elapsed().as_secs_f64() * 1e3),
+            ..Entry::about("", format!("{} {} → {}", head.method, shown(target), reply.status().as_u16()))
+        });
+        let reply =
+            reply.with("request-id", ids.request).with("client-request-id", ids.client).with("odata-version", "4.0");
+        match ids.scenario {
+            Some(scenario) => reply.with("scenario-id", scenario),
+            None => reply,
+        }
+    }
+
+    async fn route(
+        &self,
+        method: hyper::Method,
+        target: &str,
+        headers: &HeaderMap,
+        body: Incoming,
+        peer: SocketAddr,
+    ) -> Result<Reply, Refused> {
+        let path = target.split('?').next().unwrap_or_default();
+        if path == "/healthz" {
+            return Ok(Reply::body(StatusCode::OK, "text/plain", "ok\n"));
+        }
+        if path == "/readyz" {
+            let ready = self.ready.load(Ordering::Acquire);
+            let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+            return Ok(Reply::body(status, "text/plain", if ready { "ready\n" } else { "not ready\n" }));
+        }
+        if let Some(rest) = path.strip_prefix("/_ringback/") {
+            if !self.auth.is_operator(authorization(headers)) {
+                return Err(Refused::new(
+                    StatusCode::UNAUTHORIZED,
+                    "InvalidAuthenticationToken",
+                    "The operator's door wants the bearer token of the file operator.token in the data folder.",
+                ));
+            }
+            return self.operator.serve(&self.api, &method, rest).await;
+        }
+        if let Some(document) = tokens::documents(&self.auth, &method, path) {
+            return document;
+        }
+        if let Some(tenant) = tokens::token_path(path) {
+            let bytes = read(body, headers).await?;
+            return tokens::token(&self.auth, &method, tenant, headers, &bytes, peer).await;
+        }
+        // Who asks comes before what is asked: strangers learn nothing of the paths.
+        let caller = self.auth.verify(authorization(headers), clock::wall_seconds())?;
+        let route = path::parse(method.as_str(), target)?;
+        let bytes = read(body, headers).await?;
+        self.api.serve(&caller, route, &bytes).await
+    }
+
+    fn refuse(&self, refused: &Refused, ids: &Ids) -> Reply {
+        let at = Utc(self.api.engine.clock().now().0);
+        let body = ErrorBody::new(refused.code, refused.message.as_str(), at, &ids.request, &ids.client);
+        let mut reply = Reply::body(refused.status, ODATA, body.print());
+        if let Some(seconds) = refused.retry_after {
+            reply = reply.with("retry-after", seconds.to_string());
+        }
+        if let Some(allow) = refused.allow {
+            reply = reply.with("allow", allow);
+        }
+        if refused.status == StatusCode::UNAUTHORIZED {
+            reply = reply.with("www-authenticate", "Bearer realm=\"ringback\"");
+        }
+        reply
+    }
+}
+
+/// The ids that every answer carries (client-facts §1): given ones come back, missing ones are made.
+struct Ids {
+    request: String,
+    client: String,
+    scenario: Option<String>,
+}
+
+impl Ids {
+    fn of(headers: &HeaderMap) -> Self {
+        let request = fresh_id().to_string();
+        let given = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let client = given("client-request-id").unwrap_or_else(|| request.clone());
+        Self { request, client, scenario: given("scenario-id") }
+    }
+}
+
+fn authorization(headers: &HeaderMap) -> Option<&str> {
+    headers.get(AUTHORIZATION)?.to_str().ok()
+}
+
+/// The whole body, within its bounds of size and time.
+async fn read(body: Incoming, headers: &HeaderMap) -> Result<Bytes, Refused> {
+    let too_large = || {
+        let message = format!("The body is larger than {} bytes.", limits::BODY);
+        Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "invalidRequest", message)
+    };
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    let told = headers.get(hyper::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if told.is_some_and(|length| length > limits::BODY) {
+        return Err(too_large());
+    }
+    let whole = tokio::time::timeout(limits::BODY_TIME, Limited::new(body, limits::BODY).collect()).await;
+    match whole {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(Refused::new(StatusCode::BAD_REQUEST, "invalidRequest", "The body broke off.")),
+        Err(_) => Err(Refused::new(StatusCode::REQUEST_TIMEOUT, "invalidRequest", "The body was not sent in time.")),
+    }
+}
+
+/// The path of a request as an operator sees it: bounded, and without a query.
+fn shown(target: &str) -> String {
+    target.split('?').next().unwrap_or_default().chars().take(160).collect()
+}
+
+/// The call in a path, where there is one.
+fn call_in(target: &str) -> Option<String> {
+    let mut segments = target.split(['/', '?']);
+    segments.find(|segment| segment.eq_ignore_ascii_case("calls"))?;
+    segments.next().filter(|id| id.len() == 36).map(str::to_ascii_lowercase)
+}

@@ -1,0 +1,61 @@
+//! Every bound of the server that is not one room's own, with its reason.
+
+use std::time::Duration;
+
+/// Verbs waiting in one conversation's mailbox; more is a bot that does not wait for its answers.
+pub const MAILBOX: usize = 64;
+/// Happenings waiting in one conversation's mailbox. Those that must not be lost are few: one per
+/// open operation (100) and a handful per leg.
+pub const HAPPENINGS: usize = 1024;
+/// Places of [`HAPPENINGS`] that keys may not take, so that what must not be lost has room.
+pub const HAPPENINGS_KEPT: usize = 512;
+/// Conversations at once; each costs about 20 KiB with its lane.
+pub const CONVERSATIONS: usize = 50_000;
+/// Times a happening's record is tried again while the ledger is busy or the disk is full; with
+/// [`RECORD_AGAIN`] this is an hour, after which the conversation is given up.
+pub const RECORD_TRIES: u32 = 36_000;
+/// Pause between such tries.
+pub const RECORD_AGAIN: Duration = Duration::from_millis(100);
+/// Records read from the ledger at a time when a log is folded.
+pub const READ_PAGE: usize = 1_000;
+/// Conversations adopted at a time after a start.
+pub const ADOPT_PAGE: usize = 500;
+/// How long an ended call's operations stay readable (issue: 24 h).
+pub const READABLE: Duration = Duration::from_secs(24 * 3600);
+/// Conversations purged at a time, once they are no longer readable.
+pub const PURGE_PAGE: usize = 1_000;
+/// How often purging looks.
+pub const PURGE_EVERY: Duration = Duration::from_secs(600);
+/// Notices a lane keeps in memory; beyond that it reads them from the log.
+pub const LANE: usize = 256;
+/// Answers a lane can be held for at once; each is an action whose answer is still being written.
+pub const HOLDS: usize = 64;
+/// How long an answer may hold its call's lane (design §5, step 5).
+pub const HOLD: Duration = Duration::from_secs(2);
+/// How long a webhook may take to answer once it has the whole body (design promise 6).
+pub const WEBHOOK_ANSWER: Duration = Duration::from_secs(5);
+/// First pause after a webhook that refused the connection or answered 5xx or 429; doubles.
+pub const BACKOFF_FIRST: Duration = Duration::from_millis(250);
+/// The longest such pause.
+pub const BACKOFF_LAST: Duration = Duration::from_secs(30);
+/// A lane that has failed for this long stops waiting: each notice gets one more attempt, then is
+/// recorded as undelivered.
+pub const LANE_GIVES_UP: Duration = Duration::from_secs(600);
+/// Bytes of a request's body: twenty prompts with the longest URLs fit many times over.
+pub const BODY: usize = 256 * 1024;
+/// How long a client may take to send a request's head.
+pub const HEAD_TIME: Duration = Duration::from_secs(15);
+/// How long a client may take to send a request's body.
+pub const BODY_TIME: Duration = Duration::from_secs(15);
+/// HTTP connections at once.
+pub const CONNECTIONS: usize = 10_000;
+/// Calls or operations in one page of a list; the rest follows by `@odata.nextLink`.
+pub const LIST_PAGE: usize = 1_000;
+/// Entries of the live timeline a slow reader may be behind before it misses some (and is told so).
+pub const TIMELINE: usize = 4_096;
+/// How long a stop waits for lanes to deliver what they hold, by default.
+pub const DRAIN: Duration = Duration::from_secs(10);
+/// The longest a call through a trunk lasts (design §8).
+pub const TRUNK_CALL: Duration = Duration::from_secs(4 * 3600);
+/// Shards of the media room. One carries at least 1,000 calls; a second would not be used on two cores.
+pub const MEDIA_SHARDS: usize = 1;

@@ -1,0 +1,181 @@
+//! One call's lane: one notice at a time, in order (design promise 4), and a bot that is slow, dead
+//! or answers garbage delays only this lane (promise 6).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ringback_core::Told;
+use ringback_ledger::{Cursor, Undelivered};
+use tokio::time::Instant;
+
+use super::Shared;
+use super::post::{Attempt, Letter};
+use super::queue::{Next, Queue};
+use crate::engine::{LaneOwner, Posted};
+use crate::limits;
+
+/// Delivers until the call's last notice is told.
+pub(crate) async fn run(shared: Arc<Shared>, owner: LaneOwner, queue: Arc<Queue>) {
+    let call = owner.call;
+    let mut lane = Lane { shared: &shared, owner, queue: &queue, done: Cursor::default(), failing: None };
+    lane.live().await;
+    shared.close(call);
+}
+
+struct Lane<'a> {
+    shared: &'a Arc<Shared>,
+    owner: LaneOwner,
+    queue: &'a Arc<Queue>,
+    done: Cursor,
+    /// Since when the bot has failed.
+    failing: Option<Instant>,
+}
+
+/// What to do after a notice.
+#[derive(PartialEq, Eq)]
+enum After {
+    GoOn,
+    LastTold,
+}
+
+impl Lane<'_> {
+    async fn live(&mut self) {
+        self.done = self.start_at().await;
+        loop {
+            match self.queue.next(self.done).await {
+                Next::Stop => return,
+                Next::Deliver(posted) => {
+                    if self.tell(posted).await == After::LastTold {
+                        break;
+                    }
+                }
+                Next::ReadLog => {
+                    if self.catch_up().await == After::LastTold {
+                        break;
+                    }
+                }
+            }
+        }
+        self.shared.ledger.lane_done(self.owner.call);
+    }
+
+    /// Where the lane of an earlier process came to; for a new call, nowhere yet.
+    async fn start_at(&self) -> Cursor {
+        loop {
+            match self.shared.ledger.cursor_get(self.owner.call).await {
+                Ok(cursor) => return cursor.unwrap_or_default(),
+                Err(error) => {
+                    tracing::warn!(%error, "a lane's cursor could not be read; trying again");
+                    tokio::time::sleep(limits::BACKOFF_FIRST).await;
+                }
+            }
+        }
+    }
+
+    /// Tells what the log holds after what was told.
+    async fn catch_up(&mut self) -> After {
+        let page = loop {
+            match self.shared.engine.posted_after(&self.owner, self.done).await {
+                Ok(page) => break page,
+                Err(error) => {
+                    tracing::warn!(%error, "a lane could not read the log; trying again");
+                    tokio::time::sleep(limits::BACKOFF_LAST).await;
+                }
+            }
+        };
+        if page.more {
+            self.queue.still_behind();
+        }
+        let over = page.over;
+        for posted in page.posted {
+            if self.tell(posted).await == After::LastTold {
+                return After::LastTold;
+            }
+        }
+        if over { After::LastTold } else { After::GoOn }
+    }
+
+    async fn tell(&mut self, posted: Posted) -> After {
+        let cursor = posted.cursor;
+        let last = matches!(posted.notice.told, Told::Terminated(_));
+        for released in self.queue.holds_of(cursor.version) {
+            // Released, its connection died, or it took too long: all the same to the lane.
+            let _ = tokio::time::timeout(limits::HOLD, released).await;
+        }
+        let letter = Arc::new(Letter::new(&self.owner, posted));
+        if let Err(why) = self.deliver(letter).await {
+            let mark = Undelivered { call: self.owner.call, at: cursor, text: why };
+            if let Err(error) = self.shared.ledger.note_undelivered(mark).await {
+                tracing::error!(%error, "an undelivered notice could not be recorded");
+            }
+        }
+        self.done = cursor;
+        self.shared.ledger.cursor_put(self.owner.call, cursor);
+        if last { After::LastTold } else { After::GoOn }
+    }
+
+    /// Attempts until the bot has it, or it is given up for the reason returned.
+    async fn deliver(&mut self, letter: Arc<Letter>) -> Result<(), String> {
+        let mut unsure = false;
+        let mut pause = limits::BACKOFF_FIRST;
+        loop {
+            let Some(attempt) = self.attempt(&letter).await else { return Ok(()) };
+            let (why, after) = match attempt {
+                Attempt::Acknowledged => {
+                    self.failing = None;
+                    return Ok(());
+                }
+                Attempt::Elsewhere(callback) => {
+                    self.shared.engine.ask_redirected(self.owner.call, callback);
+                    return Ok(());
+                }
+                Attempt::Refused(why) => return Err(why),
+                Attempt::Unsure(why) if unsure => return Err(why),
+                Attempt::Unsure(_) => {
+                    unsure = true;
+                    continue;
+                }
+                Attempt::Again { why, after } => (why, after),
+            };
+            let failing = *self.failing.get_or_insert_with(Instant::now);
+            if failing.elapsed() >= limits::LANE_GIVES_UP {
+                return Err(why);
+            }
+            let pause_now = after.map_or(pause, |asked| asked.clamp(pause, limits::BACKOFF_LAST));
+            if !self.wait(&letter, pause_now).await {
+                return Err(why);
+            }
+            pause = (pause * 2).min(limits::BACKOFF_LAST);
+        }
+    }
+
+    /// One attempt. An ask that is settled meanwhile holds nothing up: its attempt goes on alone.
+    async fn attempt(&self, letter: &Arc<Letter>) -> Option<Attempt> {
+        if letter.posted().notice.ask_until.is_none() {
+            return Some(letter.post(self.shared).await);
+        }
+        let (shared, posting) = (Arc::clone(self.shared), Arc::clone(letter));
+        let mut attempt = tokio::spawn(async move { posting.post(&shared).await });
+        tokio::select! {
+            attempt = &mut attempt => attempt.ok(),
+            () = self.queue.newer(letter.posted().cursor) => None,
+        }
+    }
+
+    /// Waits before the next attempt. False if an ask ran out or was settled meanwhile.
+    async fn wait(&self, letter: &Letter, pause: Duration) -> bool {
+        let Some(until) = letter.posted().notice.ask_until else {
+            tokio::time::sleep(pause).await;
+            return true;
+        };
+        let clock = self.shared.engine.clock();
+        let next = Instant::now() + pause;
+        if next >= clock.instant(until) {
+            return false;
+        }
+        tokio::select! {
+            () = tokio::time::sleep_until(next) => true,
+            () = self.queue.newer(letter.posted().cursor) => false,
+        }
+    }
+}

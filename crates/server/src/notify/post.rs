@@ -1,0 +1,164 @@
+//! One notification: printed, signed, posted, and what its answer means for the lane.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use ringback_core::{AppId, CallId, TenantId};
+use ringback_ledger::Cursor;
+use uuid::Uuid;
+
+use super::Shared;
+use crate::auth::BadKey;
+use crate::clock;
+use crate::engine::{LaneOwner, Posted};
+use crate::outbound::{PostError, PostLimits, Target};
+use crate::trace::Entry;
+use crate::{limits, wire};
+
+/// What became of an attempt.
+#[derive(Debug)]
+pub(crate) enum Attempt {
+    /// The bot has it.
+    Acknowledged,
+    /// An ask is to go elsewhere.
+    Elsewhere(String),
+    /// The bot did not see it, or could not take it: hold the lane, try again.
+    Again {
+        /// For the operator.
+        why: String,
+        /// What the bot asked for.
+        after: Option<Duration>,
+    },
+    /// The bot may have acted on it: repeat once, then step over.
+    Unsure(String),
+    /// The bot does not want it: undelivered at once.
+    Refused(String),
+}
+
+/// A notification's message id: the same after any crash (design §4).
+pub(crate) fn message_id(call: CallId, cursor: Cursor) -> Uuid {
+    let mut name = [0u8; 12];
+    name[..8].copy_from_slice(&cursor.version.0.to_be_bytes());
+    name[8..].copy_from_slice(&cursor.index.to_be_bytes());
+    Uuid::new_v5(&call.0, &name)
+}
+
+/// A notification, ready to be posted any number of times.
+pub(crate) struct Letter {
+    owner: LaneOwner,
+    posted: Posted,
+    message_id: Uuid,
+    body: Bytes,
+}
+
+impl Letter {
+    pub(crate) fn new(owner: &LaneOwner, posted: Posted) -> Self {
+        let body = Bytes::from(wire::notification(owner, &posted.notice).print());
+        let message_id = message_id(owner.call, posted.cursor);
+        Self { owner: owner.clone(), posted, message_id, body }
+    }
+
+    pub(crate) fn posted(&self) -> &Posted {
+        &self.posted
+    }
+
+    /// Posts it once.
+    pub(crate) async fn post(&self, shared: &Shared) -> Attempt {
+        let began = Instant::now();
+        let attempt = self.attempt(shared).await;
+        shared.timeline.add("notification", || Entry {
+            took_ms: Some(began.elapsed().as_secs_f64() * 1e3),
+            operation: match &self.posted.notice.told {
+                ringback_core::Told::OperationEnded(operation) => Some(operation.id.to_string()),
+                _ => None,
+            },
+            ..Entry::about(self.owner.call, format!("{} → {}", told(&self.posted), outcome(&attempt)))
+        });
+        attempt
+    }
+
+    async fn attempt(&self, shared: &Shared) -> Attempt {
+        let target = match Target::parse(&self.posted.notice.callback) {
+            Ok(target) => target,
+            Err(error) => return Attempt::Refused(format!("the callback {error}")),
+        };
+        let headers = match self.headers(shared) {
+            Ok(headers) => headers,
+            Err(why) => return Attempt::Again { why, after: None },
+        };
+        let app = shared.directory.current().app(&self.owner.app).cloned();
+        let own = app.as_ref().map(|app| app.webhook.origin());
+        let limits = PostLimits { answer: limits::WEBHOOK_ANSWER };
+        match shared.outbound.post(&target, own, &headers, self.body.clone(), limits).await {
+            Ok(answer) => self.read(answer.status, answer.location, answer.retry_after),
+            Err(PostError::Unanswered) => Attempt::Unsure("no answer in time".to_owned()),
+            Err(error) => Attempt::Again { why: error.to_string(), after: None },
+        }
+    }
+
+    fn read(&self, status: u16, location: Option<String>, after: Option<Duration>) -> Attempt {
+        let why = format!("the webhook answered {status}");
+        let is_ask = self.posted.notice.ask_until.is_some();
+        match (status, location) {
+            (200..=299, _) => Attempt::Acknowledged,
+            // contract §5.1: only an incoming call may be sent elsewhere.
+            (302 | 307, Some(location)) if is_ask => {
+                match Target::parse(&self.posted.notice.callback).and_then(|from| from.join(&location)) {
+                    Ok(to) => Attempt::Elsewhere(to.url().to_string()),
+                    Err(error) => Attempt::Refused(format!("the webhook's Location {error}")),
+                }
+            }
+            (429 | 500..=599, _) => Attempt::Again { why, after },
+            _ => Attempt::Refused(why),
+        }
+    }
+
+    fn headers(&self, shared: &Shared) -> Result<HeaderMap, String> {
+        let bearer = bearer(shared, &self.owner.app, &self.owner.tenant).map_err(|error| error.to_string())?;
+        let mut headers = HeaderMap::with_capacity(8);
+        headers.insert(AUTHORIZATION, bearer);
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+        // contract §5.2.
+        let chain = self.owner.conversation.to_string();
+        let id = self.message_id.to_string();
+        for (name, value) in [
+            (HeaderName::from_static("scenario-id"), &chain),
+            (HeaderName::from_static("x-microsoft-skype-chain-id"), &chain),
+            (HeaderName::from_static("x-microsoft-skype-message-id"), &id),
+        ] {
+            headers.insert(name, HeaderValue::try_from(value.as_str()).map_err(|error| error.to_string())?);
+        }
+        Ok(headers)
+    }
+}
+
+fn bearer(shared: &Shared, app: &AppId, tenant: &TenantId) -> Result<HeaderValue, BadKey> {
+    shared.auth.notification_bearer(app, tenant, clock::wall_seconds())
+}
+
+fn told(posted: &Posted) -> &'static str {
+    match posted.notice.told {
+        ringback_core::Told::Incoming { .. } => "incoming",
+        ringback_core::Told::Establishing => "establishing",
+        ringback_core::Told::Established { audio: None, .. } => "established",
+        ringback_core::Told::Established { audio: Some(true), .. } => "established, audio active",
+        ringback_core::Told::Established { audio: Some(false), .. } => "established, audio inactive",
+        ringback_core::Told::Terminating => "terminating",
+        ringback_core::Told::Terminated(_) => "terminated",
+        ringback_core::Told::Roster(_) => "participants",
+        ringback_core::Told::OperationEnded(_) => "operation ended",
+        ringback_core::Told::Tone { .. } => "tone",
+    }
+}
+
+fn outcome(attempt: &Attempt) -> String {
+    match attempt {
+        Attempt::Acknowledged => "acknowledged".to_owned(),
+        Attempt::Elsewhere(_) => "sent elsewhere".to_owned(),
+        Attempt::Again { why, .. } => format!("will be repeated: {why}"),
+        Attempt::Unsure(why) => format!("unsure: {why}"),
+        Attempt::Refused(why) => format!("undelivered: {why}"),
+    }
+}

@@ -1,0 +1,80 @@
+//! A phone rings: which bot it reaches, and how the bot sees who calls.
+
+use ringback_core::{Identity, IdentityKind, LegId};
+use ringback_signal::{Incoming, Peer};
+
+use super::Phones;
+use crate::directory::{App, Directory, dialled};
+use crate::engine::{Legs, Parties};
+
+/// SIP's words for why a call does not reach a bot (RFC 3261 §21).
+const NOT_FOUND: u16 = 404;
+const UNAVAILABLE: u16 = 503;
+
+impl Phones {
+    pub(super) fn incoming(&self, leg: LegId, incoming: Incoming) {
+        let directory = self.shared.directory.current();
+        let trunk = match &incoming.peer {
+            Peer::Trunk(name) => Some(name.clone()),
+            Peer::User(_) => None,
+        };
+        let full = trunk
+            .as_ref()
+            .and_then(|name| directory.trunk(name))
+            .is_some_and(|trunk| self.calls_of_trunk(&trunk.name) >= trunk.max_calls as usize);
+        self.enter(leg, trunk);
+        let Some((app, source)) = reached(&directory, &incoming) else {
+            return self.decline(leg, NOT_FOUND);
+        };
+        if full {
+            return self.decline(leg, UNAVAILABLE);
+        }
+        let parties = Parties {
+            app: app.id.clone(),
+            tenant: app.tenant.clone(),
+            callback: app.webhook.url().to_string(),
+            source,
+            target: app.identity(),
+            subject: None,
+            max_calls: app.max_calls as usize,
+        };
+        match self.shared.engine.offer(leg, parties) {
+            Err(error) => {
+                tracing::warn!(%error, "an incoming call was turned away");
+                self.decline(leg, UNAVAILABLE);
+            }
+            Ok(answer) => {
+                let this = self.clone();
+                self.shared.runtime.spawn(async move {
+                    if !matches!(answer.await, Ok(Ok(_))) {
+                        this.decline(leg, UNAVAILABLE);
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// The bot at the called number, if this caller may reach it, and the caller as the bot sees it.
+fn reached(directory: &Directory, incoming: &Incoming) -> Option<(std::sync::Arc<App>, Identity)> {
+    let app = directory.app_by_number(&dialled(&incoming.called)).cloned()?;
+    let source = match &incoming.peer {
+        Peer::User(name) => {
+            // Users reach the bots of their own tenant.
+            let user = directory.user_by_sip(name).filter(|user| user.tenant == app.tenant)?;
+            Identity {
+                kind: IdentityKind::User,
+                id: user.id.clone(),
+                display_name: Some(user.name.clone()),
+                tenant: Some(user.tenant.as_str().to_owned()),
+            }
+        }
+        Peer::Trunk(_) => Identity {
+            kind: IdentityKind::Phone,
+            id: incoming.from.clone(),
+            display_name: incoming.from_display.clone(),
+            tenant: None,
+        },
+    };
+    Some((app, source))
+}

@@ -1,0 +1,266 @@
+//! Phones: the engine's legs and playback, made of the signal room's SIP, the media room's shards,
+//! and test lines. Turns their events into the engine's inputs.
+//!
+//! It must not know: what a call may do, HTTP, lanes.
+
+mod incoming;
+mod playback;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use ringback_core::{self as core, AppId, Identity, Input, LegId, TenantId};
+use ringback_media::{Media, MediaEvent, MediaSink};
+use ringback_signal::{self as signal, LegEvent, LegSink, Sip};
+use tokio::task::AbortHandle;
+use uuid::Uuid;
+
+use crate::directory::{Destination, SharedDirectory, SipHome};
+use crate::engine::{Engine, Legs};
+use crate::limits;
+use crate::outbound::Outbound;
+
+/// What carries a leg.
+#[derive(Debug)]
+enum Line {
+    /// A SIP dialog.
+    Sip {
+        /// The trunk it goes through, if any.
+        trunk: Option<String>,
+        /// Its audio stopped, so we hang it up.
+        timed_out: bool,
+        /// Ends it after the longest time a trunk's call may last.
+        guard: Option<AbortHandle>,
+    },
+    /// A test line: answers at once, and prompts finish at once.
+    Test,
+}
+
+/// The phones: a handle, cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Phones {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    engine: Engine,
+    directory: SharedDirectory,
+    outbound: Outbound,
+    runtime: tokio::runtime::Handle,
+    lines: Mutex<HashMap<LegId, Line>>,
+    plays: Mutex<HashMap<core::OperationId, AbortHandle>>,
+    wires: OnceLock<Wires>,
+}
+
+struct Wires {
+    media: Media,
+    sip: Sip,
+    home: SipHome,
+}
+
+impl Phones {
+    /// Phones that are not connected yet; called from within the runtime.
+    pub(crate) fn new(engine: Engine, directory: SharedDirectory, outbound: Outbound) -> Self {
+        let shared = Shared {
+            engine,
+            directory,
+            outbound,
+            runtime: tokio::runtime::Handle::current(),
+            lines: Mutex::default(),
+            plays: Mutex::default(),
+            wires: OnceLock::new(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Connects them. Once; until then every leg fails.
+    pub(crate) fn connect(&self, media: Media, sip: Sip, home: SipHome) {
+        let _ = self.shared.wires.set(Wires { media, sip, home });
+    }
+
+    fn wires(&self) -> Option<&Wires> {
+        self.shared.wires.get()
+    }
+
+    fn lines(&self) -> MutexGuard<'_, HashMap<LegId, Line>> {
+        // Changed only by whole inserts and removes, so a poisoned lock is still sound.
+        self.shared.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn happening(&self, leg: LegId, input: Input) {
+        self.shared.engine.happening(leg, input);
+    }
+
+    fn ended(&self, leg: LegId, cause: core::EndCause) {
+        self.lines().remove(&leg);
+        self.happening(leg, Input::LegEnded { leg, cause });
+    }
+
+    /// Calls of a trunk, both directions.
+    fn calls_of_trunk(&self, name: &str) -> usize {
+        let on = |line: &&Line| matches!(line, Line::Sip { trunk: Some(trunk), .. } if trunk == name);
+        self.lines().values().filter(on).count()
+    }
+
+    fn enter(&self, leg: LegId, trunk: Option<String>) {
+        self.lines().insert(leg, Line::Sip { trunk, timed_out: false, guard: None });
+    }
+
+    fn place_sip(&self, leg: LegId, to: signal::Destination, trunk: Option<String>, from: &Identity) {
+        let Some(wires) = self.wires() else {
+            return self.ended(leg, core::EndCause::Unreachable);
+        };
+        self.enter(leg, trunk);
+        let from_user = from.id.clone();
+        wires.sip.place(leg.0, signal::Place { to, from_user, from_display: from.display_name.clone() });
+    }
+
+    /// What the far end's id leads to, resolved again: the directory may have changed.
+    fn resolve(&self, app: &AppId, to: &Identity) -> Option<Destination> {
+        let directory = self.shared.directory.current();
+        let app = directory.app(app)?;
+        directory.resolve_target(app, to.kind, &to.id, &self.wires()?.home).ok()
+    }
+
+    fn answered(&self, leg: LegId) {
+        let mut lines = self.lines();
+        let Some(Line::Sip { trunk: Some(_), guard, .. }) = lines.get_mut(&leg) else { return };
+        let this = self.clone();
+        let task = self.shared.runtime.spawn(async move {
+            tokio::time::sleep(limits::TRUNK_CALL).await;
+            this.hang_up(leg, None);
+        });
+        *guard = Some(task.abort_handle());
+    }
+
+    fn cause(&self, leg: LegId, cause: signal::EndCause) -> core::EndCause {
+        let line = self.lines().remove(&leg);
+        let timed_out = match line {
+            Some(Line::Sip { timed_out, guard, .. }) => {
+                if let Some(guard) = guard {
+                    guard.abort();
+                }
+                timed_out
+            }
+            Some(Line::Test) | None => false,
+        };
+        match cause {
+            signal::EndCause::LocalHangUp if timed_out => core::EndCause::MediaTimeout,
+            signal::EndCause::LocalHangUp => core::EndCause::LocalHangUp,
+            signal::EndCause::FarHangUp => core::EndCause::FarHangUp,
+            signal::EndCause::Cancelled => core::EndCause::Cancelled,
+            signal::EndCause::Busy => core::EndCause::Busy,
+            signal::EndCause::NoAnswer => core::EndCause::NoAnswer,
+            signal::EndCause::Unreachable => core::EndCause::Unreachable,
+            signal::EndCause::Declined(status) => core::EndCause::Declined(status),
+            signal::EndCause::MediaTimeout => core::EndCause::MediaTimeout,
+            signal::EndCause::Failed(why) => core::EndCause::Failed(why),
+        }
+    }
+}
+
+impl Legs for Phones {
+    fn place(&self, leg: LegId, app: &AppId, _tenant: &TenantId, from: &Identity, to: &Identity) {
+        match self.resolve(app, to) {
+            None => self.ended(leg, core::EndCause::Unreachable),
+            Some(Destination::Test(_)) => {
+                self.lines().insert(leg, Line::Test);
+                self.happening(leg, Input::LegAnswered { leg, dialog: String::new() });
+            }
+            Some(Destination::Phone(user)) => {
+                self.place_sip(leg, signal::Destination::User(user.sip.clone()), None, from)
+            }
+            Some(Destination::Uri(uri)) => self.place_sip(leg, signal::Destination::Uri(uri), None, from),
+            Some(Destination::Trunk { trunk, number }) => {
+                if self.calls_of_trunk(&trunk.name) >= trunk.max_calls as usize {
+                    return self
+                        .ended(leg, core::EndCause::Failed("the trunk carries as many calls as it may".to_owned()));
+                }
+                let to = signal::Destination::Trunk { name: trunk.name.clone(), address: trunk.address, number };
+                self.place_sip(leg, to, Some(trunk.name.clone()), from);
+            }
+        }
+    }
+
+    fn accept(&self, leg: LegId) {
+        if let Some(wires) = self.wires() {
+            wires.sip.accept(leg.0);
+        }
+    }
+
+    fn decline(&self, leg: LegId, status: u16) {
+        if let Some(wires) = self.wires() {
+            wires.sip.decline(leg.0, status);
+        }
+    }
+
+    fn hang_up(&self, leg: LegId, dialog: Option<&str>) {
+        let known = self.lines().get(&leg).map(|line| matches!(line, Line::Sip { .. }));
+        match (known, self.wires()) {
+            (Some(true), Some(wires)) => wires.sip.hang_up(leg.0),
+            // A leg of an earlier process: its far end gets a BYE from what was recorded.
+            (None, Some(wires)) => {
+                if let Some(dialog) = dialog.filter(|dialog| !dialog.is_empty()) {
+                    wires.sip.hang_up_after_restart(dialog);
+                }
+                self.ended(leg, core::EndCause::LocalHangUp);
+            }
+            (Some(false), _) | (_, None) => self.ended(leg, core::EndCause::LocalHangUp),
+        }
+    }
+}
+
+impl LegSink for Phones {
+    fn leg(&self, leg: Uuid, event: LegEvent) {
+        let leg = LegId(leg);
+        match event {
+            LegEvent::Incoming(incoming) => self.incoming(leg, incoming),
+            LegEvent::Ringing => {}
+            LegEvent::Answered { dialog } => {
+                self.answered(leg);
+                self.happening(leg, Input::LegAnswered { leg, dialog });
+            }
+            LegEvent::Held(held) => self.happening(leg, Input::LegHeld { leg, held }),
+            LegEvent::Ended(cause) => {
+                let cause = self.cause(leg, cause);
+                self.ended(leg, cause);
+            }
+        }
+    }
+}
+
+impl MediaSink for Phones {
+    fn media(&self, leg: Uuid, event: MediaEvent) {
+        let leg = LegId(leg);
+        match event {
+            MediaEvent::Finished { play } => {
+                let outcome = core::PlayOutcome::Played;
+                self.happening(leg, Input::PlayFinished { operation: core::OperationId(play), outcome });
+            }
+            MediaEvent::Tone { tone } => self.happening(leg, Input::ToneHeard { leg, tone: key(tone) }),
+            MediaEvent::TimedOut => {
+                if let Some(Line::Sip { timed_out, .. }) = self.lines().get_mut(&leg) {
+                    *timed_out = true;
+                }
+                self.hang_up(leg, None);
+            }
+        }
+    }
+}
+
+fn key(tone: ringback_media::Tone) -> core::Tone {
+    use core::Tone as To;
+    use ringback_media::Tone as From;
+    const DIGITS: [To; 10] =
+        [To::Tone0, To::Tone1, To::Tone2, To::Tone3, To::Tone4, To::Tone5, To::Tone6, To::Tone7, To::Tone8, To::Tone9];
+    match tone {
+        From::Digit(digit) => DIGITS[usize::from(digit % 10)],
+        From::Star => To::Star,
+        From::Pound => To::Pound,
+        From::A => To::A,
+        From::B => To::B,
+        From::C => To::C,
+        From::D => To::D,
+        From::Flash => To::Flash,
+    }
+}

@@ -1,0 +1,270 @@
+//! The wiring: rooms are made, connected, recovered, opened, and closed in order.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ringback_ledger::{Ledger, SqliteConfig, SqliteLedger};
+use ringback_media::{Media, MediaConfig};
+use ringback_signal::{Sip, SipConfig};
+use thiserror::Error;
+
+use crate::auth::{Auth, BadKey, SigningKey};
+use crate::clock::Clock;
+use crate::data_folder::{DataFolder, DataFolderError};
+use crate::directory::{Config, ConfigError, SIP_REALM, SharedDirectory, SipHome};
+use crate::engine::{Engine, EngineError, Tell};
+use crate::http::{self, Listener, Serving};
+use crate::limits;
+use crate::notify::Lanes;
+use crate::outbound::{Outbound, OutboundError};
+use crate::phones::Phones;
+use crate::trace::Timeline;
+
+/// What a server is started with.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The data folder, made on first use.
+    pub data: PathBuf,
+    /// The configuration file; none: the published development directory.
+    pub config: Option<PathBuf>,
+    /// Overrides `server.http`.
+    pub http: Option<SocketAddr>,
+    /// Overrides `server.sip`.
+    pub sip: Option<SocketAddr>,
+}
+
+/// Why a server did not start. The texts say what to do.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The data folder.
+    #[error(transparent)]
+    DataFolder(#[from] DataFolderError),
+    /// The ledger's file.
+    #[error("the ledger in {} cannot be opened: {why}", path.display())]
+    Ledger {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// A socket.
+    #[error("cannot listen on {address} for {what}: {source}. Another program may use it; choose another address")]
+    Bind {
+        /// For what.
+        what: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// SIP.
+    #[error(transparent)]
+    Sip(#[from] ringback_signal::SipError),
+    /// Media.
+    #[error("the media threads did not start: {0}")]
+    Media(std::io::Error),
+    /// The signing key or the TLS roots.
+    #[error("{0}")]
+    Keys(String),
+    /// What earlier processes left.
+    #[error("what an earlier process left could not be taken over: {0}")]
+    Recovery(#[from] EngineError),
+}
+
+impl From<OutboundError> for StartError {
+    fn from(error: OutboundError) -> Self {
+        Self::Keys(error.to_string())
+    }
+}
+
+/// A running server.
+pub struct Server {
+    engine: Engine,
+    directory: SharedDirectory,
+    ledger: Arc<dyn Ledger>,
+    lanes: Lanes,
+    listener: Listener,
+    sip: Sip,
+    timeline: Timeline,
+    purging: tokio::task::JoinHandle<()>,
+    http: SocketAddr,
+    public_url: String,
+    options: Options,
+    adopted: usize,
+    _data: DataFolder,
+}
+
+impl Server {
+    /// Starts: opens the ledger in a new epoch, takes over what was left, then listens.
+    pub async fn start(options: Options) -> Result<Server, StartError> {
+        let mut config = Config::load(options.config.as_deref())?;
+        config.server.http = options.http.unwrap_or(config.server.http);
+        config.server.sip = options.sip.unwrap_or(config.server.sip);
+        config.check_safety()?;
+        let settings = config.server.clone();
+        let data = DataFolder::open(&options.data)?;
+        let cannot = |why: String| StartError::Ledger { path: data.path().to_owned(), why };
+        let ledger = SqliteLedger::open(&SqliteConfig::new(data.path())).map_err(|error| cannot(error.to_string()))?;
+        let ledger: Arc<dyn Ledger> = Arc::new(ledger);
+        let epoch = ledger.join(NODE).await.map_err(|error| cannot(error.to_string()))?;
+
+        let listener = http::bind(settings.http).await.map_err(|source| StartError::Bind {
+            what: "HTTP",
+            address: settings.http,
+            source,
+        })?;
+        let http_addr = listener.local_addr().map_err(|source| StartError::Bind {
+            what: "HTTP",
+            address: settings.http,
+            source,
+        })?;
+        let public_url = settings.public_url.clone().unwrap_or_else(|| format!("http://{http_addr}"));
+
+        let clock = Clock::start();
+        let timeline = Timeline::new(clock);
+        let development = config.directory.is_development();
+        let directory = SharedDirectory::new(config.directory);
+        let keys = |error: BadKey| StartError::Keys(error.to_string());
+        let key = SigningKey::from_pkcs8(data.signing_key()).map_err(keys)?;
+        let auth =
+            Auth::new(directory.clone(), key, data.operator_token().to_owned(), public_url.clone()).map_err(keys)?;
+        let auth = Arc::new(auth);
+        let allowed = settings.allow_private_targets.clone();
+        let outbound = Outbound::new(if development { allowed.with_loopback() } else { allowed })?;
+        let engine = Engine::new(Arc::clone(&ledger), epoch, clock, timeline.clone());
+        let phones = Phones::new(engine.clone(), directory.clone(), outbound.clone());
+        let lanes = Lanes::new(
+            engine.clone(),
+            Arc::clone(&ledger),
+            Arc::clone(&auth),
+            directory.clone(),
+            outbound,
+            timeline.clone(),
+        );
+        let tell: Arc<dyn Tell> = Arc::new(lanes.clone());
+        engine.attach(Arc::new(phones.clone()), Arc::new(phones.clone()), tell);
+
+        let bind = settings.sip.ip();
+        let media_config = MediaConfig { bind, ports: settings.media_ports.clone(), shards: limits::MEDIA_SHARDS };
+        let media = Media::start(media_config, Arc::new(phones.clone())).map_err(StartError::Media)?;
+        let sip_config = SipConfig {
+            bind: settings.sip,
+            public_address: settings.public_address,
+            realm: SIP_REALM.to_owned(),
+            user_agent: concat!("Ringback/", env!("CARGO_PKG_VERSION")).to_owned(),
+        };
+        let sip = Sip::start(
+            sip_config,
+            media.clone(),
+            Arc::new(directory.clone()) as Arc<dyn ringback_signal::SipDirectory>,
+            Arc::new(phones.clone()),
+        )
+        .await?;
+        let home = SipHome::new(&settings, sip.local_addr());
+        phones.connect(media, sip.clone(), home.clone());
+
+        let adopted = engine.recover().await?;
+        let serving = Serving {
+            engine: engine.clone(),
+            auth,
+            directory: directory.clone(),
+            ledger: Arc::clone(&ledger),
+            timeline: timeline.clone(),
+            home,
+            public_url: public_url.clone(),
+        };
+        let listener = Listener::start(listener, serving);
+        listener.set_ready(true);
+        let purging = tokio::spawn(engine.clone().purge_for_ever());
+        Ok(Server {
+            engine,
+            directory,
+            ledger,
+            lanes,
+            listener,
+            sip,
+            timeline,
+            purging,
+            http: http_addr,
+            public_url,
+            options,
+            adopted,
+            _data: data,
+        })
+    }
+
+    /// Where HTTP listens.
+    pub fn http_addr(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// How clients reach it.
+    pub fn public_url(&self) -> &str {
+        &self.public_url
+    }
+
+    /// Where SIP listens.
+    pub fn sip_addr(&self) -> SocketAddr {
+        self.sip.local_addr()
+    }
+
+    /// The directory.
+    pub fn directory(&self) -> &SharedDirectory {
+        &self.directory
+    }
+
+    /// The live timeline.
+    pub fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
+    /// How many conversations of earlier processes were taken over at the start.
+    pub fn adopted(&self) -> usize {
+        self.adopted
+    }
+
+    /// A phone is registered.
+    pub fn is_registered(&self, sip_name: &str) -> bool {
+        self.sip.registered(sip_name)
+    }
+
+    /// Reads apps, users and trunks again. Calls under way are not touched; a configuration with an
+    /// error changes nothing.
+    pub fn reload(&self) -> Result<(), StartError> {
+        let mut config = Config::load(self.options.config.as_deref())?;
+        config.server.http = self.options.http.unwrap_or(config.server.http);
+        config.server.sip = self.options.sip.unwrap_or(config.server.sip);
+        config.check_safety()?;
+        self.directory.replace(config.directory);
+        Ok(())
+    }
+
+    /// Stops within `within`: no new requests, every phone hung up and its bot told, lanes drained.
+    /// What could not be told in time is told after the next start.
+    pub async fn stop(self, within: Duration) {
+        let until = tokio::time::Instant::now() + within;
+        let left = || until.saturating_duration_since(tokio::time::Instant::now());
+        self.listener.stop(left().min(within / 4)).await;
+        self.sip.shutdown(left().min(within / 2)).await;
+        while self.lanes.busy() > 0 && !left().is_zero() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.purging.abort();
+        let undelivered = self.lanes.busy();
+        if undelivered > 0 {
+            tracing::warn!(lanes = undelivered, "stopped with notices not yet told; the next start tells them");
+        }
+        if let Err(error) = self.ledger.close().await {
+            tracing::error!(%error, "the ledger did not close well");
+        }
+        drop(self.engine);
+    }
+}
+
+/// The one node of an embedded ledger.
+const NODE: &str = "local";

@@ -1,0 +1,217 @@
+//! From the machine's words to the wire's: how `core` state is printed as Graph resources. Shared by
+//! http (answers) and notify (notifications), so that both say the same (`S2`).
+//!
+//! It must not know: sockets, queues, who asks.
+
+use ringback_core as core;
+use ringback_graph as graph;
+
+use crate::engine::{CallView, LaneOwner};
+
+fn identity_kind(kind: core::IdentityKind) -> graph::IdentityKind {
+    match kind {
+        core::IdentityKind::User => graph::IdentityKind::User,
+        core::IdentityKind::Phone => graph::IdentityKind::Phone,
+        core::IdentityKind::Application => graph::IdentityKind::Application,
+        core::IdentityKind::ApplicationInstance => graph::IdentityKind::ApplicationInstance,
+        core::IdentityKind::Guest => graph::IdentityKind::Guest,
+        core::IdentityKind::Device => graph::IdentityKind::Device,
+        core::IdentityKind::Encrypted => graph::IdentityKind::Encrypted,
+        core::IdentityKind::OnPremises => graph::IdentityKind::OnPremises,
+        core::IdentityKind::AzureCommunicationServicesUser => graph::IdentityKind::AzureCommunicationServicesUser,
+    }
+}
+
+/// The machine's kind of an identity of the wire.
+pub(crate) fn core_identity_kind(kind: graph::IdentityKind) -> core::IdentityKind {
+    match kind {
+        graph::IdentityKind::User => core::IdentityKind::User,
+        graph::IdentityKind::Phone => core::IdentityKind::Phone,
+        graph::IdentityKind::Application => core::IdentityKind::Application,
+        graph::IdentityKind::ApplicationInstance => core::IdentityKind::ApplicationInstance,
+        graph::IdentityKind::Guest => core::IdentityKind::Guest,
+        graph::IdentityKind::Device => core::IdentityKind::Device,
+        graph::IdentityKind::Encrypted => core::IdentityKind::Encrypted,
+        graph::IdentityKind::OnPremises => core::IdentityKind::OnPremises,
+        graph::IdentityKind::AzureCommunicationServicesUser => core::IdentityKind::AzureCommunicationServicesUser,
+    }
+}
+
+fn identity_set(identity: &core::Identity) -> graph::IdentitySet<'_> {
+    let one = graph::Identity {
+        id: Some(identity.id.as_str().into()),
+        display_name: identity.display_name.as_deref().map(Into::into),
+        tenant_id: identity.tenant.as_deref().map(Into::into),
+    };
+    graph::IdentitySet(vec![(identity_kind(identity.kind), one)])
+}
+
+fn participant_info(identity: &core::Identity) -> graph::ParticipantInfo<'_> {
+    graph::ParticipantInfo { identity: identity_set(identity), ..Default::default() }
+}
+
+fn invitation(identity: &core::Identity) -> graph::InvitationParticipantInfo<'_> {
+    graph::InvitationParticipantInfo { identity: identity_set(identity), ..Default::default() }
+}
+
+fn result_info(result: &core::ResultInfo) -> graph::ResultInfo<'_> {
+    graph::ResultInfo { code: result.code, subcode: result.subcode, message: Some(result.message.as_str().into()) }
+}
+
+fn direction(direction: core::Direction) -> graph::CallDirection {
+    match direction {
+        core::Direction::Incoming => graph::CallDirection::Incoming,
+        core::Direction::Outgoing => graph::CallDirection::Outgoing,
+    }
+}
+
+fn media_state(active: bool) -> graph::CallMediaState {
+    graph::CallMediaState { audio: if active { graph::MediaState::Active } else { graph::MediaState::Inactive } }
+}
+
+fn tone(tone: core::Tone) -> graph::Tone {
+    match tone {
+        core::Tone::Tone0 => graph::Tone::Tone0,
+        core::Tone::Tone1 => graph::Tone::Tone1,
+        core::Tone::Tone2 => graph::Tone::Tone2,
+        core::Tone::Tone3 => graph::Tone::Tone3,
+        core::Tone::Tone4 => graph::Tone::Tone4,
+        core::Tone::Tone5 => graph::Tone::Tone5,
+        core::Tone::Tone6 => graph::Tone::Tone6,
+        core::Tone::Tone7 => graph::Tone::Tone7,
+        core::Tone::Tone8 => graph::Tone::Tone8,
+        core::Tone::Tone9 => graph::Tone::Tone9,
+        core::Tone::Star => graph::Tone::Star,
+        core::Tone::Pound => graph::Tone::Pound,
+        core::Tone::A => graph::Tone::A,
+        core::Tone::B => graph::Tone::B,
+        core::Tone::C => graph::Tone::C,
+        core::Tone::D => graph::Tone::D,
+        core::Tone::Flash => graph::Tone::Flash,
+    }
+}
+
+/// An operation: the same in an answer, in GET and in a notification (`S2`).
+pub(crate) fn operation(operation: &core::Operation) -> graph::CommsOperation<'_> {
+    let (kind, prompts) = match &operation.kind {
+        core::OperationKind::PlayPrompt { prompts, .. } => (graph::OperationKind::PlayPrompt, prompts.as_slice()),
+        core::OperationKind::SubscribeToTone => (graph::OperationKind::SubscribeToTone, &[][..]),
+        core::OperationKind::CancelMediaProcessing => (graph::OperationKind::CancelMediaProcessing, &[][..]),
+    };
+    graph::CommsOperation {
+        id: operation.id.to_string().into(),
+        kind,
+        status: match operation.status {
+            core::OperationStatus::NotStarted => graph::OperationStatus::NotStarted,
+            core::OperationStatus::Running => graph::OperationStatus::Running,
+            core::OperationStatus::Completed => graph::OperationStatus::Completed,
+            core::OperationStatus::Failed => graph::OperationStatus::Failed,
+        },
+        client_context: operation.client_context.as_deref().map(Into::into),
+        result_info: operation.result.as_ref().map(result_info),
+        completion_reason: operation.completion_reason().map(|reason| match reason {
+            core::CompletionReason::CompletedSuccessfully => graph::CompletionReason::CompletedSuccessfully,
+            core::CompletionReason::MediaOperationCanceled => graph::CompletionReason::MediaOperationCanceled,
+            core::CompletionReason::Unknown => graph::CompletionReason::Unknown,
+        }),
+        prompts: prompts
+            .iter()
+            .map(|prompt| graph::MediaPrompt {
+                media_info: graph::MediaInfo {
+                    uri: prompt.uri.as_str().into(),
+                    resource_id: prompt.resource_id.as_deref().map(Into::into),
+                },
+                repeat: None,
+            })
+            .collect(),
+    }
+}
+
+/// A call, whole.
+pub(crate) fn call(view: &CallView) -> graph::Call<'_> {
+    let begun = &view.call.begun;
+    let (state, audio, result) = match &view.call.state {
+        core::CallState::Incoming { .. } => (graph::CallState::Incoming, None, None),
+        core::CallState::Establishing { .. } => (graph::CallState::Establishing, None, None),
+        core::CallState::Established { audio } => (graph::CallState::Established, Some(*audio), None),
+        core::CallState::Terminating => (graph::CallState::Terminating, None, None),
+        core::CallState::Terminated(result) => (graph::CallState::Terminated, None, Some(result)),
+    };
+    graph::Call {
+        id: Some(begun.call.to_string().into()),
+        state: Some(state),
+        direction: Some(direction(view.call.direction)),
+        callback_uri: Some(view.call.callback.as_str().into()),
+        call_chain_id: Some(view.conversation.to_string().into()),
+        source: Some(participant_info(&begun.source)),
+        targets: vec![invitation(&begun.target)],
+        requested_modalities: vec![graph::Modality::Audio],
+        active_modalities: audio.filter(|active| *active).map(|_| graph::Modality::Audio).into_iter().collect(),
+        media_config: Some(graph::MediaConfig::service_hosted()),
+        media_state: audio.map(media_state),
+        my_participant_id: Some(begun.me.to_string().into()),
+        tenant_id: Some(begun.tenant.as_str().into()),
+        subject: begun.subject.as_deref().map(Into::into),
+        result_info: result.map(result_info),
+        ..Default::default()
+    }
+}
+
+/// A notice, as its notification.
+pub(crate) fn notification<'a>(owner: &'a LaneOwner, notice: &'a core::Notice) -> graph::Notification<'a> {
+    let id = owner.call.to_string();
+    let part = |state: graph::CallState| graph::Call {
+        id: Some(id.clone().into()),
+        state: Some(state),
+        call_chain_id: Some(owner.conversation.to_string().into()),
+        tenant_id: Some(owner.tenant.as_str().into()),
+        ..Default::default()
+    };
+    let mut notification = match &notice.told {
+        core::Told::Incoming { source, target, me, them: _ } => {
+            let call = graph::Call {
+                direction: Some(graph::CallDirection::Incoming),
+                callback_uri: Some(notice.callback.as_str().into()),
+                source: Some(participant_info(source)),
+                targets: vec![invitation(target)],
+                requested_modalities: vec![graph::Modality::Audio],
+                my_participant_id: Some(me.to_string().into()),
+                ..part(graph::CallState::Incoming)
+            };
+            graph::Notification::incoming(id.clone(), call)
+        }
+        core::Told::Establishing => graph::Notification::updated(id.clone(), part(graph::CallState::Establishing)),
+        core::Told::Established { direction: began, audio } => {
+            let call = graph::Call {
+                direction: Some(direction(*began)),
+                media_state: audio.map(media_state),
+                ..part(graph::CallState::Established)
+            };
+            graph::Notification::updated(id.clone(), call)
+        }
+        core::Told::Terminating => graph::Notification::updated(id.clone(), part(graph::CallState::Terminating)),
+        core::Told::Terminated(result) => {
+            let call = graph::Call { result_info: Some(result_info(result)), ..part(graph::CallState::Terminated) };
+            graph::Notification::terminated(id.clone(), call)
+        }
+        core::Told::Roster(parties) => {
+            let participants = parties.iter().enumerate().map(|(index, (participant, identity))| graph::Participant {
+                id: participant.to_string().into(),
+                info: participant_info(identity),
+                media_streams: vec![graph::MediaStream::audio((index + 1).to_string())],
+                ..Default::default()
+            });
+            graph::Notification::roster(id.clone(), participants.collect())
+        }
+        core::Told::OperationEnded(ended) => graph::Notification::operation_ended(id.clone(), operation(ended)),
+        core::Told::Tone { sequence, tone: pressed } => {
+            let tone_info = graph::ToneInfo { sequence_id: *sequence, tone: tone(*pressed) };
+            let call = graph::Call { tone_info: Some(tone_info), ..part(graph::CallState::Established) };
+            graph::Notification::updated(id.clone(), call)
+        }
+    };
+    if let core::Told::Establishing | core::Told::Established { .. } = notice.told {
+        notification.callback_uri = Some(notice.callback.as_str().into());
+    }
+    notification
+}
