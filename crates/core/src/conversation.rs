@@ -398,6 +398,9 @@ impl Call {
             Event::CallTerminating { .. } => self.state = CallState::Terminating,
             Event::CallTerminated { result, .. } => self.state = CallState::Terminated(result.clone()),
             Event::OperationStarted { operation, .. } => {
+                if self.operation(operation.id).is_some() {
+                    return;
+                }
                 if operation.kind == OperationKind::SubscribeToTone {
                     self.tones = true;
                 }

@@ -8,7 +8,7 @@ use crate::ids::{AppId, LegId, OperationId, TenantId};
 use crate::operation::{Prompt, Repeat};
 
 /// Something the world must do. It answers with an [`crate::Input`], or is done when issued
-/// (`Ring`, `Stop`).
+/// (`Stop`).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Effect {
     /// Make a leg to the target. Answered by `LegAnswered` or `LegEnded`.

@@ -8,7 +8,7 @@ use crate::world::*;
 #[test]
 fn adopt_in_every_state() {
     check(
-        &every_state(),
+        every_state(),
         adopt(2),
         expect![[r#"
         [nothing, over]
@@ -54,7 +54,7 @@ fn adopt_while_a_leg_is_let_go() {
     let cancelled = placing().then([hang_up()]).named("cancelled");
     let crossed = placing().then([hang_up(), leg_answered()]).named("cancelled, then answered");
     check(
-        &[declined, cancelled, crossed],
+        [declined, cancelled, crossed],
         adopt(2),
         expect![[r#"
         [declined, cancelled]
@@ -73,21 +73,21 @@ fn adopt_while_a_leg_is_let_go() {
 fn one_epoch_adopts_once() {
     let adopted = established().then([adopt(2)]);
     check(
-        &[adopted.clone()],
+        &adopted,
         adopt(2),
         expect![[r#"
             nothing
         "#]],
     );
     check(
-        &[adopted.clone()],
+        &adopted,
         adopt(1),
         expect![[r#"
             nothing
         "#]],
     );
     check(
-        &[adopted],
+        adopted,
         adopt(3),
         expect![[r#"
             event   adopted by epoch 3
@@ -100,7 +100,7 @@ fn one_epoch_adopts_once() {
 fn an_adopted_conversation_is_over_when_its_far_end_was_told() {
     let adopted = established().then([adopt(2)]);
     check(
-        &[adopted.clone()],
+        &adopted,
         leg_ended(EndCause::LocalHangUp),
         expect![[r#"
             event   legEnded LocalHangUp
@@ -108,7 +108,7 @@ fn an_adopted_conversation_is_over_when_its_far_end_was_told() {
         "#]],
     );
     check(
-        &[adopted],
+        adopted,
         hang_up(),
         expect![[r#"
             refused CallNotFound: Call not found.

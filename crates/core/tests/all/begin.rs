@@ -8,7 +8,7 @@ use crate::world::*;
 #[test]
 fn place_call() {
     check(
-        &every_state(),
+        every_state(),
         placed(),
         expect![[r#"
         [nothing]
@@ -26,7 +26,7 @@ fn place_call() {
 #[test]
 fn call_offered() {
     check(
-        &every_state(),
+        every_state(),
         offered(),
         expect![[r#"
         [nothing]
@@ -52,7 +52,7 @@ fn a_call_begins_only_with_a_callback_that_is_a_web_url() {
 #[test]
 fn answer_in_every_state() {
     check(
-        &every_state(),
+        every_state(),
         answer(),
         expect![[r#"
         [nothing, releasing, over]
@@ -74,7 +74,7 @@ fn answer_in_every_state() {
 fn answer_may_name_another_callback() {
     let with = |callback: &str| Input::Answer { call: CALL, callback: Some(callback.to_owned()) };
     check(
-        &[incoming()],
+        incoming(),
         with("HTTPS://bot/calls/7"),
         expect![[r#"
             event   callAnswered callback HTTPS://bot/calls/7 until 34s
@@ -84,7 +84,7 @@ fn answer_may_name_another_callback() {
         "#]],
     );
     check(
-        &[incoming()],
+        incoming(),
         with("bot/calls/7"),
         expect![[r#"
             refused BadCallback: callbackUri must be an http or https URL of at most 2048 characters.
@@ -96,7 +96,7 @@ fn answer_may_name_another_callback() {
 fn after_an_answer_everything_goes_to_its_callback() {
     let answer = Input::Answer { call: CALL, callback: Some("https://bot/7".to_owned()) };
     check(
-        &[incoming().then([answer.into()])],
+        incoming().then([answer.into()]),
         leg_answered(),
         expect![[r#"
             event   legAnswered dialog
@@ -113,7 +113,7 @@ fn after_an_answer_everything_goes_to_its_callback() {
 #[test]
 fn reject_in_every_state() {
     check(
-        &every_state(),
+        every_state(),
         reject(RejectReason::None),
         expect![[r#"
         [nothing, releasing, over]
@@ -135,7 +135,7 @@ fn reject_in_every_state() {
 #[test]
 fn reject_with_each_reason() {
     check(
-        &[incoming()],
+        incoming(),
         reject(RejectReason::Busy),
         expect![[r#"
             event   callTerminated 403/0 "The call was rejected by the bot. DiagCode: 403#0.@"
@@ -146,7 +146,7 @@ fn reject_with_each_reason() {
         "#]],
     );
     check(
-        &[incoming()],
+        incoming(),
         reject(RejectReason::Forbidden),
         expect![[r#"
             event   callTerminated 403/0 "The call was rejected by the bot. DiagCode: 403#0.@"
@@ -177,21 +177,29 @@ fn a_verb_on_an_unknown_call_is_refused() {
 
 #[test]
 fn an_answer_counts_until_the_end_of_the_ask_is_decided() {
-    check(&[incoming()], answer().at(16), expect![[r#"
+    check(
+        incoming(),
+        answer().at(16),
+        expect![[r#"
         event   callAnswered callback https://bot/calls until 48s
         effect  accept
         notice  https://bot/calls < establishing
         now     establishing; leg accepting; deadline 48s
-    "#]]);
-    check(&[incoming().then([deadline().at(15)])], answer().at(16), expect![[r#"
+    "#]],
+    );
+    check(
+        incoming().then([deadline().at(15)]),
+        answer().at(16),
+        expect![[r#"
         refused CallNotFound: Call not found.
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn the_ask_is_redirected() {
     check(
-        &every_state(),
+        every_state(),
         ask_redirected("https://other/calls"),
         expect![[r#"
             [nothing, accepting, placing, established, placed and up, held, playing, one queued, releasing, over]
@@ -208,14 +216,14 @@ fn the_ask_is_redirected() {
 #[test]
 fn a_redirect_to_no_web_url_leaves_the_ask_where_it_is() {
     check(
-        &[incoming()],
+        incoming(),
         ask_redirected("other/calls"),
         expect![[r#"
             nothing
         "#]],
     );
     check(
-        &[incoming()],
+        incoming(),
         Input::AskRedirected { call: STRANGER, callback: BOT.to_owned() },
         expect![[r#"
             nothing
@@ -227,7 +235,7 @@ fn a_redirect_to_no_web_url_leaves_the_ask_where_it_is() {
 fn the_ask_is_redirected_five_times_at_most() {
     let redirected = |times| incoming().then(vec![ask_redirected("https://other/calls"); times]);
     check(
-        &[redirected(4).named("four times"), redirected(5).named("five times")],
+        [redirected(4).named("four times"), redirected(5).named("five times")],
         ask_redirected("https://last/calls"),
         expect![[r#"
             [four times]
@@ -245,7 +253,7 @@ fn the_ask_is_redirected_five_times_at_most() {
 fn a_redirected_ask_ends_where_it_was_sent() {
     let redirected = incoming().then([ask_redirected("https://other/calls")]);
     check(
-        &[redirected.clone()],
+        &redirected,
         answer(),
         expect![[r#"
             event   callAnswered callback https://other/calls until 35s
@@ -255,7 +263,7 @@ fn a_redirected_ask_ends_where_it_was_sent() {
         "#]],
     );
     check(
-        &[redirected],
+        redirected,
         deadline().at(15),
         expect![[r#"
             event   callTerminated 408/8544 "Callee could not be reached. DiagCode: 408#8544.@"
@@ -270,7 +278,7 @@ fn a_redirected_ask_ends_where_it_was_sent() {
 #[test]
 fn leg_answered_in_every_state() {
     check(
-        &every_state(),
+        every_state(),
         leg_answered(),
         expect![[r#"
         [nothing, incoming, established, placed and up, held, playing, one queued, releasing, over]

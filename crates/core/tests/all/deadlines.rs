@@ -7,7 +7,7 @@ use crate::world::*;
 #[test]
 fn nothing_is_due_before_its_time() {
     check(
-        &every_state(),
+        every_state(),
         deadline(),
         expect![[r#"
         [nothing, incoming, accepting, placing, established, placed and up, held, playing, one queued, releasing, over]
@@ -15,7 +15,7 @@ fn nothing_is_due_before_its_time() {
     "#]],
     );
     check(
-        &[incoming()],
+        incoming(),
         deadline().at(14),
         expect![[r#"
             nothing
@@ -26,7 +26,7 @@ fn nothing_is_due_before_its_time() {
 #[test]
 fn the_bot_does_not_answer() {
     check(
-        &[incoming()],
+        incoming(),
         deadline().at(15),
         expect![[r#"
             event   callTerminated 408/8544 "Callee could not be reached. DiagCode: 408#8544.@"
@@ -41,14 +41,14 @@ fn the_bot_does_not_answer() {
 #[test]
 fn the_caller_does_not_acknowledge() {
     check(
-        &[accepting()],
+        accepting(),
         deadline().at(33),
         expect![[r#"
             nothing
         "#]],
     );
     check(
-        &[accepting()],
+        accepting(),
         deadline().at(34),
         expect![[r#"
             event   callTerminated 408/1106 "The caller did not acknowledge the answer in time. DiagCode: 408#1106.@"
@@ -63,7 +63,7 @@ fn the_caller_does_not_acknowledge() {
 #[test]
 fn the_callee_does_not_answer() {
     check(
-        &[placing()],
+        placing(),
         deadline().at(60),
         expect![[r#"
             event   callTerminated 480/10076 "The callee did not answer in time. DiagCode: 480#10076.@"
@@ -79,14 +79,14 @@ fn the_callee_does_not_answer() {
 fn a_call_is_not_kept_alive() {
     let playing = established().then([play(1), play(2)]);
     check(
-        &[playing.clone()],
+        &playing,
         deadline().at(2700),
         expect![[r#"
             nothing
         "#]],
     );
     check(
-        &[playing],
+        playing,
         deadline().at(2701),
         expect![[r#"
             event   operationEnded op1 failed 400/8508 "Action failed, the operation was cancelled."
@@ -108,14 +108,14 @@ fn a_call_is_not_kept_alive() {
 fn a_call_kept_alive_lives_for_another_45_minutes() {
     let kept = established().then([keep_alive().at(2700)]);
     check(
-        &[kept.clone()],
+        &kept,
         deadline().at(2701),
         expect![[r#"
             nothing
         "#]],
     );
     check(
-        &[kept],
+        kept,
         deadline().at(5400),
         expect![[r#"
             event   callTerminated 408/8537 "The call was not kept alive. DiagCode: 408#8537.@"
@@ -130,7 +130,7 @@ fn a_call_kept_alive_lives_for_another_45_minutes() {
 #[test]
 fn keeping_alive_does_not_lengthen_the_ask() {
     check(
-        &[incoming().then([keep_alive().at(14)])],
+        incoming().then([keep_alive().at(14)]),
         deadline().at(15),
         expect![[r#"
             event   callTerminated 408/8544 "Callee could not be reached. DiagCode: 408#8544.@"

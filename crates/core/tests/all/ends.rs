@@ -8,7 +8,7 @@ use crate::world::*;
 #[test]
 fn hang_up_in_every_state() {
     check(
-        &every_state(),
+        every_state(),
         hang_up(),
         expect![[r#"
         [nothing, releasing, over]
@@ -56,7 +56,7 @@ fn hang_up_in_every_state() {
 #[test]
 fn leg_ended_in_every_state() {
     check(
-        &every_state(),
+        every_state(),
         leg_ended(EndCause::FarHangUp),
         expect![[r#"
         [nothing, over]
@@ -170,14 +170,14 @@ fn each_cause_of_a_legs_end() {
             "#]],
         ),
     ] {
-        check(&[placing()], leg_ended(cause), expected);
+        check(placing(), leg_ended(cause), expected);
     }
 }
 
 #[test]
 fn a_long_reason_is_cut() {
     check(
-        &[placing()],
+        placing(),
         leg_ended(EndCause::Failed("ü".repeat(100_000))),
         expect![[r#"
             event   legEnded <410 characters>
@@ -206,7 +206,7 @@ fn an_unknown_leg_changes_nothing() {
 #[test]
 fn a_caller_who_gives_up_while_the_bot_is_asked() {
     check(
-        &[incoming()],
+        incoming(),
         leg_ended(EndCause::Cancelled),
         expect![[r#"
             event   legEnded Cancelled
@@ -216,7 +216,7 @@ fn a_caller_who_gives_up_while_the_bot_is_asked() {
         "#]],
     );
     check(
-        &[incoming().then([leg_ended(EndCause::Cancelled)])],
+        incoming().then([leg_ended(EndCause::Cancelled)]),
         answer(),
         expect![[r#"
             refused CallNotFound: Call not found.
@@ -228,7 +228,7 @@ fn a_caller_who_gives_up_while_the_bot_is_asked() {
 fn a_hang_up_that_crosses_the_callees_answer_is_done_again_with_its_dialog() {
     let crossed = placing().then([hang_up()]);
     check(
-        &[crossed.clone()],
+        &crossed,
         leg_answered(),
         expect![[r#"
             event   legAnswered dialog
@@ -238,14 +238,14 @@ fn a_hang_up_that_crosses_the_callees_answer_is_done_again_with_its_dialog() {
     );
     let crossed = crossed.then([leg_answered()]);
     check(
-        &[crossed.clone()],
+        &crossed,
         leg_answered(),
         expect![[r#"
             nothing
         "#]],
     );
     check(
-        &[crossed],
+        crossed,
         leg_ended(EndCause::LocalHangUp),
         expect![[r#"
             event   legEnded LocalHangUp
@@ -257,7 +257,7 @@ fn a_hang_up_that_crosses_the_callees_answer_is_done_again_with_its_dialog() {
 #[test]
 fn a_hang_up_that_crosses_the_callees_refusal_ends_the_call_once() {
     check(
-        &[placing().then([hang_up()])],
+        placing().then([hang_up()]),
         leg_ended(EndCause::Busy),
         expect![[r#"
             event   legEnded Busy
@@ -269,7 +269,7 @@ fn a_hang_up_that_crosses_the_callees_refusal_ends_the_call_once() {
 #[test]
 fn a_declined_leg_ends() {
     check(
-        &[incoming().then([reject(RejectReason::Busy)])],
+        incoming().then([reject(RejectReason::Busy)]),
         leg_ended(EndCause::Declined(486)),
         expect![[r#"
             event   legEnded Declined(486)
@@ -281,7 +281,7 @@ fn a_declined_leg_ends() {
 #[test]
 fn keep_alive_in_every_state() {
     check(
-        &every_state(),
+        every_state(),
         keep_alive(),
         expect![[r#"
         [nothing, releasing, over]

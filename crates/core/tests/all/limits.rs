@@ -47,9 +47,13 @@ fn client_context_has_at_most_256_units() {
 #[test]
 fn a_client_context_too_long_is_refused_in_words() {
     let [play, ..] = with_context(&"📞".repeat(129));
-    check(&[established()], play, expect![[r#"
+    check(
+        established(),
+        play,
+        expect![[r#"
         refused ClientContextTooLong { units: 258 }: clientContext has 258 UTF-16 code units; at most 256 are allowed.
-    "#]]);
+    "#]],
+    );
 }
 
 fn with_prompts(count: usize) -> Input {
@@ -60,14 +64,14 @@ fn with_prompts(count: usize) -> Input {
 #[test]
 fn a_play_prompt_has_1_to_20_prompts() {
     check(
-        &[established()],
+        established(),
         with_prompts(0),
         expect![[r#"
             refused NoPrompts: prompts must hold at least one prompt.
         "#]],
     );
     check(
-        &[established()],
+        established(),
         with_prompts(PROMPTS),
         expect![[r#"
             event   operationStarted op1 playPrompt 20 prompts running
@@ -76,7 +80,7 @@ fn a_play_prompt_has_1_to_20_prompts() {
         "#]],
     );
     check(
-        &[established()],
+        established(),
         with_prompts(PROMPTS + 1),
         expect![[r#"
             refused TooManyPrompts { count: 21 }: prompts holds 21 prompts; at most 20 are allowed.
@@ -108,14 +112,14 @@ fn full_queue() -> Given {
 #[test]
 fn a_call_has_at_most_100_open_operations() {
     check(
-        &[full_queue()],
+        full_queue(),
         play(101),
         expect![[r#"
             refused QueueFull: The call has 100 media operations open: wait for some to end, or cancel them.
         "#]],
     );
     check(
-        &[full_queue()],
+        full_queue(),
         subscribe(101),
         expect![[r#"
             event   operationStarted op101 subscribeToTone completed 200/0 "Action completed successfully."
@@ -123,7 +127,7 @@ fn a_call_has_at_most_100_open_operations() {
         "#]],
     );
     check(
-        &[full_queue().then([cancel(101)])],
+        full_queue().then([cancel(101)]),
         play(102),
         expect![[r#"
             event   operationStarted op102 playPrompt https://bot/102.wav running

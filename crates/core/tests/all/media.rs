@@ -8,7 +8,7 @@ use crate::world::*;
 #[test]
 fn play_prompt_in_every_state() {
     check(
-        &every_state(),
+        every_state(),
         play(9),
         expect![[r#"
         [nothing, releasing, over]
@@ -38,7 +38,7 @@ fn play_prompt_in_every_state() {
 fn a_prompt_may_be_played_for_ever() {
     let play = PlayPrompt { repeat: Repeat::Forever, ..prompts(1) };
     check(
-        &[established()],
+        established(),
         Input::PlayPrompt(play),
         expect![[r#"
             event   operationStarted op1 playPrompt https://bot/1.wav forever running
@@ -58,21 +58,29 @@ fn a_prompts_uri_is_a_web_url() {
     for uri in ["", "file:///etc/passwd", "http://", "https://bot/a b.wav", "https://bot/a\n.wav"] {
         assert_eq!(decided(&established(), with(uri)), Err(Refusal::BadPromptUri { index: 1 }));
     }
-    check(&[established()], with("prompt.wav"), expect![[r#"
+    check(
+        established(),
+        with("prompt.wav"),
+        expect![[r#"
         refused BadPromptUri { index: 1 }: prompts[1].mediaInfo.uri must be an http or https URL of at most 2048 characters.
-    "#]]);
-    check(&[established()], with("HTTP://bot/other.wav"), expect![[r#"
+    "#]],
+    );
+    check(
+        established(),
+        with("HTTP://bot/other.wav"),
+        expect![[r#"
         event   operationStarted op1 playPrompt https://bot/1.wav HTTP://bot/other.wav running
         effect  play op1 https://bot/1.wav HTTP://bot/other.wav
         now     established, op1 running; leg up; deadline 2701s
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_finished_prompt_ends_its_operation_and_the_next_begins_in_the_same_record() {
     let queued = established().then([play(1), play(2), play(3)]);
     check(
-        &[queued],
+        queued,
         finished(1, PlayOutcome::Played),
         expect![[r#"
             event   operationEnded op1 completed 200/0 "Action completed successfully."
@@ -86,9 +94,9 @@ fn a_finished_prompt_ends_its_operation_and_the_next_begins_in_the_same_record()
 
 #[test]
 fn each_outcome_of_playing() {
-    let playing = || [established().then([play(1)])];
+    let playing = || established().then([play(1)]);
     check(
-        &playing(),
+        playing(),
         finished(1, PlayOutcome::Played),
         expect![[r#"
             event   operationEnded op1 completed 200/0 "Action completed successfully."
@@ -97,7 +105,7 @@ fn each_outcome_of_playing() {
         "#]],
     );
     check(
-        &playing(),
+        playing(),
         finished(1, PlayOutcome::Unavailable("404 Not Found".to_owned())),
         expect![[r#"
             event   operationEnded op1 failed 400/8536 "Action failed, the audio file could not be downloaded: 404 Not Found"
@@ -106,7 +114,7 @@ fn each_outcome_of_playing() {
         "#]],
     );
     check(
-        &playing(),
+        playing(),
         finished(1, PlayOutcome::Invalid("stereo".to_owned())),
         expect![[r#"
             event   operationEnded op1 failed 400/8535 "Action failed, the audio file format is invalid: stereo"
@@ -115,7 +123,7 @@ fn each_outcome_of_playing() {
         "#]],
     );
     check(
-        &playing(),
+        playing(),
         finished(1, PlayOutcome::Failed("no codec".to_owned())),
         expect![[r#"
             event   operationEnded op1 failed 500/8511 "Action failed, the prompt could not be played: no codec"
@@ -124,7 +132,7 @@ fn each_outcome_of_playing() {
         "#]],
     );
     check(
-        &playing(),
+        playing(),
         finished(1, PlayOutcome::Failed("é".repeat(100_000))),
         expect![[r#"
             event   operationEnded op1 failed 500/8511 "<400 characters>"
@@ -137,7 +145,7 @@ fn each_outcome_of_playing() {
 #[test]
 fn only_what_is_running_can_finish() {
     check(
-        &every_state(),
+        every_state(),
         finished(7, PlayOutcome::Played),
         expect![[r#"
         [nothing, incoming, accepting, placing, established, placed and up, held, playing, one queued, releasing, over]
@@ -146,7 +154,7 @@ fn only_what_is_running_can_finish() {
     );
     let queued = established().then([play(1), play(2)]);
     check(
-        &[queued.named("queued")],
+        queued.named("queued"),
         finished(2, PlayOutcome::Played),
         expect![[r#"
             nothing
@@ -156,7 +164,7 @@ fn only_what_is_running_can_finish() {
     let cancelled = established().then([play(1), cancel(2)]);
     let hung_up = established().then([play(1), hang_up()]);
     check(
-        &[played.named("played"), cancelled.named("cancelled"), hung_up.named("hung up")],
+        [played.named("played"), cancelled.named("cancelled"), hung_up.named("hung up")],
         finished(1, PlayOutcome::Played),
         expect![[r#"
             [played, cancelled, hung up]
@@ -168,7 +176,7 @@ fn only_what_is_running_can_finish() {
 #[test]
 fn subscribe_to_tone_in_every_state() {
     check(
-        &every_state(),
+        every_state(),
         subscribe(9),
         expect![[r#"
         [nothing, releasing, over]
@@ -195,7 +203,7 @@ fn subscribe_to_tone_in_every_state() {
 #[test]
 fn a_key_is_told_only_to_who_subscribed() {
     check(
-        &every_state(),
+        every_state(),
         tone(Tone::Tone1),
         expect![[r#"
         [nothing, incoming, accepting, placing, established, placed and up, held, playing, one queued, releasing, over]
@@ -204,7 +212,7 @@ fn a_key_is_told_only_to_who_subscribed() {
     );
     let subscribed = established().then([subscribe(1)]);
     check(
-        &[subscribed.clone()],
+        &subscribed,
         tone(Tone::Tone1),
         expect![[r#"
             event   toneHeard 1 Tone1
@@ -213,7 +221,7 @@ fn a_key_is_told_only_to_who_subscribed() {
         "#]],
     );
     check(
-        &[subscribed.clone().then([tone(Tone::Tone1)])],
+        subscribed.clone().then([tone(Tone::Tone1)]),
         tone(Tone::Pound),
         expect![[r#"
             event   toneHeard 2 Pound
@@ -222,7 +230,7 @@ fn a_key_is_told_only_to_who_subscribed() {
         "#]],
     );
     check(
-        &[subscribed.clone().then([cancel(2)]).named("cancelled")],
+        subscribed.clone().then([cancel(2)]).named("cancelled"),
         tone(Tone::A),
         expect![[r#"
             event   toneHeard 1 A
@@ -231,7 +239,7 @@ fn a_key_is_told_only_to_who_subscribed() {
         "#]],
     );
     check(
-        &[subscribed.then([hang_up()])],
+        subscribed.then([hang_up()]),
         tone(Tone::Flash),
         expect![[r#"
             nothing
@@ -242,7 +250,7 @@ fn a_key_is_told_only_to_who_subscribed() {
 #[test]
 fn cancel_media_processing_in_every_state() {
     check(
-        &every_state(),
+        every_state(),
         cancel(9),
         expect![[r#"
         [nothing, releasing, over]
@@ -275,7 +283,7 @@ fn cancel_media_processing_in_every_state() {
 #[test]
 fn what_is_played_after_cancelling_starts_at_once() {
     check(
-        &[established().then([play(1), play(2), cancel(3)])],
+        established().then([play(1), play(2), cancel(3)]),
         play(4),
         expect![[r#"
             event   operationStarted op4 playPrompt https://bot/4.wav running
@@ -288,7 +296,7 @@ fn what_is_played_after_cancelling_starts_at_once() {
 #[test]
 fn hold_and_off_hold() {
     check(
-        &every_state(),
+        every_state(),
         leg_held(true),
         expect![[r#"
         [nothing, incoming, accepting, placing, held, releasing, over]
@@ -311,7 +319,7 @@ fn hold_and_off_hold() {
     "#]],
     );
     check(
-        &every_state(),
+        every_state(),
         leg_held(false),
         expect![[r#"
         [nothing, incoming, accepting, placing, established, placed and up, playing, one queued, releasing, over]

@@ -116,12 +116,20 @@ impl Given {
     }
 }
 
+/// One state is a list of states.
+impl AsRef<[Given]> for Given {
+    fn as_ref(&self) -> &[Given] {
+        std::slice::from_ref(self)
+    }
+}
+
 /// What an input makes true in each of the given states: its refusal, or its events, then what the
 /// world must do, then what the bot is told, then where call and leg stand. States in which the
 /// same comes of it are printed together.
 #[track_caller]
-pub(crate) fn check(given: &[Given], when: impl Into<Step>, expected: Expect) {
+pub(crate) fn check(given: impl AsRef<[Given]>, when: impl Into<Step>, expected: Expect) {
     let when = when.into();
+    let given = given.as_ref();
     let mut groups: Vec<(Vec<&str>, String)> = vec![];
     for given in given {
         let (conversation, clock) = given.conversation();
