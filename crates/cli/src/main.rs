@@ -1,2 +1,60 @@
-//! The one binary.
-fn main() {}
+//! `ringback`, the one binary: serves, demonstrates, shows and measures. Results go to stdout, talk to
+//! stderr; `--json` makes results JSON, one value a line. It never opens the database: it asks the
+//! server, as everyone does.
+
+mod args;
+mod demo;
+mod door;
+mod serve;
+mod show;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use args::{Args, Command};
+
+/// Why a command failed, for a person to read.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    trace(&args.log);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("ringback: the runtime did not start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(run(args));
+    // What still blocks (a file being read) does not keep the process.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ringback: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> Result<(), Failure> {
+    let json = args.json;
+    match args.command {
+        Command::Serve(serve) => serve::run(serve, json).await,
+        Command::Demo(demo) => demo::run(demo, json).await,
+        Command::Call(call) => show::call(call, json).await,
+        Command::Operation(operation) => show::operation(operation, json).await,
+        Command::Tail(door) => show::tail(door, json).await,
+        Command::HashSecret => serve::hash_secret(),
+    }
+}
+
+/// Traces go to stderr. The SIP library's own words hold credentials and numbers, so they are kept
+/// quiet whatever the filter says.
+fn trace(filter: &str) {
+    let filter = format!("{filter},{}", ringback_signal::QUIET_SIP_LIBRARY);
+    tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(std::io::stderr).with_target(false).init();
+}

@@ -17,4 +17,4 @@ mod server;
 pub mod trace;
 mod wire;
 
-pub use server::{Options, Server, StartError};
+pub use server::{ADDRESS_FILE, Options, Server, StartError};

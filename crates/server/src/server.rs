@@ -1,7 +1,7 @@
 //! The wiring: rooms are made, connected, recovered, opened, and closed in order.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -96,7 +96,7 @@ pub struct Server {
     public_url: String,
     options: Options,
     adopted: usize,
-    _data: DataFolder,
+    data: DataFolder,
 }
 
 impl Server {
@@ -180,6 +180,7 @@ impl Server {
         };
         let listener = Listener::start(listener, serving);
         listener.set_ready(true);
+        write_address(data.path(), &public_url);
         let purging = tokio::spawn(engine.clone().purge_for_ever());
         Ok(Server {
             engine,
@@ -194,7 +195,7 @@ impl Server {
             public_url,
             options,
             adopted,
-            _data: data,
+            data,
         })
     }
 
@@ -211,6 +212,11 @@ impl Server {
     /// Where SIP listens.
     pub fn sip_addr(&self) -> SocketAddr {
         self.sip.local_addr()
+    }
+
+    /// The file that holds the operator's token.
+    pub fn operator_token_file(&self) -> PathBuf {
+        DataFolder::operator_token_path(self.data.path())
     }
 
     /// The directory.
@@ -263,6 +269,15 @@ impl Server {
             tracing::error!(%error, "the ledger did not close well");
         }
         drop(self.engine);
+    }
+}
+
+/// The file of the data folder that says where the server is reached, for the command line.
+pub const ADDRESS_FILE: &str = "http.url";
+
+fn write_address(folder: &Path, url: &str) {
+    if let Err(error) = std::fs::write(folder.join(ADDRESS_FILE), format!("{url}\n")) {
+        tracing::warn!(%error, "the server's address could not be noted in the data folder; the command line needs --url");
     }
 }
 

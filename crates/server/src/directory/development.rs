@@ -32,6 +32,12 @@ const APP_SECRET_HASH: &str =
 
 /// The directory above. Each constant is checked by a test, so this fails only where that test does.
 pub(super) fn directory() -> Result<Directory, SecretError> {
+    let mut directory = Directory::new(parts()?);
+    directory.development = true;
+    Ok(directory)
+}
+
+fn parts() -> Result<DirectoryParts, SecretError> {
     let tenant = TenantId::new(TENANT_ID);
     let phone = |(id, sip): (&str, &str), line: Line| User {
         id: id.to_owned(),
@@ -54,9 +60,7 @@ pub(super) fn directory() -> Result<Directory, SecretError> {
     };
     let users = vec![phone(PHONES[0], Line::Sip), phone(PHONES[1], Line::Sip), phone(NULL_LINE, Line::Null)];
     let tenants = vec![Tenant { id: tenant.clone(), name: "development.ringback.example".to_owned() }];
-    let mut directory = Directory::new(DirectoryParts { tenants, apps: vec![app], users, trunks: Vec::new() });
-    directory.development = true;
-    Ok(directory)
+    Ok(DirectoryParts { tenants, apps: vec![app], users, trunks: Vec::new() })
 }
 
 /// The first identity of this directory whose secret everybody knows, in words; `None` if there is none.
@@ -93,11 +97,12 @@ mod tests {
 
     #[test]
     fn a_published_password_or_secret_is_found() {
-        let mut directory = directory().unwrap();
-        assert!(published_identity(&directory).unwrap().contains("1001"), "phones are found");
-        directory = Directory::new(DirectoryParts { users: Vec::new(), ..directory.parts() });
-        assert!(published_identity(&directory).unwrap().contains(APP_ID), "so is the app");
-        directory = Directory::new(DirectoryParts { apps: Vec::new(), ..directory.parts() });
-        assert_eq!(published_identity(&directory), None);
+        let find = |parts| published_identity(&Directory::new(parts));
+        let mut parts = parts().unwrap();
+        assert!(find(parts.clone()).unwrap().contains("the password"), "phones are found");
+        parts.users.clear();
+        assert!(find(parts.clone()).unwrap().contains(APP_ID), "so is the app");
+        parts.apps.clear();
+        assert_eq!(find(parts), None);
     }
 }

@@ -1,0 +1,134 @@
+//! The command line: every option, with what it means. docs/OPERATING.md says the same at length.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+/// A self-hosted calling platform that speaks the Microsoft Graph cloud communications API.
+#[derive(Parser, Debug)]
+#[command(name = "ringback", version, about, max_term_width = 100)]
+pub(crate) struct Args {
+    /// Print results as JSON, one value a line.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// What to trace to stderr: `error`, `warn`, `info`, `debug`, or a list such as `info,ringback_server=debug`.
+    #[arg(long, global = true, default_value = "warn", value_name = "FILTER")]
+    pub(crate) log: String,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Run the server.
+    Serve(Serve),
+    /// Hear it work: a server, an example bot and a scripted phone, over SIP and RTP on loopback.
+    Demo(Demo),
+    /// Show calls, or hang one up.
+    #[command(subcommand)]
+    Call(Call),
+    /// Show a call's operations.
+    #[command(subcommand)]
+    Operation(Operation),
+    /// Follow the live timeline.
+    Tail(Door),
+    /// Hash an app's secret, read from standard input, for `secret_hash` in the configuration.
+    HashSecret,
+}
+
+/// Options of `serve`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Serve {
+    /// The data folder; made on first use, readable by its owner only.
+    #[arg(long, default_value = "ringback-data", value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The configuration; without one, the published development tenant, app and phones.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where to serve HTTP, instead of what the configuration says.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) http: Option<SocketAddr>,
+    /// Where to serve SIP over UDP, instead of what the configuration says.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) sip: Option<SocketAddr>,
+    /// How long a stop may take: phones are hung up, and bots told, within this many seconds.
+    #[arg(long, default_value = "10", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) drain: Duration,
+}
+
+/// Options of `demo`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Demo {
+    /// Where to keep the data folder and what the phone heard; without it, a fresh folder for temporary files.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// How to reach a running server.
+#[derive(clap::Args, Debug, Clone)]
+pub(crate) struct Door {
+    /// The server's data folder: its address and the operator's token are read there.
+    #[arg(long, default_value = "ringback-data", value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The server's address, if it is not the one in the data folder.
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+}
+
+/// What to do with calls.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Call {
+    /// List the calls that live.
+    List(Door),
+    /// Show one call that lives.
+    Show {
+        /// Its id.
+        id: String,
+        #[command(flatten)]
+        door: Door,
+    },
+    /// End a call; one that still rings is rejected.
+    #[command(name = "hang-up")]
+    HangUp {
+        /// Its id.
+        id: String,
+        #[command(flatten)]
+        door: Door,
+    },
+    /// List the notices that a call's bot could not be given.
+    Undelivered {
+        /// The call's id.
+        id: String,
+        #[command(flatten)]
+        door: Door,
+    },
+}
+
+/// What to do with operations.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Operation {
+    /// List a call's operations; an ended call's are there for 24 hours.
+    List {
+        /// The call's id.
+        call: String,
+        #[command(flatten)]
+        door: Door,
+    },
+    /// Show one operation.
+    Show {
+        /// The call's id.
+        call: String,
+        /// Its id.
+        id: String,
+        #[command(flatten)]
+        door: Door,
+    },
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: u64 = text.parse().map_err(|_| "a whole number of seconds".to_owned())?;
+    if (1..=3600).contains(&seconds) { Ok(Duration::from_secs(seconds)) } else { Err("1 to 3600 seconds".to_owned()) }
+}

@@ -1,0 +1,67 @@
+//! The operator's door, from outside: HTTP with the token of the data folder.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Incoming;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+
+use crate::Failure;
+use crate::args::Door;
+
+/// The longest answer that is read whole.
+const ANSWER_BYTES: usize = 64 << 20;
+
+/// A way in.
+pub(crate) struct Visitor {
+    client: Client<HttpConnector, Empty<Bytes>>,
+    url: String,
+    token: String,
+}
+
+impl Visitor {
+    /// Reads where the server is, and the token.
+    pub(crate) fn new(door: &Door) -> Result<Self, Failure> {
+        let read = |name: &str| {
+            let path = door.data.join(name);
+            std::fs::read_to_string(&path).map(|text| text.trim().to_owned()).map_err(|error| {
+                format!("{}: {error}. Give the server's data folder with --data, as its owner", path.display())
+            })
+        };
+        let url = match &door.url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => read(ringback_server::ADDRESS_FILE)?,
+        };
+        Ok(Self { client: Client::builder(TokioExecutor::new()).build_http(), url, token: read("operator.token")? })
+    }
+
+    /// Asks, and gives the answer's head and a body to be read.
+    pub(crate) async fn open(&self, method: Method, path: &str) -> Result<Response<Incoming>, Failure> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}/_ringback/{path}", self.url))
+            .header("authorization", format!("Bearer {}", self.token))
+            .body(Empty::new())?;
+        let unreachable = |error| format!("no server answers at {}: {error}. Is it running?", self.url);
+        Ok(self.client.request(request).await.map_err(unreachable)?)
+    }
+
+    /// Asks, and reads the whole answer; none for 204.
+    pub(crate) async fn ask(&self, method: Method, path: &str) -> Result<Option<Value>, Failure> {
+        let response = self.open(method, path).await?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await?.to_bytes();
+        if status == StatusCode::NO_CONTENT {
+            return Ok(None);
+        }
+        let value: Value = serde_json::from_slice(&body)?;
+        if status.is_success() {
+            return Ok(Some(value));
+        }
+        let message = value["error"]["message"].as_str().unwrap_or("no reason given");
+        Err(format!("{status}: {message}").into())
+    }
+}

@@ -1,0 +1,132 @@
+//! `call`, `operation`, `tail`: what the operator's door shows, as a table or as JSON.
+
+use http_body_util::BodyExt;
+use hyper::Method;
+use serde_json::Value;
+
+use crate::Failure;
+use crate::args::{Call, Door, Operation};
+use crate::door::Visitor;
+
+/// `call …`
+pub(crate) async fn call(command: Call, json: bool) -> Result<(), Failure> {
+    match command {
+        Call::List(door) => print(&door, "calls", json, CALL).await,
+        Call::Show { id, door } => print(&door, &format!("calls/{id}"), json, CALL).await,
+        Call::Undelivered { id, door } => print(&door, &format!("calls/{id}/undelivered"), json, UNDELIVERED).await,
+        Call::HangUp { id, door } => {
+            Visitor::new(&door)?.ask(Method::DELETE, &format!("calls/{id}")).await?;
+            eprintln!("ended");
+            Ok(())
+        }
+    }
+}
+
+/// `operation …`
+pub(crate) async fn operation(command: Operation, json: bool) -> Result<(), Failure> {
+    match command {
+        Operation::List { call, door } => print(&door, &format!("calls/{call}/operations"), json, OPERATION).await,
+        Operation::Show { call, id, door } => {
+            print(&door, &format!("calls/{call}/operations/{id}"), json, OPERATION).await
+        }
+    }
+}
+
+/// `tail`: server-sent events until the server ends or the reader does.
+pub(crate) async fn tail(door: Door, json: bool) -> Result<(), Failure> {
+    let response = Visitor::new(&door)?.open(Method::GET, "timeline").await?;
+    if !response.status().is_success() {
+        return Err(format!("the server answered {}", response.status()).into());
+    }
+    eprintln!("following");
+    let mut body = response.into_body();
+    let mut buffer = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        buffer.extend_from_slice(&data);
+        while let Some(end) = buffer.windows(2).position(|pair| pair == b"\n\n") {
+            let event: Vec<u8> = buffer.drain(..end + 2).collect();
+            show_event(&String::from_utf8_lossy(&event), json);
+        }
+    }
+    Ok(())
+}
+
+/// Columns of a table: a heading and where its value is.
+type Columns = &'static [(&'static str, &'static str)];
+
+const CALL: Columns = &[("call", "/id"), ("state", "/state"), ("direction", "/direction"), ("conversation", "/callChainId")];
+const OPERATION: Columns = &[
+    ("operation", "/id"),
+    ("type", "/@odata.type"),
+    ("status", "/status"),
+    ("code", "/resultInfo/code"),
+    ("subcode", "/resultInfo/subcode"),
+    ("clientContext", "/clientContext"),
+];
+const UNDELIVERED: Columns = &[("record", "/record"), ("index", "/index"), ("why", "/why")];
+
+async fn print(door: &Door, path: &str, json: bool, columns: Columns) -> Result<(), Failure> {
+    let answer = Visitor::new(door)?.ask(Method::GET, path).await?.unwrap_or_default();
+    let rows = answer["value"].as_array().cloned().unwrap_or_default();
+    if json {
+        for row in &rows {
+            println!("{row}");
+        }
+        return Ok(());
+    }
+    let cells: Vec<Vec<String>> =
+        rows.iter().map(|row| columns.iter().map(|(_, pointer)| cell(row.pointer(pointer))).collect()).collect();
+    let width = |column: usize| {
+        let widest = cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        widest.max(columns[column].0.len())
+    };
+    let line = |row: &[String]| {
+        let padded = row.iter().enumerate().map(|(column, text)| format!("{text:<width$}", width = width(column)));
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    println!("{}", line(&columns.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>()));
+    for row in &cells {
+        println!("{}", line(row));
+    }
+    Ok(())
+}
+
+fn cell(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => "-".to_owned(),
+        Some(Value::String(text)) => text.trim_start_matches("#microsoft.graph.").to_owned(),
+        Some(other) => other.to_string(),
+    }
+}
+
+fn show_event(event: &str, json: bool) {
+    let data: String = event.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+    if data.is_empty() {
+        return;
+    }
+    if event.starts_with("event: missed") {
+        eprintln!("{data} entries were missed");
+    } else if json {
+        println!("{data}");
+    } else if let Ok(entry) = serde_json::from_str::<Value>(&data) {
+        println!("{}", line_of(&entry));
+    }
+}
+
+/// A timeline entry for people: time of day (UTC), kind, call, what.
+pub(crate) fn line_of(entry: &Value) -> String {
+    let at = entry["at"].as_i64().unwrap_or_default();
+    let of_day = at.rem_euclid(86_400_000_000);
+    let (seconds, micros) = (of_day / 1_000_000, of_day % 1_000_000);
+    let clock = format!("{:02}:{:02}:{:02}.{:03}", seconds / 3600, seconds / 60 % 60, seconds % 60, micros / 1000);
+    let short = |member: &str| entry[member].as_str().map_or(String::new(), |id| id.chars().rev().take(6).collect::<Vec<_>>().into_iter().rev().collect());
+    let took = entry["tookMs"].as_f64().map_or(String::new(), |ms| format!("  ({ms:.1} ms)"));
+    let operation = match short("operation") {
+        id if id.is_empty() => id,
+        id => format!("  op …{id}"),
+    };
+    let kind = entry["kind"].as_str().unwrap_or_default();
+    let text = entry["text"].as_str().unwrap_or_default();
+    format!("{clock}  {kind:<12}  …{:<6}  {text}{operation}{took}", short("call"))
+}
