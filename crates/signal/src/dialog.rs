@@ -92,23 +92,17 @@ impl Dialog {
         }
     }
 
-    /// The next BYE, without `Via` (RFC 3261 §15.1.1).
-    pub(crate) fn bye(&mut self) -> Request {
+    /// The next request within the dialog, without `Via` and body (RFC 3261 §12.2.1.1).
+    pub(crate) fn request(&mut self, method: Method) -> Request {
         self.local_cseq += 1;
         let mut headers = vec![
             message::header("Call-ID", self.call_id.as_str()),
             message::header("From", self.local.as_str()),
             message::header("To", self.remote.as_str()),
-            message::header("CSeq", format!("{} BYE", self.local_cseq)),
+            message::header("CSeq", format!("{} {method}", self.local_cseq)),
         ];
         headers.extend(self.routes.iter().map(|r| message::header("Route", r.as_str())));
-        Request {
-            method: Method::Bye,
-            uri: self.target.clone(),
-            version: Version::V2,
-            headers: headers.into(),
-            body: Vec::new(),
-        }
+        Request { method, uri: self.target.clone(), version: Version::V2, headers: headers.into(), body: Vec::new() }
     }
 
     /// The address the next request goes to, and that it names a host of.
@@ -196,7 +190,7 @@ mod tests {
     #[test]
     fn a_bye_of_either_side() {
         let mut called = Dialog::uas(&invite(), "near", None).unwrap();
-        let bye = called.bye().to_string();
+        let bye = called.request(Method::Bye).to_string();
         for line in [
             "BYE sip:1001@192.0.2.9:5070;ob SIP/2.0",
             "From: <sip:bot@192.0.2.1>;tag=near",
@@ -208,7 +202,7 @@ mod tests {
         }
         assert_eq!(called.next_hop().to_string(), "sip:p2.example;lr");
         let mut calling = Dialog::uac(&ok(), None).unwrap();
-        let bye = calling.bye().to_string();
+        let bye = calling.request(Method::Bye).to_string();
         assert!(bye.contains("CSeq: 4 BYE"), "{bye}");
         assert!(bye.contains("Route: <sip:p1.example;lr>\r\nRoute: <sip:p2.example;lr>"), "{bye}");
     }
@@ -230,14 +224,14 @@ mod tests {
             let mut dialog = Dialog::uas(&invite(), "near", flow).unwrap();
             let mut read = Dialog::from_text(&dialog.to_text()).unwrap();
             assert_eq!(read.flow, flow);
-            assert_eq!(read.bye().to_string(), dialog.bye().to_string());
+            assert_eq!(read.request(Method::Bye).to_string(), dialog.request(Method::Bye).to_string());
         }
     }
 
     proptest! {
         #[test]
         fn other_text_is_no_dialog(text in "(ringback-dialog 1\n)?[ -~\n]{0,200}") {
-            let _ = Dialog::from_text(&text).map(|mut d| d.bye().to_string());
+            let _ = Dialog::from_text(&text).map(|mut d| d.request(Method::Bye).to_string());
         }
     }
 }

@@ -5,7 +5,7 @@
 mod dialog;
 mod digest;
 pub mod limits;
-//PHONE pub mod phone;
+pub mod phone;
 mod registrar;
 mod sdp;
 mod sip;

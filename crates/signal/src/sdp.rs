@@ -105,10 +105,10 @@ pub(crate) enum SdpError {
 }
 
 /// Our offer: PCMU, PCMA, tones.
-pub(crate) fn offer(local: &Local) -> Vec<u8> {
+pub(crate) fn offer(local: &Local, direction: Direction) -> Vec<u8> {
     let mut media = audio(local.address.port(), "RTP/AVP", format!("0 8 {TELEPHONE_EVENT}"));
     describe(&mut media, &[Codec::Pcmu, Codec::Pcma], Some(TELEPHONE_EVENT));
-    media.attributes.push(flag(Direction::SendReceive.word()));
+    media.attributes.push(flag(direction.word()));
     print(local, vec![media])
 }
 
@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn the_offer_and_its_answer() {
-        let text = String::from_utf8(offer(&local())).unwrap();
+        let text = String::from_utf8(offer(&local(), Direction::SendReceive)).unwrap();
         assert_eq!(
             text,
             "v=0\r\no=- 77 3 IN IP4 192.0.2.1\r\ns=ringback\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\

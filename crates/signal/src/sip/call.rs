@@ -2,11 +2,10 @@
 //! INFO, OPTIONS), our own end of it, and what both owe each other afterwards.
 
 use rsipstack::sip::{Method, StatusCodeKind};
-use rsipstack::transaction::transaction::Transaction;
 
 use super::leg::{Heard, Leg};
 use super::message::{self, header};
-use super::wire::{self, InviteEvent, Invited, Sent, Wire};
+use super::wire::{self, Asked, InviteEvent, Invited, Sent, Wire};
 use super::{Core, EndCause, LegEvent};
 use crate::dialog::Dialog;
 use crate::limits;
@@ -50,7 +49,7 @@ impl Call {
     }
 
     /// Answers a request within the call; true when it ended it.
-    async fn request(&mut self, request: Transaction) -> bool {
+    async fn request(&mut self, request: Asked) -> bool {
         let core = self.leg.core.clone();
         let wire = &core.wire;
         if !self.dialog.is_of(&request.original) {
@@ -78,7 +77,7 @@ impl Call {
     }
 
     /// A re-INVITE: a new offer, most often hold, or a question for ours (RFC 3261 §14.2).
-    async fn reinvite(&mut self, request: Transaction) {
+    async fn reinvite(&mut self, request: Asked) {
         let core = self.leg.core.clone();
         if self.reinvite.is_some() {
             // The one before is not acknowledged yet.
@@ -91,7 +90,7 @@ impl Call {
         };
         let offer = &invited.request.body;
         let answer = if offer.is_empty() {
-            Ok((sdp::offer(&local), None))
+            Ok((sdp::offer(&local, sdp::Direction::SendReceive), None))
         } else {
             sdp::answer(offer, &local).map(|(answer, agreed)| (answer, Some(agreed)))
         };
@@ -119,9 +118,9 @@ impl Call {
         let Some(reinvite) = self.reinvite.take() else {
             return;
         };
-        if let Some(InviteEvent::Acknowledged(ack)) = event
+        if let Some(InviteEvent::Acknowledged(answer)) = event
             && reinvite.request.body.is_empty()
-            && let Ok(agreed) = sdp::read_answer(&ack.body)
+            && let Ok(agreed) = sdp::read_answer(&answer)
         {
             self.leg.connect(agreed);
         }
@@ -136,7 +135,7 @@ async fn next(invited: &mut Option<Invited>) -> Option<InviteEvent> {
 }
 
 /// A request in a dialog whose INVITE is not settled yet, other than BYE.
-pub(crate) async fn too_early(core: &Core, dialog: &Dialog, request: Transaction) {
+pub(crate) async fn too_early(core: &Core, dialog: &Dialog, request: Asked) {
     let status = match request.original.method {
         _ if !dialog.is_of(&request.original) => 481,
         Method::Options | Method::Info => 200,
@@ -174,5 +173,5 @@ pub(crate) async fn send_bye(core: &Core, dialog: &mut Dialog) -> Option<Sent> {
         Some(flow) => Some(flow),
         None => wire::resolve(&dialog.next_hop()).await,
     };
-    core.wire.send(dialog.bye(), to?).ok()
+    core.wire.send(dialog.request(Method::Bye), to?)
 }

@@ -6,10 +6,10 @@ use std::sync::{Arc, Weak};
 
 use rsipstack::sip::{Header, Method, Request, typed};
 use rsipstack::transaction::TransactionReceiver;
-use rsipstack::transaction::transaction::Transaction;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::message::{self, header};
+use super::wire::Asked;
 use super::{Core, Peer, incoming, lock, wire};
 use crate::digest::Verdict;
 use crate::limits;
@@ -21,11 +21,11 @@ pub(crate) async fn serve(core: Weak<Core>, mut requests: TransactionReceiver) {
         let Some(core) = core.upgrade() else {
             return;
         };
-        dispatch(&core, transaction).await;
+        dispatch(&core, Box::new(transaction)).await;
     }
 }
 
-async fn dispatch(core: &Arc<Core>, transaction: Transaction) {
+async fn dispatch(core: &Arc<Core>, transaction: Asked) {
     let Some(source) = wire::source(&transaction) else {
         return;
     };
@@ -54,7 +54,7 @@ async fn dispatch(core: &Arc<Core>, transaction: Transaction) {
     }
 }
 
-async fn overloaded(core: &Core, transaction: Transaction) {
+async fn overloaded(core: &Core, transaction: Asked) {
     let retry = header("Retry-After", limits::RETRY_AFTER_SECONDS.to_string());
     core.wire.answer_stateless(transaction, 503, vec![retry]).await;
 }
@@ -66,7 +66,7 @@ fn may_ask(core: &Core, source: SocketAddr) -> bool {
 }
 
 /// A request within a dialog goes to its leg, which knows whether it is the far end's.
-async fn in_dialog(core: &Arc<Core>, transaction: Transaction, local_tag: String, source: SocketAddr) {
+async fn in_dialog(core: &Arc<Core>, transaction: Asked, local_tag: String, source: SocketAddr) {
     let key = message::call_id(&transaction.original).map(|call_id| (call_id, local_tag));
     let leg = key.and_then(|key| lock(&core.dialogs).get(&key).cloned());
     let refused = match leg.map(|leg| leg.try_send(transaction)) {
@@ -84,7 +84,7 @@ async fn in_dialog(core: &Arc<Core>, transaction: Transaction, local_tag: String
 }
 
 /// Who sent a request, by digest. `None`: they were challenged, or dropped.
-async fn authenticate(core: &Core, transaction: Transaction, source: IpAddr) -> Option<(String, Transaction)> {
+async fn authenticate(core: &Core, transaction: Asked, source: IpAddr) -> Option<(String, Asked)> {
     let now = core.now();
     if !lock(&core.sources).take(source, now) {
         return None;
@@ -109,7 +109,7 @@ async fn authenticate(core: &Core, transaction: Transaction, source: IpAddr) -> 
     None
 }
 
-async fn register(core: &Arc<Core>, transaction: Transaction, source: SocketAddr) {
+async fn register(core: &Arc<Core>, transaction: Asked, source: SocketAddr) {
     let Some((user, transaction)) = authenticate(core, transaction, source.ip()).await else {
         return;
     };
@@ -173,7 +173,7 @@ fn facts(request: &Request, source: SocketAddr) -> Option<Register> {
     })
 }
 
-async fn invite(core: &Arc<Core>, transaction: Transaction, source: SocketAddr) {
+async fn invite(core: &Arc<Core>, transaction: Asked, source: SocketAddr) {
     let (peer, transaction) = match core.directory.trunk_of(source) {
         Some(trunk) => (Peer::Trunk(trunk), transaction),
         None => match authenticate(core, transaction, source.ip()).await {

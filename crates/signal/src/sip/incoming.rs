@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use ringback_media::LegId;
 use rsipstack::sip::Method;
-use rsipstack::transaction::transaction::Transaction;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
 use super::leg::{Heard, Leg};
-use super::wire::{self, InviteEvent, Invited, Wire};
+use super::wire::{self, Asked, InviteEvent, Invited, Wire};
 use super::{Core, EndCause, Incoming, LegEvent, Peer, call, message};
 use crate::dialog::Dialog;
 use crate::limits;
@@ -36,7 +35,7 @@ enum Rung {
 /// it has no readable dialog (it was looked at before; its transaction then ends unanswered).
 pub(crate) fn enrol(
     core: &Arc<Core>,
-    transaction: Transaction,
+    transaction: Asked,
     peer: Peer,
     source: SocketAddr,
     slot: OwnedSemaphorePermit,
@@ -121,7 +120,7 @@ impl IncomingLeg {
         let local = self.leg.local.ok_or(SdpError::NothingInCommon)?;
         let offer = &self.invited.request.body;
         if offer.is_empty() {
-            return Ok(sdp::offer(&local));
+            return Ok(sdp::offer(&local, sdp::Direction::SendReceive));
         }
         let (answer, agreed) = sdp::answer(offer, &local)?;
         self.leg.agreed = Some(agreed);
@@ -166,10 +165,10 @@ impl IncomingLeg {
         loop {
             tokio::select! {
                 event = self.invited.event() => match event {
-                    Some(InviteEvent::Acknowledged(ack)) => {
+                    Some(InviteEvent::Acknowledged(answer)) => {
                         return if cancelled {
                             call::hang_up(self.leg, self.dialog, EndCause::Cancelled).await;
-                        } else if self.agreed_late(&ack.body) {
+                        } else if self.agreed_late(&answer) {
                             call::run(self.leg, self.dialog).await;
                         } else {
                             let cause = EndCause::Failed("no audio stream in common".to_owned());
@@ -193,7 +192,7 @@ impl IncomingLeg {
     }
 
     /// Answers a request that comes before the call is settled; true when it was a BYE.
-    async fn is_ended_by(&self, request: Transaction) -> bool {
+    async fn is_ended_by(&self, request: Asked) -> bool {
         let core = &self.leg.core;
         if request.original.method == Method::Bye && self.dialog.is_of(&request.original) {
             core.wire.answer(request, 200, Vec::new()).await;

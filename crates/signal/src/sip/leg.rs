@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ringback_media::LegId;
-use rsipstack::transaction::transaction::Transaction;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
+use super::wire::Asked;
 use super::{Core, DialogKey, EndCause, LegEvent, lock};
 use crate::limits;
 use crate::sdp::{Agreed, Local};
@@ -26,7 +26,7 @@ pub(crate) enum Heard {
     /// What it was told to do.
     Orders(Orders),
     /// What the far end asks within the dialog.
-    Request(Transaction),
+    Request(Asked),
 }
 
 /// One leg. Dropped, it takes itself off all lists; not ended by then, it tells that it failed.
@@ -35,7 +35,7 @@ pub(crate) struct Leg {
     pub(crate) id: LegId,
     orders: watch::Receiver<Orders>,
     /// Requests of the far end within the dialog.
-    requests: mpsc::Receiver<Transaction>,
+    requests: mpsc::Receiver<Asked>,
     /// Our side of the session.
     pub(crate) local: Option<Local>,
     /// What was agreed last.

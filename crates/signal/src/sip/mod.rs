@@ -18,7 +18,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ringback_media::{LegId, Media};
-use rsipstack::transaction::transaction::Transaction;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, watch};
 
@@ -28,7 +27,7 @@ use crate::limits;
 use crate::registrar::Registrar;
 use crate::sources::Sources;
 use leg::Orders;
-use wire::Wire;
+use wire::{Asked, Wire};
 
 /// Where and as whom to speak SIP.
 #[derive(Clone, Debug)]
@@ -181,7 +180,7 @@ pub(crate) struct Core {
     sources: Mutex<Sources>,
     registrar: Mutex<Registrar>,
     legs: Mutex<HashMap<LegId, watch::Sender<Orders>>>,
-    dialogs: Mutex<HashMap<DialogKey, mpsc::Sender<Transaction>>>,
+    dialogs: Mutex<HashMap<DialogKey, mpsc::Sender<Asked>>>,
     slots: Arc<Semaphore>,
     restart_slots: Semaphore,
 }

@@ -60,7 +60,7 @@ pub(crate) async fn run(mut placed: PlacedLeg, place: Place) {
         return placed.leg.end(cause);
     }
     let invite = placed.invite(&place, &target);
-    let Some(mut invite) = invite.and_then(|invite| core.wire.send(invite, target.to).ok()) else {
+    let Some(mut invite) = invite.and_then(|invite| core.wire.send(invite, target.to)) else {
         let cause = EndCause::Failed("the INVITE could not be made".to_owned());
         return placed.leg.end(cause);
     };
@@ -117,7 +117,7 @@ impl PlacedLeg {
             uri: target.uri.clone(),
             version: Version::V2,
             headers: headers.into(),
-            body: sdp::offer(&local),
+            body: sdp::offer(&local, sdp::Direction::SendReceive),
         })
     }
 
@@ -190,12 +190,12 @@ impl PlacedLeg {
         let until = Instant::now() + limits::AFTERMATH;
         let mut cancel = None;
         if invite.provisional() {
-            cancel = core.wire.cancel(&invite).ok();
+            cancel = core.wire.cancel(&invite);
         }
         while let Ok(Some(response)) = timeout_at(until, invite.response()).await {
             match response.status_code.kind() {
                 StatusCodeKind::Provisional if cancel.is_none() => {
-                    cancel = core.wire.cancel(&invite).ok();
+                    cancel = core.wire.cancel(&invite);
                 }
                 StatusCodeKind::Provisional => {}
                 StatusCodeKind::Successful => {

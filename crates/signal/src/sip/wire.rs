@@ -108,6 +108,9 @@ pub(crate) async fn resolve(uri: &Uri) -> Option<SocketAddr> {
     found.ok()?.ok()?.next()
 }
 
+/// A request to us, in a box because it is moved about and large.
+pub(crate) type Asked = Box<Transaction>;
+
 /// Where a request came from.
 pub(crate) fn source(transaction: &Transaction) -> Option<SocketAddr> {
     transaction.connection.as_ref()?.get_remote_addr()?.get_socketaddr().ok()
@@ -189,8 +192,9 @@ impl Wire {
     }
 
     /// Sends a request in a transaction of its own. Adds `Via`, `Max-Forwards` and `User-Agent`.
-    pub(crate) fn send(&self, mut request: Request, to: SocketAddr) -> rsipstack::Result<Sent> {
-        let via = self.endpoint.get_via(None, None)?;
+    /// `None` when it lacks a header it must have.
+    pub(crate) fn send(&self, mut request: Request, to: SocketAddr) -> Option<Sent> {
+        let via = self.endpoint.get_via(None, None).ok()?;
         request.headers.push_front(via.into());
         request.headers.push(message::header("Max-Forwards", "70"));
         let user_agent = message::header("User-Agent", self.endpoint.user_agent.as_str());
@@ -198,8 +202,8 @@ impl Wire {
         self.transact(request, to)
     }
 
-    fn transact(&self, request: Request, to: SocketAddr) -> rsipstack::Result<Sent> {
-        let key = TransactionKey::from_request(&request, TransactionRole::Client)?;
+    fn transact(&self, request: Request, to: SocketAddr) -> Option<Sent> {
+        let key = TransactionKey::from_request(&request, TransactionRole::Client).ok()?;
         let endpoint = self.endpoint.clone();
         let mut transaction = Transaction::new_client(key, request.clone(), endpoint, None);
         transaction.destination = Some(udp(to));
@@ -207,12 +211,12 @@ impl Wire {
         let key = transaction.key.clone();
         let (responses, received) = mpsc::channel(limits::MAX_INVITE_EVENTS);
         tokio::spawn(drive_client(transaction, responses));
-        Ok(Sent { request, to, responses: received, control, key, provisional: false })
+        Some(Sent { request, to, responses: received, control, key, provisional: false })
     }
 
     /// Cancels an INVITE that got a provisional response (RFC 3261 §9.1). Its own final response
     /// still comes.
-    pub(crate) fn cancel(&self, invite: &Sent) -> rsipstack::Result<Sent> {
+    pub(crate) fn cancel(&self, invite: &Sent) -> Option<Sent> {
         let original = &invite.request;
         let mut cancel = original.clone();
         cancel.method = Method::Cancel;
@@ -258,7 +262,7 @@ impl Wire {
     }
 
     /// Answers a request that is not an INVITE, for good: retransmissions get the same again.
-    pub(crate) async fn answer(&self, mut transaction: Transaction, status: u16, headers: Vec<Header>) {
+    pub(crate) async fn answer(&self, mut transaction: Asked, status: u16, headers: Vec<Header>) {
         let tag = tag();
         let response = self.response(&transaction.original, status, &tag, headers, None);
         let _ = transaction.respond(response).await;
@@ -266,7 +270,7 @@ impl Wire {
 
     /// Answers a request and forgets it (RFC 3261 §8.2.7): a repetition is looked at anew. For
     /// refusals, so that who has no business here costs no memory.
-    pub(crate) async fn answer_stateless(&self, transaction: Transaction, status: u16, headers: Vec<Header>) {
+    pub(crate) async fn answer_stateless(&self, transaction: Asked, status: u16, headers: Vec<Header>) {
         let tag = tag();
         let response = self.response(&transaction.original, status, &tag, headers, None);
         if let Some(connection) = &transaction.connection {
@@ -275,7 +279,7 @@ impl Wire {
     }
 
     /// Takes charge of an INVITE to us.
-    pub(crate) fn invited(transaction: Transaction, tag: String) -> Invited {
+    pub(crate) fn invited(transaction: Asked, tag: String) -> Invited {
         let request = transaction.original.clone();
         let respond = transaction.tu_sender.clone();
         let (events, received) = mpsc::channel(limits::MAX_INVITE_EVENTS);
@@ -349,8 +353,8 @@ async fn drive_client(mut transaction: Transaction, responses: mpsc::Sender<Resp
 pub(crate) enum InviteEvent {
     /// The caller gave up; the CANCEL is answered already.
     Cancelled,
-    /// Our 2xx was acknowledged.
-    Acknowledged(Request),
+    /// Our 2xx was acknowledged, with this body.
+    Acknowledged(Vec<u8>),
 }
 
 /// An INVITE to us.
@@ -376,11 +380,11 @@ impl Invited {
     }
 }
 
-async fn drive_server(mut transaction: Transaction, events: mpsc::Sender<InviteEvent>) {
+async fn drive_server(mut transaction: Asked, events: mpsc::Sender<InviteEvent>) {
     while let Some(message) = transaction.receive().await {
         let event = match message {
             SipMessage::Request(request) if request.method == Method::Cancel => InviteEvent::Cancelled,
-            SipMessage::Request(request) if request.method == Method::Ack => InviteEvent::Acknowledged(request),
+            SipMessage::Request(request) if request.method == Method::Ack => InviteEvent::Acknowledged(request.body),
             _ => continue,
         };
         let _ = events.send(event).await;

@@ -1,0 +1,265 @@
+//! A phone's own RTP: one socket and one task that sends a packet every 20 ms and keeps what it
+//! hears. Deliberately not the media room, so that the phone can judge it.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ringback_media::telephone_event::Press;
+use ringback_media::{Codec, Tone, g711, rtp};
+use tokio::net::UdpSocket;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use super::heard::Heard;
+use crate::limits::PHONE_QUEUE_PACKETS;
+use crate::sdp::Agreed;
+
+/// A packet's time and samples at 8,000 Hz.
+const FRAME: Duration = Duration::from_millis(20);
+const SAMPLES: usize = 160;
+
+/// How long a key is pressed.
+const PRESS: Duration = Duration::from_millis(100);
+/// Packets of audio between two keys: 60 ms, above the 40 ms a receiver may ask for.
+const BETWEEN_KEYS: usize = 3;
+
+/// One packet to send.
+enum Frame {
+    Audio(Vec<i16>),
+    Event { payload: [u8; 4], first: bool },
+}
+
+#[derive(Default)]
+struct State {
+    agreed: Option<Agreed>,
+    queue: VecDeque<Frame>,
+    heard: Heard,
+    last_sound: Option<Instant>,
+    received: u64,
+}
+
+/// The audio of one call.
+pub(crate) struct Audio {
+    state: Arc<Mutex<State>>,
+    /// Raised with each packet, in or out.
+    changed: watch::Receiver<u64>,
+    task: AbortHandle,
+    /// Where we receive.
+    pub(crate) address: SocketAddr,
+}
+
+impl Drop for Audio {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Audio {
+    /// Binds a socket and starts; silent until [`Audio::connect`].
+    pub(crate) async fn open(ip: IpAddr) -> io::Result<Audio> {
+        let socket = UdpSocket::bind((ip, 0)).await?;
+        let address = socket.local_addr()?;
+        let state = Arc::new(Mutex::new(State::default()));
+        let (change, changed) = watch::channel(0);
+        let task = tokio::spawn(carry(socket, state.clone(), change)).abort_handle();
+        Ok(Audio { state, changed, task, address })
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        locked(&self.state)
+    }
+
+    /// Sends and receives as agreed from now on.
+    pub(crate) fn connect(&self, agreed: Agreed) {
+        self.state().agreed = Some(agreed);
+    }
+
+    /// Queues samples at 8,000 Hz; what exceeds the queue's bound is dropped.
+    pub(crate) fn say(&self, pcm: &[i16]) {
+        let mut state = self.state();
+        for chunk in pcm.chunks(SAMPLES) {
+            let mut frame = chunk.to_vec();
+            frame.resize(SAMPLES, 0);
+            push(&mut state.queue, Frame::Audio(frame));
+        }
+    }
+
+    /// Queues keys; characters that are none are skipped.
+    pub(crate) fn press(&self, keys: &str) {
+        let mut state = self.state();
+        for tone in keys.chars().filter_map(Tone::of_key) {
+            for packet in Press::new(tone, PRESS) {
+                push(&mut state.queue, Frame::Event { payload: packet.payload, first: packet.marker });
+            }
+            for _ in 0..BETWEEN_KEYS {
+                push(&mut state.queue, Frame::Audio(vec![0; SAMPLES]));
+            }
+        }
+    }
+
+    /// Waits until all that was queued is sent.
+    pub(crate) async fn sent(&self) {
+        let mut changed = self.changed.clone();
+        while !self.state().queue.is_empty() {
+            if changed.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// All that was heard.
+    pub(crate) fn heard(&self) -> Vec<i16> {
+        self.state().heard.samples().to_vec()
+    }
+
+    /// How many samples were heard.
+    pub(crate) fn position(&self) -> usize {
+        self.state().heard.samples().len()
+    }
+
+    /// How many packets came.
+    pub(crate) fn received(&self) -> u64 {
+        self.state().received
+    }
+
+    /// Waits until, since sample `from`, at least `sound` of sound was heard and then nothing but
+    /// silence (or nothing at all) for `quiet`; false when that did not happen by `until`.
+    pub(crate) async fn quiet_after_sound(
+        &self,
+        from: usize,
+        sound: Duration,
+        quiet: Duration,
+        until: Instant,
+    ) -> bool {
+        let wanted = sound.as_millis().div_ceil(FRAME.as_millis()).max(1) as usize;
+        let mut changed = self.changed.clone();
+        loop {
+            let over = {
+                let state = self.state();
+                let enough = state.heard.sounds_since(from) >= wanted;
+                state.last_sound.filter(|_| enough).map(|at| at + quiet)
+            };
+            let now = Instant::now();
+            if over.is_some_and(|over| over <= now) {
+                return true;
+            }
+            if now >= until {
+                return false;
+            }
+            tokio::select! {
+                _ = changed.changed() => {}
+                () = sleep_until(over.unwrap_or(until).min(until)) => {}
+            }
+        }
+    }
+}
+
+fn locked(state: &Mutex<State>) -> std::sync::MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn push(queue: &mut VecDeque<Frame>, frame: Frame) {
+    if queue.len() < PHONE_QUEUE_PACKETS {
+        queue.push_back(frame);
+    }
+}
+
+/// The stream we send.
+struct Stream {
+    ssrc: u32,
+    sequence: u16,
+    timestamp: u32,
+    /// When the key being pressed was first sent: all its packets bear it.
+    pressed: u32,
+    /// The next audio packet follows a pause.
+    resumed: bool,
+}
+
+async fn carry(socket: UdpSocket, state: Arc<Mutex<State>>, change: watch::Sender<u64>) {
+    let mut buffer = [0u8; 2_048];
+    let mut packet = Vec::new();
+    let mut stream = Stream { ssrc: std::process::id() << 16, sequence: 1, timestamp: 0, pressed: 0, resumed: true };
+    stream.ssrc ^= u32::from(socket.local_addr().map_or(0, |a| a.port()));
+    let mut ticks = interval(FRAME);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {
+                let to = next_packet(&mut locked(&state), &mut stream, &mut packet);
+                if let Some(to) = to {
+                    let _ = socket.send_to(&packet, to).await;
+                }
+            }
+            received = socket.recv_from(&mut buffer) => {
+                if let Ok((length, source)) = received {
+                    take(&mut locked(&state), &buffer[..length], source);
+                }
+            }
+        }
+        change.send_modify(|n| *n += 1);
+    }
+}
+
+/// Writes what is due, and says where to.
+fn next_packet(state: &mut State, stream: &mut Stream, packet: &mut Vec<u8>) -> Option<SocketAddr> {
+    let timestamp = stream.timestamp;
+    stream.timestamp = timestamp.wrapping_add(SAMPLES as u32);
+    let agreed = state.agreed?;
+    let frame = state.queue.pop_front().unwrap_or_else(|| Frame::Audio(vec![0; SAMPLES]));
+    let remote = agreed.remote(false);
+    if !remote.send {
+        stream.resumed = true;
+        return None;
+    }
+    let mut payload = Vec::with_capacity(SAMPLES);
+    let (payload_type, marker, timestamp) = match frame {
+        Frame::Audio(pcm) => {
+            match agreed.codec {
+                Codec::Pcmu => g711::encode_ulaw(&pcm, &mut payload),
+                Codec::Pcma => g711::encode_alaw(&pcm, &mut payload),
+            }
+            (payload_type(agreed.codec), std::mem::take(&mut stream.resumed), timestamp)
+        }
+        Frame::Event { payload: event, first } => {
+            if first {
+                stream.pressed = timestamp;
+            }
+            payload.extend(event);
+            (agreed.telephone_event?, first, stream.pressed)
+        }
+    };
+    let (sequence, ssrc) = (stream.sequence, stream.ssrc);
+    rtp::Packet { payload_type, marker, sequence, timestamp, ssrc, payload: &payload }.write(packet);
+    stream.sequence = sequence.wrapping_add(1);
+    Some(remote.addr)
+}
+
+fn payload_type(codec: Codec) -> u8 {
+    match codec {
+        Codec::Pcmu => 0,
+        Codec::Pcma => 8,
+    }
+}
+
+/// Keeps what a packet says, if it is audio of the agreed codec from the address that was agreed.
+fn take(state: &mut State, bytes: &[u8], source: SocketAddr) {
+    let (Some(agreed), Ok(packet)) = (state.agreed, rtp::Packet::parse(bytes)) else {
+        return;
+    };
+    if source != agreed.address || packet.payload_type != payload_type(agreed.codec) {
+        return;
+    }
+    let mut pcm = Vec::with_capacity(packet.payload.len());
+    match agreed.codec {
+        Codec::Pcmu => g711::decode_ulaw(packet.payload, &mut pcm),
+        Codec::Pcma => g711::decode_alaw(packet.payload, &mut pcm),
+    }
+    state.received += 1;
+    if state.heard.packet(packet.ssrc, packet.timestamp, &pcm) {
+        state.last_sound = Some(Instant::now());
+    }
+}
