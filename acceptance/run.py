@@ -8,7 +8,6 @@ Exit status 0 if all parts held. Everything is done in a temporary folder, on fr
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import subprocess
 import sys
@@ -20,23 +19,35 @@ PARTS = ("wire", "sdk", "sipp", "baresip")
 PART_WITHIN = 300
 """Seconds that a part may take. The slowest takes about a minute."""
 
+END_WITHIN = 60
+"""Seconds in which a part that was told to end must have ended its server and its phones."""
+
 
 def run_part(part: str, server: Path) -> bool:
-    """Runs one part; what it leaves running ends with it."""
+    """Runs one part, and ends it when its time is over."""
     print(f"-- {part}", flush=True)
     started = time.monotonic()
     program = Path(__file__).resolve().parent / f"{part}.py"
-    process = subprocess.Popen([sys.executable, program, "--server", server], start_new_session=True)
+    process = subprocess.Popen([sys.executable, program, "--server", server])
     try:
         status: int | str = process.wait(PART_WITHIN)
     except subprocess.TimeoutExpired:
         status = f"not done within {PART_WITHIN} s"
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        end(process)
     print(f"-- {part}: {time.monotonic() - started:.1f} s, {'ok' if status == 0 else f'failed ({status})'}", flush=True)
     return status == 0
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a part that is still running: asked first, so that it can end what it started."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(END_WITHIN)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def main() -> int:

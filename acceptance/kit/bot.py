@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -61,6 +62,9 @@ class Bot:
         """Path to WAV file."""
         self.fetched: list[str] = []
         """`METHOD path` of each fetch of a prompt, in order."""
+        self.on_incoming: Callable[[str], None] | None = None
+        """Called with the id of each incoming call, beside the answer to the notification that told of it."""
+        self._pool = ThreadPoolExecutor(max_workers=8)
         self._changed = threading.Condition()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -73,6 +77,7 @@ class Bot:
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
+        self._pool.shutdown()
 
     def url(self, path: str) -> str:
         """An address that leads to this bot."""
@@ -134,7 +139,10 @@ class Bot:
     def _told(self, headers: dict[str, str], envelope: Json) -> None:
         with self._changed:
             for body in envelope.get("value", []):
-                self.journal.append(Notice(time.monotonic(), headers, body, envelope))
+                notice = Notice(time.monotonic(), headers, body, envelope)
+                self.journal.append(notice)
+                if self.on_incoming is not None and notice.state == "incoming":
+                    self._pool.submit(self.on_incoming, str(notice.data["id"]))
             self._changed.notify_all()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:

@@ -78,6 +78,44 @@ class Graph:
             data = json.dumps(body).encode()
         return self.send(method, target, data, headers)
 
+    # What bots do most, checked only for its status.
+
+    def call_user(self, user: str, callback: str) -> str:
+        """Calls a user; gives the call's id."""
+        body = {
+            "@odata.type": "#microsoft.graph.call",
+            "callbackUri": callback,
+            "requestedModalities": ["audio"],
+            "mediaConfig": {"@odata.type": "#microsoft.graph.serviceHostedMediaConfig"},
+            "targets": [{"identity": {"user": {"id": user}}}],
+        }
+        return str(self._done("POST", "", body, 201).json["id"])
+
+    def answer(self, call: str, callback: str) -> None:
+        body = {
+            "callbackUri": callback,
+            "acceptedModalities": ["audio"],
+            "mediaConfig": {"@odata.type": "#microsoft.graph.serviceHostedMediaConfig"},
+        }
+        self._done("POST", f"/{call}/answer", body, 202)
+
+    def subscribe_to_tone(self, call: str) -> None:
+        self._done("POST", f"/{call}/subscribeToTone", {"clientContext": "keys"}, 200)
+
+    def play(self, call: str, url: str) -> str:
+        """Plays one prompt; gives the operation's id."""
+        prompt = {"@odata.type": "#microsoft.graph.mediaPrompt", "mediaInfo": {"uri": url, "resourceId": "prompt"}}
+        answer = self._done("POST", f"/{call}/playPrompt", {"clientContext": "prompt", "prompts": [prompt]}, 200)
+        return str(answer.json["id"])
+
+    def hang_up(self, call: str) -> None:
+        self._done("DELETE", f"/{call}", None, 204)
+
+    def _done(self, method: str, rest: str, body: Any, status: int) -> Answer:
+        answer = self.ask(method, f"/v1.0/communications/calls{rest}", body)
+        check.same(answer.status, status, f"status of {method} calls{rest} ({answer.text})")
+        return answer
+
 
 def error_code(answer: Answer) -> str:
     """The code of an error's body, which every 4xx and 5xx must have."""
