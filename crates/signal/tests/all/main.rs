@@ -1,1 +1,10 @@
-//! Tests.
+//! The SIP user agent on loopback, with real sockets: against our scripted phone, and against bare
+//! datagrams where a case wants what no phone would send.
+
+mod bad_input;
+mod calls_in;
+mod calls_out;
+mod raw;
+mod register;
+mod secrets;
+mod world;

@@ -1,0 +1,153 @@
+//! What the tests need: a server with its media, two users, trunks by address, and the events in
+//! the order they were told.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ringback_media::{LegId, Media, MediaConfig, MediaEvent, MediaSink};
+use ringback_signal::phone::{Phone, PhoneConfig};
+use ringback_signal::{Destination, LegEvent, LegSink, Peer, Place, Sip, SipConfig, SipDirectory, ha1};
+use tokio::sync::mpsc;
+
+pub(crate) const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+pub(crate) const REALM: &str = "ringback";
+pub(crate) const PASSWORD: &str = "correct horse";
+
+/// No wait of a test is longer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits, but not for ever.
+pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, what).await.expect("it happens soon")
+}
+
+#[derive(Default)]
+pub(crate) struct Directory {
+    pub(crate) trunks: Mutex<HashMap<SocketAddr, String>>,
+    pub(crate) natted: Mutex<Vec<Peer>>,
+}
+
+impl SipDirectory for Directory {
+    fn ha1(&self, user: &str) -> Option<String> {
+        ["1001", "1002"].contains(&user).then(|| ha1(user, REALM, PASSWORD))
+    }
+
+    fn trunk_of(&self, source: SocketAddr) -> Option<String> {
+        self.trunks.lock().unwrap().get(&source).cloned()
+    }
+
+    fn nat(&self, peer: &Peer) -> bool {
+        self.natted.lock().unwrap().contains(peer)
+    }
+}
+
+struct Sink(mpsc::UnboundedSender<(LegId, LegEvent)>);
+
+impl LegSink for Sink {
+    fn leg(&self, leg: LegId, event: LegEvent) {
+        let _ = self.0.send((leg, event));
+    }
+}
+
+struct Tones(mpsc::UnboundedSender<MediaEvent>);
+
+impl MediaSink for Tones {
+    fn media(&self, _: LegId, event: MediaEvent) {
+        let _ = self.0.send(event);
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) sip: Sip,
+    pub(crate) media: Media,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) events: mpsc::UnboundedReceiver<(LegId, LegEvent)>,
+    pub(crate) media_events: mpsc::UnboundedReceiver<MediaEvent>,
+}
+
+impl World {
+    pub(crate) async fn start() -> World {
+        let (tones, media_events) = mpsc::unbounded_channel();
+        let config = MediaConfig { bind: HERE, ports: 20_000..=31_999, shards: 1 };
+        let media = Media::start(config, Arc::new(Tones(tones))).unwrap();
+        let directory = Arc::new(Directory::default());
+        let (sip, events) = World::another(&media, &directory).await;
+        World { sip, media, directory, events, media_events }
+    }
+
+    /// One more server with the same media and directory, as after a restart.
+    pub(crate) async fn another(
+        media: &Media,
+        directory: &Arc<Directory>,
+    ) -> (Sip, mpsc::UnboundedReceiver<(LegId, LegEvent)>) {
+        let (sender, events) = mpsc::unbounded_channel();
+        let config = SipConfig {
+            bind: SocketAddr::new(HERE, 0),
+            public_address: None,
+            realm: REALM.into(),
+            user_agent: "ringback-test".into(),
+        };
+        let sip = Sip::start(config, media.clone(), directory.clone(), Arc::new(Sink(sender))).await.unwrap();
+        (sip, events)
+    }
+
+    pub(crate) async fn phone(&self, user: &str) -> Phone {
+        self.phone_with(user, PASSWORD).await
+    }
+
+    pub(crate) async fn phone_with(&self, user: &str, password: &str) -> Phone {
+        let config =
+            PhoneConfig { registrar: self.sip.local_addr(), user: user.into(), password: password.into(), bind: HERE };
+        Phone::start(config).await.unwrap()
+    }
+
+    pub(crate) async fn registered(&self, user: &str) -> Phone {
+        let phone = self.phone(user).await;
+        soon(phone.register()).await.unwrap();
+        phone
+    }
+
+    pub(crate) async fn event(&mut self) -> (LegId, LegEvent) {
+        soon(self.events.recv()).await.unwrap()
+    }
+
+    /// The next event, which is this leg's.
+    pub(crate) async fn event_of(&mut self, leg: LegId) -> LegEvent {
+        let (of, event) = self.event().await;
+        assert_eq!(of, leg, "{event:?}");
+        event
+    }
+
+    /// The next event, which is an incoming call.
+    pub(crate) async fn incoming(&mut self) -> LegId {
+        let (leg, event) = self.event().await;
+        assert!(matches!(event, LegEvent::Incoming(_)), "{event:?}");
+        leg
+    }
+
+    /// The next event, which is this leg's answer.
+    pub(crate) async fn answered(&mut self, leg: LegId) -> String {
+        match self.event_of(leg).await {
+            LegEvent::Answered { dialog } => dialog,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Nothing is told that was not asked for. Only what was told already can be seen; tests call
+    /// this after something that comes later.
+    pub(crate) fn nothing_more(&mut self) {
+        assert_eq!(self.events.try_recv().ok(), None);
+    }
+
+    pub(crate) fn place(&self, to: Destination) -> LegId {
+        let mut id = [0u8; 16];
+        id[..8].copy_from_slice(&std::process::id().to_be_bytes().repeat(2));
+        id[8..].copy_from_slice(&(self.sip.local_addr().port() as u64).to_be_bytes());
+        let leg = LegId::from_bytes(id);
+        let place = Place { to, from_user: "bot".into(), from_display: Some("A \"bot\"".into()) };
+        self.sip.place(leg, place);
+        leg
+    }
+}
