@@ -121,7 +121,7 @@ impl Jitter {
 
     /// Each sample that `sample` lacks is that of the last whole frame, quieter with each frame concealed.
     fn conceal(&self, frame: &mut [i16; FRAME_SAMPLES], sample: impl Fn(usize) -> Option<i16>) {
-        let left = i32::from(CONCEAL_FRAMES.saturating_sub(self.concealed) as u8);
+        let left = CONCEAL_FRAMES.saturating_sub(self.concealed) as i32;
         let whole = CONCEAL_FRAMES as i32;
         for (i, out) in frame.iter_mut().enumerate() {
             *out = sample(i).unwrap_or_else(|| (i32::from(self.last_frame[i]) * left / (whole + 1)) as i16);

@@ -16,6 +16,7 @@ pub mod wav;
 
 mod codec;
 mod media;
+mod pace;
 mod prompt;
 mod shard;
 mod wire;

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use rubato::audioadapter_buffers::direct::SequentialSlice;
-use rubato::{Fft, FixedSync, Resampler};
+use rubato::{Fft, FixedSync, Resampler, WindowFunction};
 
 use crate::codec::Codec;
 use crate::limits;
@@ -143,18 +143,28 @@ impl From<WavError> for PromptError {
     }
 }
 
-/// Mono samples at another rate, with what the new rate cannot carry filtered out. Both rates must be at least 1.
+/// Mono samples at another rate, with what the new rate cannot carry filtered out, neither shifted nor stretched.
+/// Both rates must be at least 1.
 pub fn resample(pcm: &[i16], from: u32, to: u32) -> Vec<i16> {
-    /// Frames the filter works on at once: 64 ms at 16 kHz, sharp enough for speech.
-    const CHUNK: usize = 1_024;
+    /// Samples the filter works on at once, at least: 32 ms at 16 kHz, sharp enough for speech.
+    const CHUNK: usize = 512;
     if pcm.is_empty() {
         return Vec::new();
     }
+    let (from, to) = (from as usize, to as usize);
+    // The filter delays by half its length; only if that is whole on both sides can it be cut off without a shift.
+    let even = 2 * from / gcd(from, to);
+    let chunk = CHUNK.next_multiple_of(even);
     let input: Vec<f32> = pcm.iter().map(|&s| f32::from(s)).collect();
     let input = SequentialSlice::new(&input, 1, pcm.len()).expect("one channel of that length");
-    let mut resampler =
-        Fft::<f32>::new(from as usize, to as usize, CHUNK, 1, FixedSync::Both).expect("rates of at least 1 Hz");
+    let mut resampler = Fft::<f32>::new_custom(from, to, chunk, 1, 1, WindowFunction::BlackmanHarris2, FixedSync::Both)
+        .expect("rates of at least 1 Hz");
     let output = resampler.process_all(&input, pcm.len(), None).expect("one channel in and out");
+    let length = (pcm.len() * to).div_ceil(from);
     // `as` saturates, so an overshoot of the filter clips and does not wrap.
-    output.take_data().into_iter().map(|s| s.round() as i16).collect()
+    output.take_data().into_iter().take(length).map(|s| s.round() as i16).collect()
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
 }

@@ -11,6 +11,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::limits::{COMMANDS, MAX_CATCH_UP, PACKET_BYTES, PACKETS_PER_SLOT, RTCP_PER_FRAME, SLOT, SLOTS};
+use crate::pace::Pace;
 use crate::prompt::Prompt;
 use crate::session::{MediaEvent, Origin, Out, Session, ntp};
 use crate::wire::{Pair, Read, Wire};
@@ -31,11 +32,7 @@ struct Leg {
     session: Session,
     /// Plays waiting or running, as the handle counts them.
     plays: Arc<AtomicUsize>,
-    /// The slot of the next frame, counted from the start.
-    due: u64,
-    /// Slots by which the stream runs ahead of its pace, because a play did not wait for its turn. Paid back by a
-    /// later frame of silence, so that timestamps and time never part by a whole frame.
-    lead: u64,
+    pace: Pace,
     foreign: u64,
     malformed: u64,
     unsent: u64,
@@ -118,7 +115,7 @@ impl Shard {
                 let slot = self.slot;
                 if let Some(leg) = self.leg(leg) {
                     if !leg.session.playing() {
-                        leg.hurry(slot);
+                        leg.pace.hurry(slot);
                     }
                     leg.session.play(play, prompts, repeat);
                 }
@@ -141,7 +138,7 @@ impl Shard {
     fn open(&mut self, id: LegId, pair: Pair, plays: Arc<AtomicUsize>) {
         let origin =
             Origin { ssrc: random() as u32, sequence: random() as u16, timestamp: random() as u32, ntp: self.ntp };
-        let due = self.slot + self.opened % SLOTS;
+        let pace = Pace::new(self.slot + self.opened % SLOTS);
         self.opened += 1;
         self.places.insert(id, self.legs.len());
         self.legs.push(Leg {
@@ -149,8 +146,7 @@ impl Shard {
             wire: Wire::new(pair),
             session: Session::new(origin, false),
             plays,
-            due,
-            lead: 0,
+            pace,
             foreign: 0,
             malformed: 0,
             unsent: 0,
@@ -203,7 +199,7 @@ impl Shard {
     fn send(&mut self) {
         let now = self.start.elapsed();
         let mut buffer = [0; PACKET_BYTES];
-        for leg in self.legs.iter_mut().filter(|leg| leg.due <= self.slot) {
+        for leg in self.legs.iter_mut().filter(|leg| leg.pace.is_due(self.slot)) {
             for _ in 0..RTCP_PER_FRAME {
                 let Some(length) = leg.wire.read_rtcp(&mut buffer) else { break };
                 leg.session.input_rtcp(now, &buffer[..length]);
@@ -211,28 +207,13 @@ impl Shard {
             leg.session.tick(now, &mut self.out);
             leg.send(&self.out);
             leg.tell(&mut self.out, &*self.sink);
-            leg.rest(self.slot);
+            let playing = leg.session.playing();
+            leg.pace.sent(self.slot, playing);
         }
     }
 }
 
 impl Leg {
-    /// Brings the next frame forward to `slot`, so that a play begins at once; never more than a frame ahead.
-    fn hurry(&mut self, slot: u64) {
-        let early = self.due.saturating_sub(slot).min((SLOTS - 1).saturating_sub(self.lead));
-        self.due -= early;
-        self.lead += early;
-    }
-
-    /// Sets the slot of the next frame after the one of `slot`.
-    fn rest(&mut self, slot: u64) {
-        self.due = (self.due + SLOTS).max(slot + 1);
-        if !self.session.playing() {
-            self.due += self.lead;
-            self.lead = 0;
-        }
-    }
-
     fn send(&mut self, out: &Out) {
         if !out.rtp.is_empty() && !self.wire.send(&out.rtp) {
             self.unsent += 1;

@@ -117,7 +117,7 @@ struct Far {
 pub(crate) enum Read {
     /// Nothing more for now.
     Empty,
-    /// A packet that is not the far end's.
+    /// Something that is not a packet of the far end.
     Stranger,
     /// A packet of that length, of a source that may be the far end.
     Packet(usize, SocketAddr),

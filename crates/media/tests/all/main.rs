@@ -1,1 +1,10 @@
-//! The media room from outside, over loopback sockets.
+//! The media room from outside: its pure parts in virtual time, and legs over loopback sockets.
+
+mod correlation;
+mod jitter;
+mod legs;
+mod phone;
+mod prompts;
+mod sessions;
+mod signals;
+mod tones;
