@@ -9,8 +9,8 @@ use ringback_client::{Call, Calls, Error, Graph, Webhook, call_to, limits};
 use serde_json::{Value, json};
 
 use crate::platform::{Asked, Platform, Reply, error};
-use crate::sign;
 use crate::webhook::{envelope, incoming, listen, post};
+use crate::{sign, soon};
 
 /// A bot and the means to tell it things.
 struct Bot {
@@ -36,9 +36,9 @@ impl Bot {
     /// An incoming call, established.
     async fn established(&self, id: &str) -> Call {
         self.told(incoming(id)).await;
-        let call = self.calls.incoming().await.expect("a call");
+        let call = soon(self.calls.incoming()).await.expect("a call");
         self.told(changed(id, json!({"state": "established", "mediaState": {"audio": "active"}}))).await;
-        call.established().await.expect("established");
+        soon(call.established()).await.expect("established");
         call
     }
 }
@@ -81,10 +81,10 @@ async fn an_incoming_call_is_answered_and_becomes_established() {
     bot.told(incoming("c1")).await;
     bot.told(incoming("c1")).await;
     bot.told(incoming("c2")).await;
-    let call = bot.calls.incoming().await.expect("a call");
+    let call = soon(bot.calls.incoming()).await.expect("a call");
     assert_eq!(call.id(), "c1");
     assert_eq!(call.announced().and_then(|call| call.id).as_deref(), Some("c1"));
-    assert_eq!(bot.calls.incoming().await.expect("a call").id(), "c2", "the first is announced once");
+    assert_eq!(soon(bot.calls.incoming()).await.expect("a call").id(), "c2", "the first is announced once");
 
     call.answer("https://bot/callback").await.expect("answered");
     let asked = &bot.platform.asked("/c1/answer")[0];
@@ -94,26 +94,26 @@ async fn an_incoming_call_is_answered_and_becomes_established() {
 
     let waiting = tokio::spawn({
         let call = call.clone();
-        async move { call.established().await }
+        async move { soon(call.established()).await }
     });
     bot.told(changed("c1", json!({"state": "establishing"}))).await;
     bot.told(changed("c1", json!({"state": "established"}))).await;
     assert!(!waiting.is_finished(), "audio is not yet active");
     // Ids are compared without case.
     bot.told(changed("C1", json!({"mediaState": {"audio": "active"}}))).await;
-    waiting.await.expect("no panic").expect("established");
+    soon(waiting).await.expect("no panic").expect("established");
 }
 
 #[tokio::test]
 async fn a_call_that_ends_first_is_not_waited_for() {
     let bot = Bot::on(Platform::silent().await).await;
     bot.told(incoming("c1")).await;
-    let call = bot.calls.incoming().await.expect("a call");
+    let call = soon(bot.calls.incoming()).await.expect("a call");
     bot.told(terminated("c1")).await;
-    let Err(Error::CallEnded(Some(result))) = call.established().await else { panic!("ended") };
+    let Err(Error::CallEnded(Some(result))) = soon(call.established()).await else { panic!("ended") };
     assert_eq!((result.code, result.subcode), (200, 5002));
-    assert_eq!(call.ended().await.expect("told").expect("a reason").subcode, 5002);
-    assert!(call.tones().recv().await.is_none());
+    assert_eq!(soon(call.ended()).await.expect("told").expect("a reason").subcode, 5002);
+    assert!(soon(call.tones().recv()).await.is_none());
 }
 
 #[tokio::test]
@@ -129,10 +129,10 @@ async fn an_operation_is_awaited_through_its_notification() {
 
     bot.told(operation_ended("c1", "another")).await;
     bot.told(operation_ended("c1", "OP-1")).await;
-    let ended = handle.finished().await.expect("told");
+    let ended = soon(handle.finished()).await.expect("told");
     assert_eq!(ended.status, OperationStatus::Completed);
     assert_eq!(ended.client_context.as_deref(), Some("mine"));
-    assert_eq!(handle.finished().await.expect("known"), ended, "given again each time");
+    assert_eq!(soon(handle.finished()).await.expect("known"), ended, "given again each time");
     assert!(bot.platform.asked("/operations").is_empty());
 }
 
@@ -149,14 +149,14 @@ async fn a_notification_before_the_answer_is_not_lost() {
     let call = bot.established("c1").await;
     let playing = tokio::spawn(async move {
         let mut handle = call.play_prompt(["http://bot/a.wav"]).await.expect("started");
-        (handle.status(), handle.finished().await)
+        (handle.status(), soon(handle.finished()).await)
     });
     bot.told(operation_ended("c1", "op-1")).await;
     // What comes after it has gone through, so it has too.
     bot.told(incoming("c2")).await;
-    bot.calls.incoming().await.expect("a call");
+    soon(bot.calls.incoming()).await.expect("a call");
     tell.send(()).expect("the platform waits");
-    let (status, ended) = playing.await.expect("no panic");
+    let (status, ended) = soon(playing).await.expect("no panic");
     assert_eq!(status, OperationStatus::Running);
     assert_eq!(ended.expect("told").status, OperationStatus::Completed);
     assert_eq!(bot.platform.asked("/calls").len(), 1, "nothing else had to be asked");
@@ -174,13 +174,13 @@ async fn a_call_that_is_over_before_its_creation_is_answered_is_still_known() {
         bot.told(changed("c1", json!({"state": "establishing"}))).await;
         bot.told(terminated("c1")).await;
         bot.told(incoming("c2")).await;
-        bot.calls.incoming().await.expect("a call");
+        soon(bot.calls.incoming()).await.expect("a call");
         tell.send(()).expect("the platform waits");
     };
     let request = call_to(IdentityKind::Phone, "+15550100", "https://bot/callback");
     let (call, ()) = tokio::join!(bot.calls.create(&request), notifications);
     let call = call.expect("created");
-    assert!(matches!(call.established().await, Err(Error::CallEnded(Some(_)))));
+    assert!(matches!(soon(call.established()).await, Err(Error::CallEnded(Some(_)))));
     let asked = bot.platform.asked("/calls")[0].json();
     assert_eq!(asked["targets"][0]["identity"]["phone"]["id"], "+15550100");
     assert_eq!(asked["callbackUri"], "https://bot/callback");
@@ -191,7 +191,7 @@ async fn an_operation_answered_ended_needs_no_notification() {
     let bot = Bot::on(Platform::start(playing("completed")).await).await;
     let call = bot.established("c1").await;
     let mut handle = call.play_prompt(["http://bot/a.wav"]).await.expect("started");
-    assert_eq!(handle.finished().await.expect("known").status, OperationStatus::Completed);
+    assert_eq!(soon(handle.finished()).await.expect("known").status, OperationStatus::Completed);
 }
 
 #[tokio::test]
@@ -205,9 +205,9 @@ async fn an_operation_whose_end_was_not_told_is_asked_for_when_the_call_is_over(
     let call = bot.established("c1").await;
     let mut before = call.play_prompt(["http://bot/a.wav"]).await.expect("started");
     bot.told(terminated("c1")).await;
-    assert_eq!(before.finished().await.expect("asked").status, OperationStatus::Failed);
+    assert_eq!(soon(before.finished()).await.expect("asked").status, OperationStatus::Failed);
     let mut after = call.play_prompt(["http://bot/a.wav"]).await.expect("started");
-    assert_eq!(after.finished().await.expect("asked").status, OperationStatus::Failed);
+    assert_eq!(soon(after.finished()).await.expect("asked").status, OperationStatus::Failed);
     assert_eq!(bot.platform.asked("/operations/op-1").len(), 2);
 }
 
@@ -220,10 +220,10 @@ async fn ends_nobody_asked_for_are_kept_within_bounds() {
     }
     bot.told(operation_ended("c1", "op-1")).await;
     let mut first = call.play_prompt(["http://bot/a.wav"]).await.expect("started");
-    first.finished().await.expect("the newest is kept");
+    soon(first.finished()).await.expect("the newest is kept");
     let mut second = call.play_prompt(["http://bot/a.wav"]).await.expect("started");
     bot.told(terminated("c1")).await;
-    assert_eq!(second.finished().await.expect_err("the oldest went").code(), Some("8522"));
+    assert_eq!(soon(second.finished()).await.expect_err("the oldest went").code(), Some("8522"));
 }
 
 #[tokio::test]
@@ -236,9 +236,9 @@ async fn keys_come_in_order_and_end_with_the_call() {
     }
     bot.told(terminated("c1")).await;
     let mut tones = call.tones();
-    assert_eq!(tones.recv().await.map(|tone| (tone.sequence_id, tone.tone)), Some((1, Tone::Tone5)));
-    assert_eq!(tones.recv().await.map(|tone| (tone.sequence_id, tone.tone)), Some((2, Tone::Pound)));
-    assert_eq!(tones.recv().await.map(|tone| tone.tone), None);
+    assert_eq!(soon(tones.recv()).await.map(|tone| (tone.sequence_id, tone.tone)), Some((1, Tone::Tone5)));
+    assert_eq!(soon(tones.recv()).await.map(|tone| (tone.sequence_id, tone.tone)), Some((2, Tone::Pound)));
+    assert_eq!(soon(tones.recv()).await.map(|tone| tone.tone), None);
 }
 
 #[tokio::test]
@@ -247,8 +247,8 @@ async fn when_the_listener_goes_nobody_waits_for_ever() {
     let call = bot.established("c1").await;
     let mut handle = call.play_prompt(["http://bot/a.wav"]).await.expect("started");
     drop(bot.calls);
-    assert_eq!(handle.finished().await.expect_err("asked in vain").code(), Some("8522"));
-    assert!(matches!(call.ended().await, Err(Error::Closed)));
+    assert_eq!(soon(handle.finished()).await.expect_err("asked in vain").code(), Some("8522"));
+    assert!(matches!(soon(call.ended()).await, Err(Error::Closed)));
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
 use crate::platform::Platform;
-use crate::sign;
+use crate::{sign, soon};
 
 /// The envelope real traffic has (contract §2.15).
 pub(crate) fn envelope(change: &str, path: &str, data: Value) -> Value {
@@ -84,7 +84,7 @@ async fn a_notification_is_taken_once_and_in_order() {
     }
     let mut order = Vec::new();
     for _ in 0..5 {
-        let told = notifications.recv().await.expect("a notification");
+        let told = soon(notifications.recv()).await.expect("a notification");
         let ringback_client::wire::ResourceData::Call(call) = told.data else { panic!("a call") };
         order.push(call.tone_info.expect("a key").sequence_id);
     }
@@ -115,7 +115,7 @@ async fn what_is_refused_gets_its_status_and_goes_nowhere() {
     // None of them used up the message id, and none went through.
     let taken = incoming("good").to_string().into();
     assert_eq!(post(to, Some(&good()), Some("m"), taken).await, StatusCode::ACCEPTED);
-    assert_eq!(notifications.recv().await.expect("a notification").call, "good");
+    assert_eq!(soon(notifications.recv()).await.expect("a notification").call, "good");
 }
 
 #[tokio::test]
@@ -131,11 +131,11 @@ async fn a_bot_that_takes_nothing_makes_the_platform_wait() {
     let last = || Bytes::from(tone("c1", 1).to_string());
     assert_eq!(post(to, Some(&token), Some("m-2"), last()).await, StatusCode::SERVICE_UNAVAILABLE);
     for _ in 0..limits::NOTIFICATIONS {
-        notifications.recv().await.expect("a notification");
+        soon(notifications.recv()).await.expect("a notification");
     }
     // Its repeat is no repeat to us.
     assert_eq!(post(to, Some(&token), Some("m-2"), last()).await, StatusCode::ACCEPTED);
-    notifications.recv().await.expect("the last one");
+    soon(notifications.recv()).await.expect("the last one");
 }
 
 #[tokio::test]
