@@ -198,6 +198,11 @@ impl Tokens {
     pub(super) fn count(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().unwrap().len()).sum()
     }
+
+    #[cfg(test)]
+    pub(super) fn pretend_known(&self, token: &str, caller: &Arc<Caller>, until: u64, now: u64) {
+        self.remember(hash_of(token), Known { caller: Arc::clone(caller), from: now, until }, now);
+    }
 }
 
 /// Checks what the token itself says.

@@ -114,8 +114,7 @@ impl Config {
     pub fn parse(text: &str) -> Result<Config, ConfigError> {
         let file: File = toml::from_str(text).map_err(|error| ConfigError::Syntax {
             line: error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count()),
-            // The error's own text quotes the line, which may hold a password.
-            problem: error.message().to_owned(),
+            problem: without_value(error.message()),
         })?;
         let server = settings(file.server)?;
         let mut names = Names::default();
@@ -144,6 +143,16 @@ impl Config {
             Some(identity) => Err(ConfigError::Unsafe { address, identity }),
             None => Ok(()),
         }
+    }
+}
+
+/// The message of a syntax error without the value it is about, which may be a password. (The error's own text quotes
+/// the whole line.)
+fn without_value(message: &str) -> String {
+    let about_value = message.starts_with("invalid type:") || message.starts_with("invalid value:");
+    match message.split_once(", expected ") {
+        Some((_, expected)) if about_value => format!("the value has the wrong type, expected {expected}"),
+        _ => message.to_owned(),
     }
 }
 

@@ -45,7 +45,7 @@ struct Shared {
     guarded: Pool,
     /// Idle connections to origins that the operator named for the app that asked: never lent to others.
     named: Pool,
-    unfinished: Semaphore,
+    unfinished: Arc<Semaphore>,
     fetches: Semaphore,
 }
 
@@ -114,7 +114,7 @@ impl Outbound {
             connector: Connector::new(allowed, tls),
             guarded: Pool::default(),
             named: Pool::default(),
-            unfinished: Semaphore::new(limits::UNFINISHED_ANSWERS),
+            unfinished: Arc::new(Semaphore::new(limits::UNFINISHED_ANSWERS)),
             fetches: Semaphore::new(limits::FETCHES_AT_ONCE),
         });
         tokio::spawn(sweep(Arc::downgrade(&shared)));
