@@ -56,5 +56,9 @@ async fn run(args: Args) -> Result<(), Failure> {
 /// quiet whatever the filter says.
 fn trace(filter: &str) {
     let filter = format!("{filter},{}", ringback_signal::QUIET_SIP_LIBRARY);
-    tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(std::io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
 }

@@ -72,7 +72,10 @@ fn announce(server: &Server, json: bool) {
     println!("  SIP (UDP)   {}", server.sip_addr());
     println!("  operator    bearer token in {}", server.operator_token_file().display());
     if server.adopted() > 0 {
-        println!("  recovered   {} conversations of an earlier run were ended, and their bots are told", server.adopted());
+        println!(
+            "  recovered   {} conversations of an earlier run were ended, and their bots are told",
+            server.adopted()
+        );
     }
     if developing {
         println!("Development directory (published identities, loopback only):");

@@ -55,7 +55,8 @@ pub(crate) async fn tail(door: Door, json: bool) -> Result<(), Failure> {
 /// Columns of a table: a heading and where its value is.
 type Columns = &'static [(&'static str, &'static str)];
 
-const CALL: Columns = &[("call", "/id"), ("state", "/state"), ("direction", "/direction"), ("conversation", "/callChainId")];
+const CALL: Columns =
+    &[("call", "/id"), ("state", "/state"), ("direction", "/direction"), ("conversation", "/callChainId")];
 const OPERATION: Columns = &[
     ("operation", "/id"),
     ("type", "/@odata.type"),
@@ -120,7 +121,11 @@ pub(crate) fn line_of(entry: &Value) -> String {
     let of_day = at.rem_euclid(86_400_000_000);
     let (seconds, micros) = (of_day / 1_000_000, of_day % 1_000_000);
     let clock = format!("{:02}:{:02}:{:02}.{:03}", seconds / 3600, seconds / 60 % 60, seconds % 60, micros / 1000);
-    let short = |member: &str| entry[member].as_str().map_or(String::new(), |id| id.chars().rev().take(6).collect::<Vec<_>>().into_iter().rev().collect());
+    let short = |member: &str| {
+        entry[member]
+            .as_str()
+            .map_or(String::new(), |id| id.chars().rev().take(6).collect::<Vec<_>>().into_iter().rev().collect())
+    };
     let took = entry["tookMs"].as_f64().map_or(String::new(), |ms| format!("  ({ms:.1} ms)"));
     let operation = match short("operation") {
         id if id.is_empty() => id,

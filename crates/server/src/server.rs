@@ -109,7 +109,7 @@ impl Server {
         let settings = config.server.clone();
         let data = DataFolder::open(&options.data)?;
         let cannot = |why: String| StartError::Ledger { path: data.path().to_owned(), why };
-        let ledger = SqliteLedger::open(&SqliteConfig::new(data.path())).map_err(|error| cannot(error.to_string()))?;
+        let ledger = SqliteLedger::open(&SqliteConfig::new(data.path().join("ledger"))).map_err(|error| cannot(error.to_string()))?;
         let ledger: Arc<dyn Ledger> = Arc::new(ledger);
         let epoch = ledger.join(NODE).await.map_err(|error| cannot(error.to_string()))?;
 

@@ -47,10 +47,10 @@ struct Melodies {
 
 async fn perform(folder: &Path, json: bool) -> Result<(), Failure> {
     let melodies = Melodies {
-        welcome: Melody::number(1),
-        chosen: Melody::number(2),
-        goodbye: Melody::number(3),
-        never: Melody::number(4),
+        welcome: Melody::number(0),
+        chosen: Melody::number(1),
+        goodbye: Melody::number(2),
+        never: Melody::number(3),
     };
     let settings = folder.join("ringback.toml");
     configure(&settings, development::APP_WEBHOOK)?;
@@ -94,11 +94,8 @@ async fn start_bot(server: &Server, melodies: &Melodies, listen: SocketAddr) -> 
         development::APP_ID,
         development::APP_SECRET,
     );
-    let prompts = Prompts {
-        welcome: melodies.welcome.wav(),
-        chosen: melodies.chosen.wav(),
-        goodbye: melodies.goodbye.wav(),
-    };
+    let prompts =
+        Prompts { welcome: melodies.welcome.wav(), chosen: melodies.chosen.wav(), goodbye: melodies.goodbye.wav() };
     Bot::start(Config { graph, listen, public_url: None, prompts }).await
 }
 

@@ -7,8 +7,8 @@ use ringback_example_bot::{Report, Step};
 use ringback_media::correlate::correlate;
 use serde_json::{Value, json};
 
-use super::tones::{Melody, PHONE_RATE};
 use super::Melodies;
+use super::tones::{Melody, PHONE_RATE};
 
 /// A prompt that was played is found at least this well.
 const HEARD: f64 = 0.9;
@@ -38,7 +38,10 @@ pub(super) fn of(report: &Report, heard: &[i16], melodies: &Melodies) -> Verdict
         },
         Check {
             what: "the call was told terminated".to_owned(),
-            found: report.ended.as_ref().map_or("no result".to_owned(), |result| format!("{}/{}", result.code, result.subcode)),
+            found: report
+                .ended
+                .as_ref()
+                .map_or("no result".to_owned(), |result| format!("{}/{}", result.code, result.subcode)),
             good: report.ended.is_some(),
         },
     ];
