@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use ringback_core::limits::{ENDED_OPERATIONS, OPEN_OPERATIONS};
 use ringback_core::{
-    Call, Conversation, Effect, Epoch, Event, Input, LegId, Now, Operation, OperationId, OperationStatus, Record, Told,
-    operations_of,
+    Call, Conversation, Effect, Epoch, Event, IllegalStep, Input, LegId, LegPhase, Now, Operation, OperationId,
+    OperationStatus, Record, Told, operations_of,
 };
 
 use crate::runs::{Run, act, life};
@@ -48,10 +48,27 @@ fn statuses(conversation: &Conversation) -> BTreeMap<OperationId, OperationStatu
     operations.map(|operation| (operation.id, operation.status)).collect()
 }
 
+/// The lifecycle, said again on its own (S8).
+fn may_follow(from: OperationStatus, to: OperationStatus) -> bool {
+    use OperationStatus::{Completed, Failed, NotStarted, Running};
+    matches!((from, to), (NotStarted, Running | Completed | Failed) | (Running, Completed | Failed))
+}
+
+#[test]
+fn the_lifecycle_is_one_table() {
+    use OperationStatus::{Completed, Failed, NotStarted, Running};
+    for from in [NotStarted, Running, Completed, Failed] {
+        for to in [NotStarted, Running, Completed, Failed] {
+            let step = if may_follow(from, to) { Ok(to) } else { Err(IllegalStep { from, to }) };
+            assert_eq!(from.step(to), step);
+        }
+    }
+}
+
 /// No operation kept in both steps back.
 fn no_step_back(before: &Conversation, after: &Conversation) -> bool {
     let after = statuses(after);
-    statuses(before).iter().all(|(id, from)| after.get(id).is_none_or(|to| from == to || from.step(*to).is_ok()))
+    statuses(before).iter().all(|(id, from)| after.get(id).is_none_or(|to| from == to || may_follow(*from, *to)))
 }
 
 proptest! {
@@ -195,12 +212,28 @@ proptest! {
     }
 
     #[test]
+    fn a_call_that_is_over_leaves_no_leg_behind(life in life()) {
+        let run = Run::of(&life);
+        let (mut conversation, _) = nothing().conversation();
+        for record in &run.records {
+            conversation.fold(record);
+            for leg in conversation.legs() {
+                let over = conversation.call(leg.call).is_some_and(Call::is_over);
+                let let_go = matches!(leg.phase, LegPhase::Releasing { .. } | LegPhase::Ended);
+                prop_assert_eq!(over, let_go);
+            }
+        }
+    }
+
+    #[test]
     fn after_an_adoption_only_what_outlives_a_process_is_owed(life in life()) {
         let mut run = Run::of(&life);
         run.input(Input::Adopt { epoch: Epoch(9) }).unwrap();
         for effect in run.conversation.outstanding() {
             prop_assert!(matches!(effect, Effect::HangUp { dialog: Some(_), .. }), "{:?}", effect);
         }
+        let legs = run.conversation.legs().filter(|leg| leg.phase != LegPhase::Ended).count();
+        prop_assert_eq!(run.conversation.outstanding().len(), legs, "every leg that is left is hung up");
         prop_assert_eq!(run.conversation.calls().flat_map(Call::open_operations).count(), 0);
         prop_assert!(run.conversation.calls().all(Call::is_over));
         prop_assert_eq!(run.conversation.next_deadline(), None);
