@@ -1,125 +1,14 @@
 //! The client against servers on loopback that answer well, badly, late or not at all.
 
+mod fetch;
+mod webserver;
+
 use super::*;
 use crate::directory::AllowList;
-use std::net::SocketAddr;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::Barrier;
-
-/// What a server does with a request it has read.
-#[derive(Clone)]
-enum Reply {
-    /// Writes this and waits for the next request.
-    Send(String),
-    /// Writes this and closes.
-    Last(String),
-    /// Writes this and then nothing, for ever.
-    Stall(String),
-}
-
-/// A server that answers the n-th request (from 0, over all connections) as the script says.
-struct Server {
-    address: SocketAddr,
-    seen: Arc<Mutex<Vec<String>>>,
-    connections: Arc<AtomicUsize>,
-}
-
-type Script = Arc<dyn Fn(usize) -> Reply + Send + Sync>;
-
-impl Server {
-    async fn start(script: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Server {
-        Server::start_with(Arc::new(script), None).await
-    }
-
-    async fn start_with(script: Script, tls: Option<tokio_rustls::TlsAcceptor>) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let server = Server { address, seen: Arc::default(), connections: Arc::default() };
-        let (seen, connections) = (Arc::clone(&server.seen), Arc::clone(&server.connections));
-        tokio::spawn(async move {
-            while let Ok((tcp, _)) = listener.accept().await {
-                connections.fetch_add(1, Ordering::SeqCst);
-                let (seen, script, tls) = (Arc::clone(&seen), Arc::clone(&script), tls.clone());
-                tokio::spawn(async move {
-                    match tls {
-                        None => converse(tcp, &seen, &script).await,
-                        Some(tls) => {
-                            if let Ok(stream) = tls.accept(tcp).await {
-                                converse(stream, &seen, &script).await;
-                            }
-                        }
-                    }
-                });
-            }
-        });
-        server
-    }
-
-    fn url(&self, path: &str) -> Target {
-        Target::parse(&format!("http://{}{path}", self.address)).unwrap()
-    }
-
-    fn seen(&self) -> Vec<String> {
-        self.seen.lock().unwrap().clone()
-    }
-
-    fn connections(&self) -> usize {
-        self.connections.load(Ordering::SeqCst)
-    }
-}
-
-async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, seen: &Mutex<Vec<String>>, script: &Script) {
-    while let Some(request) = read_request(&mut stream).await {
-        let number = {
-            let mut seen = seen.lock().unwrap();
-            seen.push(request);
-            seen.len() - 1
-        };
-        let (Reply::Send(text) | Reply::Last(text) | Reply::Stall(text)) = script(number);
-        let _ = stream.write_all(text.as_bytes()).await;
-        let _ = stream.flush().await;
-        match script(number) {
-            Reply::Send(_) => {}
-            Reply::Last(_) => {
-                let _ = stream.shutdown().await;
-                return;
-            }
-            Reply::Stall(_) => std::future::pending().await,
-        }
-    }
-}
-
-/// One request, head and body, as text; `None` at the end of the connection.
-async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
-    let mut bytes = Vec::new();
-    loop {
-        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
-            let head = String::from_utf8(bytes[..end].to_vec()).unwrap().to_lowercase();
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0");
-            if bytes.len() >= end + 4 + length.parse::<usize>().unwrap() {
-                return Some(String::from_utf8(bytes).unwrap());
-            }
-        }
-        if stream.read_buf(&mut bytes).await.ok()? == 0 {
-            return None;
-        }
-    }
-}
-
-fn ok() -> Reply {
-    Reply::Send("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n".into())
-}
-
-fn ok_with(body: &str) -> Reply {
-    Reply::Send(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
-}
-
-fn redirect(to: &str) -> Reply {
-    Reply::Send(format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 2\r\n\r\nhi"))
-}
+use webserver::{Reply, Server, ok, ok_with, read_request, tls_server};
 
 /// A client that may reach loopback, without system certificates.
 fn client() -> Outbound {
@@ -390,18 +279,6 @@ async fn idle_connections_are_bounded_and_closed_in_time() {
     assert_eq!(pool.count(), 0);
 }
 
-/// A TLS server for `localhost`, and its certificate.
-async fn tls_server() -> (Server, rustls::pki_types::CertificateDer<'static>) {
-    let certificate = rustls::pki_types::CertificateDer::from(include_bytes!("testdata/localhost.cert.der").as_slice());
-    let key =
-        rustls::pki_types::PrivateKeyDer::try_from(include_bytes!("testdata/localhost.key.der").as_slice()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = config.with_no_client_auth().with_single_cert(vec![certificate.clone()], key).unwrap();
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-    (Server::start_with(Arc::new(|_| ok_with("secret")), Some(acceptor)).await, certificate)
-}
-
 #[tokio::test]
 async fn tls_checks_the_certificate_and_the_name() {
     let (server, certificate) = tls_server().await;
@@ -419,87 +296,6 @@ async fn tls_checks_the_certificate_and_the_name() {
     assert_eq!(server.seen().len(), 2);
     let plain = Target::parse(&format!("http://localhost:{}/", server.address.port())).unwrap();
     assert!(post(&trusting, &plain).await.is_err(), "a TLS connection is not lent to http");
-}
-
-#[tokio::test]
-async fn a_prompt_is_fetched_with_one_get() {
-    let server = Server::start(|_| ok_with("RIFF")).await;
-    assert_eq!(get(&client(), &server.url("/hello.wav?v=1")).await.unwrap(), "RIFF");
-    let seen = server.seen();
-    assert_eq!(seen.len(), 1);
-    assert!(seen[0].starts_with("GET /hello.wav?v=1 HTTP/1.1\r\n"), "{}", seen[0]);
-    assert!(
-        seen[0].to_lowercase().contains("accept-encoding: identity")
-            && !seen[0].to_lowercase().contains("content-length")
-    );
-}
-
-#[tokio::test]
-async fn redirects_are_followed_three_times() {
-    let chain =
-        |hops: usize| Server::start(move |n| if n < hops { redirect(&format!("/{n}")) } else { ok_with("RIFF") });
-    let server = chain(3).await;
-    assert_eq!(get(&client(), &server.url("/")).await.unwrap(), "RIFF");
-    assert_eq!((server.seen().len(), server.connections()), (4, 1));
-    assert!(server.seen()[3].starts_with("GET /2 "));
-    let server = chain(4).await;
-    assert_eq!(get(&client(), &server.url("/")).await, Err(FetchError::TooManyRedirects));
-    for bad in ["file:///etc/passwd", "http://u:p@x/", "http://"] {
-        let server = Server::start(move |_| redirect(bad)).await;
-        assert_eq!(get(&client(), &server.url("/")).await, Err(FetchError::BadRedirect), "{bad}");
-    }
-    let server = Server::start(|_| Reply::Send("HTTP/1.1 301 Moved\r\nContent-Length: 0\r\n\r\n".into())).await;
-    assert_eq!(get(&client(), &server.url("/")).await, Err(FetchError::BadRedirect), "without a place to go");
-}
-
-#[tokio::test]
-async fn a_redirect_is_checked_again() {
-    let inside = Server::start(|_| ok_with("the crown jewels")).await;
-    let lure = format!("http://{}/admin", inside.address);
-    let outside = Server::start(move |_| redirect(&lure)).await;
-    let client = client_with(AllowList::default());
-    let own = outside.url("/").origin().clone();
-    let error = client.get(&outside.url("/prompt.wav"), Some(&own), 1000, limits::PROMPT_TIME).await.unwrap_err();
-    assert!(matches!(error, FetchError::Connect(ConnectError::Forbidden(_))), "{error:?}");
-    assert_eq!((outside.seen().len(), inside.connections()), (1, 0));
-}
-
-#[tokio::test]
-async fn size_is_bounded_whether_announced_or_not() {
-    let exact = "x".repeat(1000);
-    let server = Server::start(move |_| ok_with(&exact)).await;
-    assert_eq!(get(&client(), &server.url("/")).await.unwrap().len(), 1000);
-    let announced = "HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n".to_owned();
-    let chunk = format!("1f4\r\n{}\r\n", "x".repeat(500));
-    let chunked = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}{chunk}1\r\nx\r\n");
-    let unframed = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(1001));
-    for reply in [announced, chunked, unframed] {
-        let text = reply.clone();
-        // Never finished: refused as soon as it is known to be too large.
-        let server = Server::start(move |_| Reply::Stall(text.clone())).await;
-        assert_eq!(get(&client(), &server.url("/")).await, Err(FetchError::TooLarge { limit: 1000 }), "{reply:.60}");
-    }
-}
-
-#[tokio::test]
-async fn what_is_not_a_whole_file_is_an_error() {
-    let fetch = async |reply: Reply| {
-        let server = Server::start(move |_| reply.clone()).await;
-        let limit = Duration::from_millis(200);
-        client().get(&server.url("/"), None, 1000, limit).await.unwrap_err()
-    };
-    for status in [204, 206, 304, 404, 500] {
-        let reply = Reply::Send(format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\n\r\n"));
-        assert_eq!(fetch(reply).await, FetchError::Status(status));
-    }
-    let short = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc".to_owned();
-    assert!(matches!(fetch(Reply::Last(short.clone())).await, FetchError::Broken(_)));
-    let limit = Duration::from_millis(200);
-    assert_eq!(fetch(Reply::Stall(short)).await, FetchError::TimedOut { limit });
-    assert_eq!(fetch(Reply::Stall(String::new())).await, FetchError::TimedOut { limit });
-    let packed = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc".to_owned();
-    assert_eq!(fetch(Reply::Send(packed)).await, FetchError::Encoded);
-    assert!(matches!(fetch(Reply::Last("hello".into())).await, FetchError::Broken(_)));
 }
 
 #[tokio::test]
