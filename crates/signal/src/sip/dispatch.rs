@@ -69,14 +69,13 @@ fn may_ask(core: &Core, source: SocketAddr) -> bool {
 async fn in_dialog(core: &Arc<Core>, transaction: Asked, local_tag: String, source: SocketAddr) {
     let key = message::call_id(&transaction.original).map(|call_id| (call_id, local_tag));
     let leg = key.and_then(|key| lock(&core.dialogs).get(&key).cloned());
-    let refused = match leg.map(|leg| leg.try_send(transaction)) {
-        Some(Ok(())) => return,
-        Some(Err(TrySendError::Full(transaction))) => return overloaded(core, transaction).await,
-        Some(Err(TrySendError::Closed(transaction))) => Some(transaction),
-        None => None,
-    };
-    let Some(transaction) = refused else {
-        return;
+    let transaction = match leg {
+        None => transaction,
+        Some(leg) => match leg.try_send(transaction) {
+            Ok(()) => return,
+            Err(TrySendError::Full(transaction)) => return overloaded(core, transaction).await,
+            Err(TrySendError::Closed(transaction)) => transaction,
+        },
     };
     if transaction.original.method != Method::Ack && may_ask(core, source) {
         core.wire.answer_stateless(transaction, 481, Vec::new()).await;

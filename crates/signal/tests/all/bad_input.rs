@@ -27,6 +27,9 @@ const SEEDS: [&str; 4] = [
 fn broken(dice: &mut Dice) -> Vec<u8> {
     let mut bytes = SEEDS[dice.roll(SEEDS.len())].as_bytes().to_vec();
     for _ in 0..=dice.roll(12) {
+        if bytes.len() < 2 {
+            break;
+        }
         let at = dice.roll(bytes.len());
         match dice.roll(6) {
             0 => bytes[at] = dice.roll(256) as u8,
