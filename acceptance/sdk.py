@@ -381,7 +381,7 @@ class Suite:
         # A user whose phone is not registered.
         absent = self.create("user", self.world.phones[0].id)
         check.same(Ledger(self.bot, absent).closed()["code"], 480, "the result of a call to an absent phone")
-        self.sdk.refused(self.sdk.calls.post(self.call_to("user", "nobody")), 404)
+        self.sdk.refused(self.sdk.calls.post(self.call_to("user", "nobody")), 400)
 
     def give_up_before_the_answer(self) -> None:
         with self.far_end("ring_until_cancel") as phone:

@@ -62,14 +62,19 @@ def at_rate(sound: Sound, rate: int, wanted: int) -> Sound:
 def likeness(heard: Sound, played: Sound) -> float:
     """The normalised correlation of `played` with the stretch of `heard` that fits best; both at one rate.
 
-    1.0 is the same up to loudness; 0.0 has nothing in common. Nothing but one shift in time is forgiven.
+    1.0 is the same up to loudness; 0.0 has nothing in common. Nothing but one shift in time is forgiven: what lies
+    before or after the recording counts as silence.
     """
-    if len(heard) < len(played):
-        heard = np.concatenate([heard, np.zeros(len(played) - len(heard))])
+    around = np.zeros(len(played))
+    heard = np.concatenate([around, heard, around])
     size = 1 << (len(heard) + len(played)).bit_length()
     product = np.fft.rfft(heard, size) * np.conj(np.fft.rfft(played, size))
     places = len(heard) - len(played) + 1
     dot = np.fft.irfft(product, size)[:places]
     energy = np.concatenate([[0.0], np.cumsum(heard**2)])
-    norm = np.sqrt((energy[len(played) :] - energy[:places]) * np.sum(played**2))
-    return float(np.max(np.abs(dot) / np.maximum(norm, 1e-9)))
+    stretch = energy[len(played) :] - energy[:places]
+    # A stretch with next to nothing in it is like anything; it does not count.
+    loud = stretch > 0.1 * np.max(stretch)
+    if not np.any(loud):
+        return 0.0
+    return float(np.max(np.abs(dot[loud]) / np.sqrt(stretch[loud] * np.sum(played**2))))

@@ -114,7 +114,7 @@ class Server:
             self._running.end(2.0)
             raise
         self.http: str = ready["http"]
-        host, _, port = ready["sip"].rpartition(":")
+        host, _, port = ready["sip"].removeprefix("sip:").rpartition(":")
         self.sip: tuple[str, int] = (host, int(port))
 
     def _read(self) -> None:
