@@ -35,8 +35,32 @@ pub(crate) enum Command {
     Operation(Operation),
     /// Follow the live timeline.
     Tail(Door),
+    /// Measure.
+    #[command(subcommand)]
+    Bench(Bench),
     /// Hash an app's secret, read from standard input, for `secret_hash` in the configuration.
     HashSecret,
+}
+
+/// What to measure.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Bench {
+    /// Durable operations a second, from the request to the notification, beside the disk's own limit.
+    Lifecycle(Lifecycle),
+    /// The load of `lifecycle`; started by it.
+    #[command(hide = true)]
+    LifecycleLoad,
+}
+
+/// Options of `bench lifecycle`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Lifecycle {
+    /// Clients, each with its own call and one operation in flight.
+    #[arg(long, default_value = "64", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) clients: u16,
+    /// Measured seconds.
+    #[arg(long, default_value = "20", value_parser = clap::value_parser!(u16).range(5..=3600))]
+    pub(crate) seconds: u16,
 }
 
 /// Options of `serve`.

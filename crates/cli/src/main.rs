@@ -3,6 +3,7 @@
 //! server, as everyone does.
 
 mod args;
+mod bench;
 mod demo;
 mod door;
 mod serve;
@@ -48,6 +49,7 @@ async fn run(args: Args) -> Result<(), Failure> {
         Command::Call(call) => show::call(call, json).await,
         Command::Operation(operation) => show::operation(operation, json).await,
         Command::Tail(door) => show::tail(door, json).await,
+        Command::Bench(command) => bench::run(command, json).await,
         Command::HashSecret => serve::hash_secret(),
     }
 }

@@ -17,4 +17,6 @@ mod server;
 pub mod trace;
 mod wire;
 
+/// The machine's own limit for durable lifecycles, printed by benchmarks beside our figure.
+pub use ringback_ledger::raw_limit::lifecycles_per_second as raw_log_lifecycles_per_second;
 pub use server::{ADDRESS_FILE, Options, Server, StartError};

@@ -89,6 +89,7 @@ pub struct Server {
     ledger: Arc<dyn Ledger>,
     lanes: Lanes,
     listener: Listener,
+    phones: Phones,
     sip: Sip,
     timeline: Timeline,
     purging: tokio::task::JoinHandle<()>,
@@ -109,7 +110,8 @@ impl Server {
         let settings = config.server.clone();
         let data = DataFolder::open(&options.data)?;
         let cannot = |why: String| StartError::Ledger { path: data.path().to_owned(), why };
-        let ledger = SqliteLedger::open(&SqliteConfig::new(data.path().join("ledger"))).map_err(|error| cannot(error.to_string()))?;
+        let ledger = SqliteLedger::open(&SqliteConfig::new(data.path().join("ledger")))
+            .map_err(|error| cannot(error.to_string()))?;
         let ledger: Arc<dyn Ledger> = Arc::new(ledger);
         let epoch = ledger.join(NODE).await.map_err(|error| cannot(error.to_string()))?;
 
@@ -188,6 +190,7 @@ impl Server {
             ledger,
             lanes,
             listener,
+            phones,
             sip,
             timeline,
             purging,
@@ -256,7 +259,7 @@ impl Server {
         let until = tokio::time::Instant::now() + within;
         let left = || until.saturating_duration_since(tokio::time::Instant::now());
         self.listener.stop(left().min(within / 4)).await;
-        self.sip.shutdown(left().min(within / 2)).await;
+        self.phones.stop(left().min(within / 2)).await;
         while self.lanes.busy() > 0 && !left().is_zero() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

@@ -27,9 +27,9 @@ pub(crate) struct Begin {
 /// What a task does before it looks into its mailbox.
 enum First {
     /// Begins, and answers.
-    Verb(Input, oneshot::Sender<Result<Done, EngineError>>),
-    /// Takes over.
-    Happening(Input),
+    Verb(Box<Input>, oneshot::Sender<Result<Done, EngineError>>),
+    /// Takes over from an earlier epoch.
+    Adoption,
 }
 
 impl Begin {
@@ -40,13 +40,13 @@ impl Begin {
         first: Input,
         reply: oneshot::Sender<Result<Done, EngineError>>,
     ) -> Self {
-        let first = First::Verb(first, reply);
+        let first = First::Verb(Box::new(first), reply);
         Self { state: Conversation::new(id), version: Version(0), call: new.call, leg: new.leg, first }
     }
 
     /// Folded from the log, to be adopted.
-    pub(crate) fn adopt(state: Conversation, version: Version, begun: &NewCall, first: Input) -> Self {
-        Self { state, version, call: begun.call, leg: begun.leg, first: First::Happening(first) }
+    pub(crate) fn adopt(state: Conversation, version: Version, begun: &NewCall) -> Self {
+        Self { state, version, call: begun.call, leg: begun.leg, first: First::Adoption }
     }
 }
 
@@ -82,8 +82,8 @@ struct Task {
 impl Task {
     async fn live(mut self, first: First, (mut verbs, mut happenings): Inbox) -> Ending {
         let begun = match first {
-            First::Verb(input, reply) => self.verb(input, reply).await,
-            First::Happening(input) => self.happen(input).await,
+            First::Verb(input, reply) => self.verb(*input, reply).await,
+            First::Adoption => self.adopt().await,
         };
         match begun {
             Ok(()) => {}
@@ -127,7 +127,7 @@ impl Task {
                 let _ = reply.send(found);
                 Ok(())
             }
-            Message::Verb { input, reply } => self.verb(input, reply).await,
+            Message::Verb { input, reply } => self.verb(*input, reply).await,
         }
     }
 
@@ -174,16 +174,30 @@ impl Task {
     }
 
     async fn happen(&mut self, input: Input) -> Result<(), Stop> {
+        let effects = self.record(input).await?;
+        self.issue(effects);
+        Ok(())
+    }
+
+    /// Takes over: what is still owed is read from the state, not from the adoption's own record.
+    async fn adopt(&mut self) -> Result<(), Stop> {
+        self.record(Input::Adopt { epoch: self.shared.epoch }).await?;
+        self.issue(self.state.outstanding());
+        Ok(())
+    }
+
+    /// Decides a happening, records what it makes true, tells it, and returns what is to be done.
+    async fn record(&mut self, input: Input) -> Result<Vec<Effect>, Stop> {
         let now = self.now();
         let events = match self.state.decide(now, input) {
             Ok(events) => events,
             Err(refusal) => {
                 tracing::error!(%refusal, "a happening was refused");
-                return Ok(());
+                return Ok(vec![]);
             }
         };
         if events.is_empty() {
-            return Ok(());
+            return Ok(vec![]);
         }
         let record = Record::new(now, events);
         let mut tries = 0;
@@ -204,9 +218,7 @@ impl Task {
                 }
             }
         }
-        let effects = self.become_and_tell(&record);
-        self.issue(effects);
-        Ok(())
+        Ok(self.become_and_tell(&record))
     }
 
     /// Records. Repeating it after an unknown outcome is safe: the ledger sees the same append.

@@ -12,7 +12,7 @@ pub(crate) enum Message {
     /// Decide, record, answer.
     Verb {
         /// What.
-        input: Input,
+        input: Box<Input>,
         /// The answer.
         reply: oneshot::Sender<Result<Done, EngineError>>,
     },

@@ -261,7 +261,7 @@ impl Engine {
 
 async fn request(mailbox: &Mailbox, input: Input) -> Result<Done, EngineError> {
     let (reply, answer) = oneshot::channel();
-    mailbox.verb(Message::Verb { input, reply })?;
+    mailbox.verb(Message::Verb { input: Box::new(input), reply })?;
     answer.await.map_err(|_| EngineError::Stopping)?
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use ringback_core::{Call, Conversation, ConversationId, Input, NewCall};
+use ringback_core::{Call, Conversation, ConversationId, NewCall};
 use ringback_ledger::{CallRow, Version};
 
 use super::conversation::{self, Begin};
@@ -53,10 +53,7 @@ async fn adopt(shared: &Arc<Shared>, id: ConversationId) -> Result<(), EngineErr
     for call in &begun {
         shared.world().tell.reopen(owner(id, call));
     }
-    let owed = state.outstanding();
-    tracing::info!(conversation = %id, owed = owed.len(), "adopting");
-    let input = Input::Adopt { epoch: shared.epoch };
-    conversation::spawn(Arc::clone(shared), Begin::adopt(state, version, first, input), inbox);
+    conversation::spawn(Arc::clone(shared), Begin::adopt(state, version, first), inbox);
     Ok(())
 }
 

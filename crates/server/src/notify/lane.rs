@@ -45,7 +45,7 @@ impl Lane<'_> {
             match self.queue.next(self.done).await {
                 Next::Stop => return,
                 Next::Deliver(posted) => {
-                    if self.tell(posted).await == After::LastTold {
+                    if self.tell(*posted).await == After::LastTold {
                         break;
                     }
                 }

@@ -30,7 +30,7 @@ pub(crate) struct Queue {
 #[derive(Debug)]
 pub(crate) enum Next {
     /// Deliver this.
-    Deliver(Posted),
+    Deliver(Box<Posted>),
     /// Memory does not hold what comes next: read the log.
     ReadLog,
     /// Nothing more may be told.
@@ -106,7 +106,7 @@ impl Queue {
             // What was read from the log while it was also queued is told once.
             if posted.cursor > done {
                 state.delivering = true;
-                return Some(Next::Deliver(posted));
+                return Some(Next::Deliver(Box::new(posted)));
             }
         }
         if state.behind {

@@ -8,6 +8,7 @@ mod playback;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use ringback_core::{self as core, AppId, Identity, Input, LegId, TenantId};
 use ringback_media::{Media, MediaEvent, MediaSink};
@@ -27,13 +28,22 @@ enum Line {
     Sip {
         /// The trunk it goes through, if any.
         trunk: Option<String>,
-        /// Its audio stopped, so we hang it up.
-        timed_out: bool,
+        /// Why we hang it up, once we do.
+        why: Option<HangUp>,
         /// Ends it after the longest time a trunk's call may last.
         guard: Option<AbortHandle>,
     },
     /// A test line: answers at once, and prompts finish at once.
     Test,
+}
+
+/// Why a leg is hung up by us.
+#[derive(Clone, Copy, Debug)]
+enum HangUp {
+    /// Its conversation let go of it.
+    Released,
+    /// Its audio stopped.
+    TimedOut,
 }
 
 /// The phones: a handle, cheap to clone.
@@ -103,7 +113,7 @@ impl Phones {
     }
 
     fn enter(&self, leg: LegId, trunk: Option<String>) {
-        self.lines().insert(leg, Line::Sip { trunk, timed_out: false, guard: None });
+        self.lines().insert(leg, Line::Sip { trunk, why: None, guard: None });
     }
 
     fn place_sip(&self, leg: LegId, to: signal::Destination, trunk: Option<String>, from: &Identity) {
@@ -122,6 +132,27 @@ impl Phones {
         directory.resolve_target(app, to.kind, &to.id, &self.wires()?.home).ok()
     }
 
+    /// Notes why we hang a leg up; the first reason stays.
+    fn because(&self, leg: LegId, reason: HangUp) {
+        if let Some(Line::Sip { why, .. }) = self.lines().get_mut(&leg) {
+            why.get_or_insert(reason);
+        }
+    }
+
+    /// Hangs up every phone, because the server stops; waits for that at most `within`.
+    pub(crate) async fn stop(&self, within: Duration) {
+        let tests: Vec<LegId> = {
+            let lines = self.lines();
+            lines.iter().filter(|(_, line)| matches!(line, Line::Test)).map(|(leg, _)| *leg).collect()
+        };
+        for leg in tests {
+            self.ended(leg, stopped());
+        }
+        if let Some(wires) = self.wires() {
+            wires.sip.shutdown(within).await;
+        }
+    }
+
     fn answered(&self, leg: LegId) {
         let mut lines = self.lines();
         let Some(Line::Sip { trunk: Some(_), guard, .. }) = lines.get_mut(&leg) else { return };
@@ -135,18 +166,21 @@ impl Phones {
 
     fn cause(&self, leg: LegId, cause: signal::EndCause) -> core::EndCause {
         let line = self.lines().remove(&leg);
-        let timed_out = match line {
-            Some(Line::Sip { timed_out, guard, .. }) => {
+        let why = match line {
+            Some(Line::Sip { why, guard, .. }) => {
                 if let Some(guard) = guard {
                     guard.abort();
                 }
-                timed_out
+                why
             }
-            Some(Line::Test) | None => false,
+            Some(Line::Test) | None => None,
         };
         match cause {
-            signal::EndCause::LocalHangUp if timed_out => core::EndCause::MediaTimeout,
-            signal::EndCause::LocalHangUp => core::EndCause::LocalHangUp,
+            signal::EndCause::LocalHangUp => match why {
+                Some(HangUp::Released) => core::EndCause::LocalHangUp,
+                Some(HangUp::TimedOut) => core::EndCause::MediaTimeout,
+                None => stopped(),
+            },
             signal::EndCause::FarHangUp => core::EndCause::FarHangUp,
             signal::EndCause::Cancelled => core::EndCause::Cancelled,
             signal::EndCause::Busy => core::EndCause::Busy,
@@ -197,7 +231,10 @@ impl Legs for Phones {
     fn hang_up(&self, leg: LegId, dialog: Option<&str>) {
         let known = self.lines().get(&leg).map(|line| matches!(line, Line::Sip { .. }));
         match (known, self.wires()) {
-            (Some(true), Some(wires)) => wires.sip.hang_up(leg.0),
+            (Some(true), Some(wires)) => {
+                self.because(leg, HangUp::Released);
+                wires.sip.hang_up(leg.0);
+            }
             // A leg of an earlier process: its far end gets a BYE from what was recorded.
             (None, Some(wires)) => {
                 if let Some(dialog) = dialog.filter(|dialog| !dialog.is_empty()) {
@@ -239,13 +276,18 @@ impl MediaSink for Phones {
             }
             MediaEvent::Tone { tone } => self.happening(leg, Input::ToneHeard { leg, tone: key(tone) }),
             MediaEvent::TimedOut => {
-                if let Some(Line::Sip { timed_out, .. }) = self.lines().get_mut(&leg) {
-                    *timed_out = true;
+                self.because(leg, HangUp::TimedOut);
+                if let Some(wires) = self.wires() {
+                    wires.sip.hang_up(leg.0);
                 }
-                self.hang_up(leg, None);
             }
         }
     }
+}
+
+/// How a leg ends when nobody asked for it but the operator.
+fn stopped() -> core::EndCause {
+    core::EndCause::Failed("the server was stopped".to_owned())
 }
 
 fn key(tone: ringback_media::Tone) -> core::Tone {
