@@ -19,7 +19,8 @@ struct Room {
 }
 
 /// The drawing. Nothing leads to `http`; only `http` and `notify` speak Graph's words, and share `wire`, which prints
-/// them; `engine` reaches legs and media through traits of its own, so that a simulation can stand in for both.
+/// them; `engine` reaches legs and media through traits of its own, so that a simulation can stand in for both, and only
+/// it and `notify`, which keeps cursors, write to the ledger.
 const DRAWN: &[Room] = &[
     Room {
         name: "http",
@@ -33,9 +34,16 @@ const DRAWN: &[Room] = &[
     },
     Room { name: "wire", may: &["engine", "limits"], not_crates: &[LEDGER, MEDIA, SIGNAL] },
     Room { name: "engine", may: &["trace", "clock", "limits"], not_crates: &[GRAPH, MEDIA, SIGNAL] },
+    // What stands in for the engine's traits: the only room that holds legs and media, as a simulation holds its own.
+    Room {
+        name: "phones",
+        may: &["engine", "directory", "outbound", "trace", "clock", "limits"],
+        not_crates: &[GRAPH, LEDGER],
+    },
     Room { name: "outbound", may: &["directory", "trace", "limits"], not_crates: ALL_BUT_CORE },
     Room { name: "auth", may: &["directory", "data_folder", "trace", "clock", "limits"], not_crates: ALL_BUT_CORE },
-    Room { name: "directory", may: &["limits"], not_crates: ALL_BUT_CORE },
+    // It answers the registrar's questions, through a trait of the signal room.
+    Room { name: "directory", may: &["limits"], not_crates: &[GRAPH, LEDGER, MEDIA] },
     Room { name: "data_folder", may: &["limits"], not_crates: ALL_BUT_CORE },
     Room { name: "trace", may: &["clock", "limits"], not_crates: ALL_BUT_CORE },
     Room { name: "clock", may: &["limits"], not_crates: ALL_BUT_CORE },
