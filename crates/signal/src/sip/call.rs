@@ -11,11 +11,15 @@ use crate::dialog::Dialog;
 use crate::limits;
 use crate::sdp;
 
-/// Carries a call from its answer to its end.
-pub(crate) async fn run(leg: Leg, dialog: Dialog) {
+/// Carries a call from its answer to its end. `first`: a request that came before the call was known to be up.
+pub(crate) async fn run(leg: Leg, dialog: Dialog, first: Option<Asked>) {
     leg.tell(LegEvent::Answered { dialog: dialog.to_text() });
     let mut call = Call { leg, dialog, reinvite: None };
-    let far_hung_up = call.carry().await;
+    let ended_by_first = match first {
+        Some(request) => call.request(request).await,
+        None => false,
+    };
+    let far_hung_up = ended_by_first || call.carry().await;
     if far_hung_up {
         call.leg.end(EndCause::FarHangUp);
     } else {
@@ -26,7 +30,7 @@ pub(crate) async fn run(leg: Leg, dialog: Dialog) {
 struct Call {
     leg: Leg,
     dialog: Dialog,
-    /// A re-INVITE answered and not yet acknowledged.
+    /// A re-INVITE answered and not yet acknowledged. The next one takes its place: who sends it is done with this.
     reinvite: Option<Invited>,
 }
 
@@ -79,11 +83,6 @@ impl Call {
     /// A re-INVITE: a new offer, most often hold, or a question for ours (RFC 3261 §14.2).
     async fn reinvite(&mut self, request: Asked) {
         let core = self.leg.core.clone();
-        if self.reinvite.is_some() {
-            // The one before is not acknowledged yet.
-            let retry = header("Retry-After", "1");
-            return core.wire.answer_stateless(request, 500, vec![retry]).await;
-        }
         let invited = Wire::invited(request, String::new());
         let Some(local) = self.leg.next_local() else {
             return;

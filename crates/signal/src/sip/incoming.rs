@@ -169,7 +169,7 @@ impl IncomingLeg {
                         return if cancelled {
                             call::hang_up(self.leg, self.dialog, EndCause::Cancelled).await;
                         } else if self.agreed_late(&answer) {
-                            call::run(self.leg, self.dialog).await;
+                            call::run(self.leg, self.dialog, None).await;
                         } else {
                             let cause = EndCause::Failed("no audio stream in common".to_owned());
                             call::hang_up(self.leg, self.dialog, cause).await;
@@ -183,6 +183,11 @@ impl IncomingLeg {
                     }
                 },
                 Heard::Request(request) = self.leg.heard(|_| false) => {
+                    // Who asks for something within the call has our 200; the ACK may come by
+                    // another way and later, or be lost.
+                    if !cancelled && self.leg.agreed.is_some() && self.dialog.is_of(&request.original) {
+                        return call::run(self.leg, self.dialog, Some(request)).await;
+                    }
                     if self.is_ended_by(request).await {
                         return self.leg.end(EndCause::FarHangUp);
                     }

@@ -174,7 +174,7 @@ impl PlacedLeg {
         match sdp::read_answer(&response.body) {
             Ok(agreed) => {
                 self.leg.connect(agreed);
-                call::run(self.leg, dialog).await;
+                call::run(self.leg, dialog, None).await;
             }
             Err(_) => {
                 let cause = EndCause::Failed("the answer has no audio stream we know".to_owned());

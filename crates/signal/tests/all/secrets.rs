@@ -32,8 +32,8 @@ async fn neither_secrets_nor_numbers_are_traced() {
     tracing::info!("the trace is read");
 
     let mut world = World::start().await;
-    let phone = world.registered("1001").await;
-    let wrong = world.phone_with("1002", "wrong battery").await;
+    let phone = world.registered("rosalind").await;
+    let wrong = world.phone_with("quentin", "wrong battery").await;
     soon(wrong.register()).await.unwrap_err();
     let calling = phone.clone();
     let call = tokio::spawn(async move { calling.call("+15550123").await });
@@ -51,7 +51,7 @@ async fn neither_secrets_nor_numbers_are_traced() {
 
     let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
     assert!(text.contains("the trace is read"));
-    for secret in [PASSWORD, "wrong battery", "1001", "1002", "5550123", "5550124", "nonce", "secret nonsense"] {
+    for secret in [PASSWORD, "wrong battery", "rosalind", "quentin", "5550123", "5550124", "nonce", "secret nonsense"] {
         assert!(!text.contains(secret), "{secret} is in:\n{text}");
     }
 }
