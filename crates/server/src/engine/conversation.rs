@@ -7,7 +7,7 @@ use ringback_core::{
     CallId, Conversation, ConversationId, Effect, Event, Input, LegId, LegPhase, NewCall, Now, Record, Refusal,
 };
 use ringback_ledger::{Append, AppendError, Cursor, IndexRow, Version};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::mailbox::Message;
 use super::view::{CallView, Done, EngineError};
@@ -92,7 +92,7 @@ impl Task {
         }
         loop {
             if self.state.is_over() {
-                return Ending::Over;
+                return self.answer_the_late(verbs).await;
             }
             let deadline = self.state.next_deadline().map(|at| self.shared.clock.instant(at));
             let timer = async {
@@ -114,6 +114,17 @@ impl Task {
                 Err(Stop::NeverBegan | Stop::GivenUp) => return Ending::GivenUp,
             }
         }
+    }
+
+    /// Verbs that found the mailbox before the registry forgot the call hear that it is over.
+    async fn answer_the_late(mut self, mut verbs: mpsc::Receiver<Message>) -> Ending {
+        verbs.close();
+        while let Some(message) = verbs.recv().await {
+            if self.message(message).await.is_err() {
+                return Ending::GivenUp;
+            }
+        }
+        Ending::Over
     }
 
     async fn message(&mut self, message: Message) -> Result<(), Stop> {
