@@ -1,0 +1,17 @@
+//! The whole server over its real sockets: bots over HTTP, phones over SIP and RTP, all on loopback.
+//! Each test has a server, a data folder and a bot of its own.
+
+mod facts;
+mod journal;
+mod web;
+mod world;
+
+use std::time::Duration;
+
+/// No wait of a test is longer. The time is far beyond any that is needed and decides nothing else.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Waits for what must come; a test of something lost fails instead of waiting for ever.
+async fn soon<F: IntoFuture>(what: F) -> F::Output {
+    tokio::time::timeout(PATIENCE, what).await.expect("it never came")
+}
