@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from kit import check, part
 from kit.bot import Bot
@@ -34,7 +35,7 @@ class Suite:
         self.graph = Graph(self.server)
         self.phone, self.other = self.world.phones
 
-    def calling(self, scenario: str, phone: Phone | None = None, **how: int) -> Sipp:
+    def calling(self, scenario: str, phone: Phone | None = None, **how: Any) -> Sipp:
         """A registered user's phone that calls the bot."""
         return Sipp(self.folder, scenario, self.server, phone=phone or self.phone, dials=BOT_NUMBER, **how)
 
@@ -80,8 +81,8 @@ class Suite:
 
     def the_telephone_network_calls(self) -> None:
         before = len(self.bot.journal)
-        how = {"port": self.trunk, "dials": BOT_NUMBER, "caller": "+15550199", "holds": 500}
-        with Sipp(self.folder, "trunk_call", self.server, **how) as sipp:  # type: ignore[arg-type]
+        how: dict[str, Any] = {"port": self.trunk, "dials": BOT_NUMBER, "caller": "+15550199", "holds": 500}
+        with Sipp(self.folder, "trunk_call", self.server, **how) as sipp:
             call = self.answer_next(before)
             sipp.finish()
         self.ended(call, 200)

@@ -68,7 +68,9 @@ def free_tcp_port() -> int:
 class Baresip:
     """A registered phone. `through` is the port of a relay that all its SIP messages go through."""
 
-    def __init__(self, folder: Path, phone: Phone, server: tuple[str, int], *, answers: bool, through: int | None = None):
+    def __init__(
+        self, folder: Path, phone: Phone, server: tuple[str, int], *, answers: bool, through: int | None = None
+    ):
         self.name = phone.name
         self.folder = folder
         self._domain = f"{server[0]}:{server[1]}"
@@ -110,7 +112,9 @@ class Baresip:
     def __enter__(self) -> Baresip:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._running.end()
         self._control.close()
         if kind is not None:

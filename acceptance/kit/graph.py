@@ -53,7 +53,9 @@ class Graph:
         check.same(answer.json["token_type"], "Bearer", "token_type")
         return str(answer.json["access_token"])
 
-    def send(self, method: str, target: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
+    def send(
+        self, method: str, target: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> Answer:
         """Sends exactly this: no header is added but Host, and Content-Length where there is a body."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
         try:

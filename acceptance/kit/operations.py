@@ -64,7 +64,9 @@ class Ledger:
         notice = self._bot.wait_operation(self._call, operation, within)
         check.same(notice.change, "deleted", "changeType of an operation's end")
         same(self._answered[operation], notice.data)
-        well_formed(notice.data, notice.data["@odata.type"].removeprefix("#microsoft.graph."), notice.data["clientContext"])
+        well_formed(
+            notice.data, notice.data["@odata.type"].removeprefix("#microsoft.graph."), notice.data["clientContext"]
+        )
         check.same(notice.data["status"], status, f"how it ended ({notice.data.get('resultInfo')})")
         result = notice.data["resultInfo"]
         check.same((result["code"], result["subcode"]), (code, subcode), "its result")
@@ -87,5 +89,7 @@ class Ledger:
         check.that(all(messages), "every message has an id")
         check.same(len(set(messages)), len(messages), "different message ids")
         result = end.data["resultInfo"]
-        check.that(isinstance(result, dict) and type(result.get("code")) is int, f"the call's end has no result: {end.data}")
+        check.that(
+            isinstance(result, dict) and type(result.get("code")) is int, f"the call's end has no result: {end.data}"
+        )
         return dict(result)

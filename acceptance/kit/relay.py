@@ -82,7 +82,7 @@ class LossyRelay:
     @property
     def port(self) -> int:
         """Where the phone sends its SIP messages, as its outbound proxy."""
-        return self._sip.getsockname()[1]
+        return int(self._sip.getsockname()[1])
 
     def close(self) -> None:
         """Stops, and frees every port."""

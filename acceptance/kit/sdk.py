@@ -1,4 +1,4 @@
-"""msgraph-sdk as it comes from PyPI, pointed at the server. Keeps what went over the wire beside what the SDK made of it."""
+"""msgraph-sdk as it comes from PyPI, pointed at the server, with what went over the wire kept beside what it made of it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from kiota_abstractions.authentication import (
     AllowedHostsValidator,
     BaseBearerTokenAuthenticationProvider,
 )
-from msgraph import GraphRequestAdapter, GraphServiceClient
 from msgraph.generated.models.o_data_errors.o_data_error import ODataError
-from msgraph.graph_request_adapter import options
+from msgraph.graph_request_adapter import GraphRequestAdapter, options
+from msgraph.graph_service_client import GraphServiceClient
 from msgraph_core import GraphClientFactory
 
 from kit import check
@@ -31,7 +31,9 @@ class Tokens(AccessTokenProvider):
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
 
-    async def get_authorization_token(self, uri: str, additional_authentication_context: dict[str, Any] = {}) -> str:
+    async def get_authorization_token(
+        self, uri: str, additional_authentication_context: dict[str, Any] | None = None
+    ) -> str:
         return self._graph.token
 
     def get_allowed_hosts_validator(self) -> AllowedHostsValidator:
@@ -60,10 +62,18 @@ class Sdk:
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
 
-    def do(self, request: Coroutine[Any, Any, T], status: int) -> T:
+    def do(self, request: Coroutine[Any, Any, object], status: int) -> object:
         """Sends a request, which must be answered with exactly this status."""
         result = self._loop.run_until_complete(asyncio.wait_for(request, 20))
         check.same(self.last.status, status, f"status ({self.last.text})")
+        return result
+
+    def get(self, request: Coroutine[Any, Any, T | None], status: int = 200) -> T:
+        """Sends a request, of whose answer the SDK must make an object."""
+        result = self._loop.run_until_complete(asyncio.wait_for(request, 20))
+        check.same(self.last.status, status, f"status ({self.last.text})")
+        if result is None:
+            raise check.Failed(f"the SDK made nothing of {self.last.text!r}")
         return result
 
     def refused(self, request: Coroutine[Any, Any, Any], status: int, code: str | None = None) -> None:
@@ -72,7 +82,8 @@ class Sdk:
             self._loop.run_until_complete(asyncio.wait_for(request, 20))
         except ODataError as error:
             check.same(error.response_status_code, status, f"status of the refusal ({self.last.text})")
-            check.that(error.error is not None and error.error.message, f"a refusal in words, found {self.last.text!r}")
+            if error.error is None or not error.error.message:
+                raise check.Failed(f"wanted a refusal in words, found {self.last.text!r}") from error
             if code is not None:
                 check.same(error.error.code, code, "code of the refusal")
         else:

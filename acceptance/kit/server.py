@@ -64,7 +64,7 @@ class World:
     def toml(self) -> str:
         """The configuration; ports are left to the system."""
         # A JSON text is a TOML text, for what is written here.
-        words = {"tenant": self.tenant}
+        words: dict[str, object] = {"tenant": self.tenant}
         tables: list[tuple[str, dict[str, object]]] = [
             (
                 "[server]",
@@ -87,12 +87,24 @@ class World:
             ("[[users]]", words | {"id": self.null_line, "name": "Line", "sip": "9000", "phone": "null"}),
         ]
         for phone in self.phones:
-            user = {"id": phone.id, "name": f"Phone {phone.name}", "sip": phone.name, "password": phone.password}
+            user: dict[str, object] = {
+                "id": phone.id,
+                "name": f"Phone {phone.name}",
+                "sip": phone.name,
+                "password": phone.password,
+            }
             tables.append(("[[users]]", words | user))
         if self.trunk:
-            trunk = {"name": "pstn", "address": self.trunk, "prefixes": [TRUNK_PREFIX], "max_calls": 1000}
+            trunk: dict[str, object] = {
+                "name": "pstn",
+                "address": self.trunk,
+                "prefixes": [TRUNK_PREFIX],
+                "max_calls": 1000,
+            }
             tables.append(("[[trunks]]", trunk))
-        lines = [f"{head}\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items()) for head, table in tables]
+        lines: list[str] = []
+        for head, table in tables:
+            lines += [head, *(f"{key} = {json.dumps(value)}" for key, value in table.items()), ""]
         return "\n".join(lines)
 
 
@@ -104,7 +116,7 @@ class Server:
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "ringback.toml"
         config.write_text(world.toml())
-        words = [program, "serve", "--data", folder / "data", "--config", config, "--json"]
+        words: list[str | Path] = [program, "serve", "--data", folder / "data", "--config", config, "--json"]
         self._running = Running(words, folder / "server.log", stdout=subprocess.PIPE)
         self._lines: queue.Queue[str | None] = queue.Queue()
         threading.Thread(target=self._read, name="server's output", daemon=True).start()
@@ -133,7 +145,7 @@ class Server:
                 raise check.Failed(f"the server ended at its start:\n{self.tail()}")
             said = json.loads(line)
             if said.get("ready"):
-                return said
+                return dict(said)
 
     @property
     def http_port(self) -> int:
@@ -147,7 +159,9 @@ class Server:
     def __enter__(self) -> Server:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         status = self._running.end(END_WITHIN)
         if kind is None:
             check.same(status, 0, f"the server's exit status after SIGTERM (its last words:\n{self.tail()})")

@@ -66,7 +66,9 @@ class Sipp:
     def __enter__(self) -> Sipp:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._running.end(2.0)
 
     def finish(self) -> None:
