@@ -169,7 +169,11 @@ async fn only_our_own_whole_tokens_are_taken() {
         let key = hmac::Key::new(hmac::HMAC_SHA256, n.as_bytes());
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(hmac::sign(&key, signed.as_bytes())))
     };
+    let mut padded = admin.clone();
+    padded["roles"] = json!(["x".repeat(limits::TOKEN_BYTES)]);
     for (token, expected) in [
+        (forged(pkcs8(), "RS256", &RSA_PKCS1_SHA256, &padded), TokenError::Malformed),
+        (forged(pkcs8(), "none", &RSA_PKCS1_SHA256, &admin), TokenError::BadSignature),
         (String::new(), TokenError::Missing),
         ("x".into(), TokenError::Malformed),
         ("a.b".into(), TokenError::Malformed),
@@ -405,8 +409,11 @@ fn a_bearer_is_made_once_and_replaced_before_it_expires() {
     let second = auth.notification_bearer(&app, &tenant, NOW + 3600).unwrap();
     assert_ne!(second, first);
     assert_eq!(claims(second.to_str().unwrap())["iat"], NOW + 3600);
-    assert_ne!(auth.notification_bearer(&app, &TenantId::new("tenant-2"), NOW).unwrap(), second);
-    assert_ne!(auth.notification_bearer(&AppId::new("app-2"), &tenant, NOW).unwrap(), second);
+    let (other_app, other_tenant) = (AppId::new("app-2"), TenantId::new("tenant-2"));
+    let theirs = auth.notification_bearer(&app, &other_tenant, NOW + 3600).unwrap();
+    assert_eq!(claims(theirs.to_str().unwrap())["tid"], "tenant-2");
+    let theirs = auth.notification_bearer(&other_app, &tenant, NOW + 3600).unwrap();
+    assert_eq!(claims(theirs.to_str().unwrap())["aud"], "app-2");
     let back = auth.notification_bearer(&app, &tenant, NOW).unwrap();
     assert_eq!(claims(back.to_str().unwrap())["nbf"], NOW, "a clock set back makes a new one");
 }

@@ -7,6 +7,7 @@ use super::secret::{SecretError, SecretHash};
 use super::sip::ha1;
 use super::{App, Directory, DirectoryParts, Line, Tenant, User, Webhook};
 use ringback_core::{AppId, TenantId};
+use std::sync::Arc;
 
 /// The development tenant.
 pub const TENANT_ID: &str = "0a0a0a0a-0000-4000-8000-000000000001";
@@ -67,7 +68,8 @@ fn parts() -> Result<DirectoryParts, SecretError> {
 ///
 /// Slow: compares each app's hash with the published secret (about 0.1 s an app).
 pub(super) fn published_identity(directory: &Directory) -> Option<String> {
-    let phone = directory.users().find(|user| user.ha1.as_deref() == Some(ha1(&user.sip, PHONE_PASSWORD).as_str()));
+    let published = |user: &&Arc<User>| user.ha1.as_deref() == Some(ha1(&user.sip, PHONE_PASSWORD).as_str());
+    let phone = directory.users().filter(published).min_by(|a, b| a.sip.cmp(&b.sip));
     if let Some(user) = phone {
         return Some(format!(
             "user {} (users, sip = {:?}) has the password published for development",

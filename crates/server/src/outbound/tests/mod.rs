@@ -129,6 +129,37 @@ async fn a_connection_closed_while_idle_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_connection_that_ends_with_its_answer_is_not_kept() {
+    let server = Server::start(|_| {
+        Reply::Last("HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".into())
+    })
+    .await;
+    let client = client();
+    post(&client, &server.url("/")).await.unwrap();
+    assert_eq!(client.shared.guarded.count(), 0);
+}
+
+#[tokio::test]
+async fn only_a_flush_after_the_body_counts_as_written() {
+    let server = Server::start(|_| ok()).await;
+    let connector = Connector::new(
+        AllowList::default().with_loopback(),
+        connect::tls_with(rustls::RootCertStore::empty()).unwrap(),
+    );
+    let mut stream = connector.connect(&server.url("/"), false).await.unwrap();
+    let progress = stream.progress();
+    stream.write_all(b"POST / HTTP/1.1\r\n").await.unwrap();
+    stream.flush().await.unwrap();
+    assert!(!progress.is_written());
+    progress.body_taken();
+    assert!(!progress.is_written());
+    stream.flush().await.unwrap();
+    assert!(progress.is_written());
+    progress.begin();
+    assert!(!progress.is_written());
+}
+
+#[tokio::test]
 async fn a_new_connection_that_closes_is_not_tried_again() {
     let server = Server::start(|_| Reply::Last(String::new())).await;
     let error = post(&client(), &server.url("/")).await.unwrap_err();
