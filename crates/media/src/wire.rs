@@ -111,6 +111,8 @@ struct Far {
     /// Where we send, and if latched the only source we believe.
     peer: SocketAddr,
     latched: bool,
+    /// The kernel knows the peer too.
+    connected: bool,
 }
 
 /// What a read of the RTP socket gave.
@@ -137,12 +139,12 @@ impl Wire {
             Some(far) if far.addr == addr && far.any_source && any_source => far.peer,
             _ => addr,
         };
-        if self.far.is_some_and(|far| far.latched)
+        if self.far.is_some_and(|far| far.connected)
             && let Err(error) = rustix::net::connect_unspec(&self.pair.rtp)
         {
-            tracing::debug!(%error, "media socket stays connected");
+            tracing::warn!(%error, "media socket stays connected");
         }
-        self.far = Some(Far { addr, any_source, peer, latched: false });
+        self.far = Some(Far { addr, any_source, peer, latched: false, connected: false });
     }
 
     /// Believes this source from now on, and no other; strangers' packets then die in the kernel.
@@ -150,8 +152,9 @@ impl Wire {
         let Some(far) = self.far.as_mut().filter(|far| !far.latched) else { return };
         far.latched = true;
         far.peer = source;
-        if let Err(error) = self.pair.rtp.connect(source) {
-            tracing::debug!(%error, "media socket stays unconnected");
+        match self.pair.rtp.connect(source) {
+            Ok(()) => far.connected = true,
+            Err(error) => tracing::warn!(%error, "media socket stays unconnected"),
         }
     }
 
@@ -182,7 +185,7 @@ impl Wire {
     /// Sends an RTP packet; one that the kernel does not take is lost, as the network might have lost it.
     pub(crate) fn send(&self, packet: &[u8]) -> bool {
         match self.far {
-            Some(far) if far.latched => self.pair.rtp.send(packet).is_ok(),
+            Some(far) if far.connected => self.pair.rtp.send(packet).is_ok(),
             Some(far) => self.pair.rtp.send_to(packet, far.peer).is_ok(),
             None => false,
         }

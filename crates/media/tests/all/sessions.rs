@@ -38,7 +38,11 @@ struct Leg {
 
 impl Leg {
     fn new(terms: Terms) -> Leg {
-        let mut leg = Leg { session: session(true), now: Duration::ZERO, out: Out::default() };
+        Leg::with(session(true), terms)
+    }
+
+    fn with(session: Session, terms: Terms) -> Leg {
+        let mut leg = Leg { session, now: Duration::ZERO, out: Out::default() };
         leg.session.connect(leg.now, terms);
         leg
     }
@@ -236,7 +240,7 @@ impl Far {
 
 #[test]
 fn an_hour_over_a_lossy_wire_loses_no_key_and_no_play() {
-    let mut leg = Leg::new(TERMS);
+    let mut leg = Leg::with(session(false), TERMS);
     let mut far = Far { sequence: 60_000, timestamp: u32::MAX - 50_000, press: None };
     let mut random = Random(5);
     let mut wire: Vec<(u64, Vec<u8>)> = Vec::new();
