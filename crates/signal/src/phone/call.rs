@@ -12,7 +12,7 @@ use crate::dialog::Dialog;
 use crate::limits;
 use crate::sdp::{self, Direction, Local};
 use crate::sip::message::{self, header};
-use crate::sip::wire::{self, Asked, InviteEvent, Wire};
+use crate::sip::wire::{self, Asked, InviteEvent};
 
 /// Who ended a phone's call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,7 +203,7 @@ impl Task {
 
     async fn reinvited(&mut self, request: Asked) {
         let wire = &self.line.phone.wire;
-        let mut invited = Wire::invited(request, String::new());
+        let mut invited = wire.invited(request, String::new());
         self.local.version += 1;
         let (status, body) = match sdp::answer(&invited.request.body, &self.local) {
             Ok((answer, agreed)) => {

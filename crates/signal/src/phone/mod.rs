@@ -407,7 +407,7 @@ async fn ring(phone: &Arc<Inner>, request: Asked, rings: &mpsc::Sender<RingingCa
         return phone.wire.answer_stateless(request, 486, Vec::new()).await;
     };
     let (from, from_display) = message::caller(&request.original);
-    let invited = Wire::invited(request, wire::tag());
+    let invited = phone.wire.invited(request, wire::tag());
     let call = RingingCall { phone: phone.clone(), invited, from, from_display };
     call.respond(180, None);
     place.send(call);

@@ -5,7 +5,7 @@ use rsipstack::sip::{Method, StatusCodeKind};
 
 use super::leg::{Heard, Leg};
 use super::message::{self, header};
-use super::wire::{self, Asked, InviteEvent, Invited, Sent, Wire};
+use super::wire::{self, Asked, InviteEvent, Invited, Sent};
 use super::{Core, EndCause, LegEvent};
 use crate::dialog::Dialog;
 use crate::limits;
@@ -15,6 +15,9 @@ use crate::sdp;
 pub(crate) async fn run(leg: Leg, dialog: Dialog, first: Option<Asked>) {
     leg.tell(LegEvent::Answered { dialog: dialog.to_text() });
     let mut call = Call { leg, dialog, reinvite: None };
+    if call.leg.agreed.is_some_and(|agreed| agreed.held()) {
+        call.leg.tell(LegEvent::Held(true));
+    }
     let ended_by_first = match first {
         Some(request) => call.request(request).await,
         None => false,
@@ -83,7 +86,7 @@ impl Call {
     /// A re-INVITE: a new offer, most often hold, or a question for ours (RFC 3261 §14.2).
     async fn reinvite(&mut self, request: Asked) {
         let core = self.leg.core.clone();
-        let invited = Wire::invited(request, String::new());
+        let invited = core.wire.invited(request, String::new());
         let Some(local) = self.leg.next_local() else {
             return;
         };

@@ -10,7 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
 use super::leg::{Heard, Leg};
-use super::wire::{self, Asked, InviteEvent, Invited, Wire};
+use super::wire::{self, Asked, InviteEvent, Invited};
 use super::{Core, EndCause, Incoming, LegEvent, Peer, call, message};
 use crate::dialog::Dialog;
 use crate::limits;
@@ -48,7 +48,7 @@ pub(crate) fn enrol(
     let id = LegId::from_u128(u128::from_be_bytes(id) & !(0xf << 76) & !(0x3 << 62) | 4 << 76 | 2 << 62);
     let mut leg = Leg::enrol(core, id, (dialog.call_id.clone(), tag.clone()), slot)?;
     leg.nat = nat;
-    Some(IncomingLeg { leg, invited: Wire::invited(transaction, tag), dialog, peer })
+    Some(IncomingLeg { leg, invited: core.wire.invited(transaction, tag), dialog, peer })
 }
 
 impl IncomingLeg {

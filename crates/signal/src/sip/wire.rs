@@ -210,7 +210,7 @@ impl Wire {
         let control = transaction.tu_sender.clone();
         let key = transaction.key.clone();
         let (responses, received) = mpsc::channel(limits::MAX_INVITE_EVENTS);
-        tokio::spawn(drive_client(transaction, responses));
+        tokio::spawn(drive_client(transaction, responses, self.stop.clone()));
         Some(Sent { request, to, responses: received, control, key, provisional: false })
     }
 
@@ -279,11 +279,11 @@ impl Wire {
     }
 
     /// Takes charge of an INVITE to us.
-    pub(crate) fn invited(transaction: Asked, tag: String) -> Invited {
+    pub(crate) fn invited(&self, transaction: Asked, tag: String) -> Invited {
         let request = transaction.original.clone();
         let respond = transaction.tu_sender.clone();
         let (events, received) = mpsc::channel(limits::MAX_INVITE_EVENTS);
-        tokio::spawn(drive_server(transaction, events));
+        tokio::spawn(drive_server(transaction, events, self.stop.clone()));
         Invited { request, tag, events: received, respond }
     }
 }
@@ -336,16 +336,23 @@ impl Sent {
     }
 }
 
-/// The library's `receive` must not be interrupted, so a task of its own runs it. When nobody
-/// reads the responses any more it goes on to the transaction's end, which is bounded.
-async fn drive_client(mut transaction: Transaction, responses: mpsc::Sender<Response>) {
+/// The library's `receive` must not be interrupted, so a task of its own runs it. When nobody reads the responses any
+/// more it goes on to the transaction's end, which is bounded, or the endpoint's, after which no timer runs.
+async fn drive_client(mut transaction: Transaction, responses: mpsc::Sender<Response>, stop: CancellationToken) {
     if transaction.send().await.is_err() {
         return;
     }
-    while let Some(message) = transaction.receive().await {
+    while let Some(message) = received(&mut transaction, &stop).await {
         if let SipMessage::Response(response) = message {
             let _ = responses.send(response).await;
         }
+    }
+}
+
+async fn received(transaction: &mut Transaction, stop: &CancellationToken) -> Option<SipMessage> {
+    tokio::select! {
+        message = transaction.receive() => message,
+        () = stop.cancelled() => None,
     }
 }
 
@@ -380,8 +387,8 @@ impl Invited {
     }
 }
 
-async fn drive_server(mut transaction: Asked, events: mpsc::Sender<InviteEvent>) {
-    while let Some(message) = transaction.receive().await {
+async fn drive_server(mut transaction: Asked, events: mpsc::Sender<InviteEvent>, stop: CancellationToken) {
+    while let Some(message) = received(&mut transaction, &stop).await {
         let event = match message {
             SipMessage::Request(request) if request.method == Method::Cancel => InviteEvent::Cancelled,
             SipMessage::Request(request) if request.method == Method::Ack => InviteEvent::Acknowledged(request.body),

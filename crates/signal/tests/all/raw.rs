@@ -361,4 +361,46 @@ async fn shutdown_hangs_up() {
     raw.send(&raw.response(&bye, "200 OK", "", &contact, "")).await;
     soon(down).await.unwrap();
     assert_eq!(world.event_of(leg).await, LegEvent::Ended(EndCause::LocalHangUp));
+    // The address is free again once the last of it is gone.
+    let address = world.sip.local_addr();
+    drop(world);
+    let free = async {
+        while UdpSocket::bind(address).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(free).await;
+}
+
+#[tokio::test]
+async fn a_request_within_a_call_is_as_good_as_an_acknowledgement() {
+    let mut world = World::start().await;
+    let raw = Raw::trunk(&world).await;
+    raw.send(&raw.request("INVITE", "x", 1, None, SDP, &raw.sdp("0", "a=sendonly\r\n"))).await;
+    let leg = world.incoming().await;
+    world.sip.accept(leg);
+    let tag = to_tag(&raw.expect("SIP/2.0 200").await);
+    raw.send(&raw.request("INFO", "x", 2, Some(&tag), "", "")).await;
+    world.answered(leg).await;
+    assert_eq!(world.event_of(leg).await, LegEvent::Held(true));
+    raw.send(&raw.request("BYE", "x", 3, Some(&tag), "", "")).await;
+    assert_eq!(world.event_of(leg).await, LegEvent::Ended(EndCause::FarHangUp));
+}
+
+#[tokio::test]
+async fn without_a_media_port_there_is_no_call_either_way() {
+    let mut world = World::with_ports(19_000..=19_001).await;
+    let raw = Raw::trunk(&world).await;
+    raw.send(&raw.request("INVITE", "one", 1, None, SDP, &raw.sdp("0", ""))).await;
+    let leg = world.incoming().await;
+    raw.send(&raw.request("INVITE", "two", 1, None, SDP, &raw.sdp("0", ""))).await;
+    let refused = raw.expect("SIP/2.0 503").await;
+    assert_eq!(value(&refused, "Call-ID"), Some("two"));
+    assert!(value(&refused, "Retry-After").is_some());
+    let placed = world.place(Destination::Uri(format!("sip:x@{}", raw.address())));
+    let ended = world.event_of(placed).await;
+    assert!(matches!(ended, LegEvent::Ended(EndCause::Failed(_))), "{ended:?}");
+    world.sip.decline(leg, 486);
+    assert_eq!(world.event_of(leg).await, LegEvent::Ended(EndCause::LocalHangUp));
+    world.nothing_more();
 }

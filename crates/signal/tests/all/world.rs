@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -69,8 +70,12 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn start() -> World {
+        World::with_ports(20_000..=31_999).await
+    }
+
+    pub(crate) async fn with_ports(ports: RangeInclusive<u16>) -> World {
         let (tones, media_events) = mpsc::unbounded_channel();
-        let config = MediaConfig { bind: HERE, ports: 20_000..=31_999, shards: 1 };
+        let config = MediaConfig { bind: HERE, ports, shards: 1 };
         let media = Media::start(config, Arc::new(Tones(tones))).unwrap();
         let directory = Arc::new(Directory::default());
         let (sip, events) = World::another(&media, &directory).await;
