@@ -55,6 +55,7 @@ def main() -> int:
     parser.add_argument("--server", required=True, type=Path, help="the server's program")
     parser.add_argument("--only", choices=PARTS, help="run one part alone")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit("told to end"))
     chosen = [options.only] if options.only else list(PARTS)
     held = [run_part(part, options.server.resolve()) for part in chosen]
     return 0 if all(held) else 1

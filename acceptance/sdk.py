@@ -33,7 +33,7 @@ from msgraph.generated.models.reject_reason import RejectReason
 from msgraph.generated.models.service_hosted_media_config import ServiceHostedMediaConfig
 
 from kit import audio, check, part
-from kit.bot import Bot
+from kit.bot import Bot, Notice
 from kit.graph import Graph
 from kit.operations import Ledger
 from kit.sdk import Sdk, body_of
@@ -394,12 +394,19 @@ class Suite:
         Ledger(self.bot, call).closed()
 
     def all_is_in_order_at_the_end(self) -> None:
-        """No call is left, and every message the bot got was well formed."""
+        """No call is left; each was told its end last, and each of its operations once; all was well formed."""
         listed = self.sdk.get(self.sdk.calls.get())
         check.same([one.id for one in listed.value or []], [], "calls left")
+        last: dict[str, Notice] = {}
+        ended: list[str] = []
         for notice in self.bot.journal:
             check.same(notice.body["@odata.type"], "#microsoft.graph.commsNotification", f"type in {notice.body}")
             check.that(notice.change in ("created", "updated", "deleted"), f"changeType in {notice.body}")
+            last[notice.resource.split("/")[0]] = notice
+            if "/operations/" in notice.resource:
+                ended.append(notice.resource)
+        check.same([notice.body for notice in last.values() if notice.state != "terminated"], [], "told after the end")
+        check.same(len(set(ended)), len(ended), "notices of different operations")
 
 
 def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:

@@ -1,4 +1,4 @@
-"""msgraph-sdk as it comes from PyPI, pointed at the server, with what went over the wire kept beside what it made of it."""
+"""msgraph-sdk as it comes from PyPI, pointed at the server. What went over the wire is kept beside what it made of that."""
 
 from __future__ import annotations
 
