@@ -162,6 +162,11 @@ impl Journal {
         self.shared.state().always.insert(path.to_owned(), reply);
     }
 
+    /// Posts to this path are answered with 202 again.
+    pub(crate) fn mend(&self, path: &str) {
+        self.shared.state().always.remove(path);
+    }
+
     /// Serves a file.
     pub(crate) fn file(&self, path: &str, bytes: impl Into<Bytes>) -> String {
         self.shared.state().files.insert(path.to_owned(), bytes.into());

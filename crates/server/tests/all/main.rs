@@ -2,7 +2,13 @@
 //! Each test has a server, a data folder and a bot of its own.
 
 mod facts;
+mod handed_over;
 mod journal;
+mod lanes;
+mod notified;
+mod recovery;
+mod refused;
+mod verbs;
 mod web;
 mod world;
 

@@ -32,6 +32,8 @@ pub(crate) const PASSWORD: &str = "correct horse";
 pub(crate) const USERS: [(&str, &str); 2] =
     [("c1c1c1c1-0000-4000-8000-000000001001", "1001"), ("c1c1c1c1-0000-4000-8000-000000001002", "1002")];
 pub(crate) const NULL_LINE: &str = "c1c1c1c1-0000-4000-8000-000000009000";
+/// The test line of the other tenant.
+pub(crate) const FOREIGN_LINE: &str = "c2c2c2c2-0000-4000-8000-000000009000";
 
 /// The path of the first bot's webhook.
 pub(crate) const WEBHOOK: &str = "/calls";
@@ -70,9 +72,12 @@ pub(crate) fn configuration(webhooks: SocketAddr) -> String {
              password = \"{PASSWORD}\"\n"
         );
     }
-    text + &format!(
-        "[[users]]\nid = \"{NULL_LINE}\"\ntenant = \"{TENANT}\"\nname = \"Test line\"\nsip = \"9000\"\nphone = \"null\"\n"
-    )
+    for (id, tenant, sip) in [(NULL_LINE, TENANT, "9000"), (FOREIGN_LINE, OTHER_TENANT, "9100")] {
+        text += &format!(
+            "[[users]]\nid = \"{id}\"\ntenant = \"{tenant}\"\nname = \"Test line\"\nsip = \"{sip}\"\nphone = \"null\"\n"
+        );
+    }
+    text
 }
 
 /// What a server is started with in this folder: its configuration and its data.
