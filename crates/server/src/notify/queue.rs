@@ -56,9 +56,11 @@ impl Queue {
 
     pub(crate) fn hold(&self, hold: Hold) {
         let mut state = self.lock();
-        if state.holds.len() < limits::HOLDS {
-            state.holds.push_back(hold);
+        // The oldest has been released long since, or its time is nearly up.
+        if state.holds.len() >= limits::HOLDS {
+            state.holds.pop_front();
         }
+        state.holds.push_back(hold);
     }
 
     pub(crate) fn abandon(&self) {
