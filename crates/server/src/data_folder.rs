@@ -5,6 +5,7 @@
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rand;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
+use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -46,7 +47,6 @@ pub enum DataFolderError {
 }
 
 /// The open data folder. Held as long as the process uses it: the lock goes with it.
-#[derive(Debug)]
 pub struct DataFolder {
     path: PathBuf,
     operator_token: String,
@@ -102,6 +102,12 @@ impl DataFolder {
     /// The RSA-2048 key that signs tokens, as PKCS#8.
     pub fn signing_key(&self) -> &[u8] {
         &self.signing_key
+    }
+}
+
+impl fmt::Debug for DataFolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DataFolder({})", self.path.display())
     }
 }
 

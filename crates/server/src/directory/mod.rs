@@ -19,6 +19,7 @@ pub use sip::SIP_REALM;
 
 use ringback_core::{AppId, Identity, IdentityKind, TenantId};
 use std::collections::HashMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use url::Url;
@@ -33,7 +34,7 @@ pub struct Tenant {
 }
 
 /// An app registration: a bot.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct App {
     /// The client id.
     pub id: AppId,
@@ -66,7 +67,7 @@ impl App {
 }
 
 /// A URL that an app's owner answers on, and the origin which is thereby named by the operator.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Webhook {
     url: Url,
     origin: Origin,
@@ -96,7 +97,7 @@ pub enum Line {
 }
 
 /// A user: somebody with a phone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct User {
     /// The user's id, lower case.
     pub id: String,
@@ -143,7 +144,7 @@ pub struct DirectoryParts {
 }
 
 /// The directory: one immutable state of it.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Directory {
     tenants: Vec<Tenant>,
     apps: HashMap<AppId, Arc<App>>,
@@ -290,6 +291,32 @@ impl Origin {
             return Err(BadUrl);
         }
         Ok(Origin { host: host.to_owned(), port })
+    }
+}
+
+// What may end in a trace shows ids: no secret, no number, and no URL, since callbacks may hold secrets.
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "App({})", self.id)
+    }
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "User({})", self.id)
+    }
+}
+
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Webhook({}:{})", self.origin.host, self.origin.port)
+    }
+}
+
+impl fmt::Debug for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Directory({} apps, {} users)", self.apps.len(), self.users.len())
     }
 }
 

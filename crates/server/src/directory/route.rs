@@ -5,11 +5,12 @@
 
 use super::{AllowList, App, Directory, Line, SIP_REALM, ServerSettings, Trunk, User, dialled};
 use ringback_core::IdentityKind;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// Where a call goes.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Destination {
     /// A user's SIP phone.
     Phone(Arc<User>),
@@ -24,6 +25,17 @@ pub enum Destination {
     },
     /// A SIP address elsewhere, which the operator named.
     Uri(String),
+}
+
+impl fmt::Debug for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Destination::Phone(user) | Destination::Test(user) => write!(f, "{user:?}"),
+            // Numbers and addresses stay out of traces.
+            Destination::Trunk { trunk, .. } => write!(f, "Trunk({})", trunk.name),
+            Destination::Uri(_) => f.write_str("Uri"),
+        }
+    }
 }
 
 /// Why a target cannot be called. The texts are for the bot's author; they hold no number and no address.

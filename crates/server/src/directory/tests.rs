@@ -382,3 +382,24 @@ fn numbers_have_one_form() {
         assert_eq!(dialled(text), form, "{text:?}");
     }
 }
+
+#[test]
+fn nothing_that_is_printed_tells_a_secret_or_a_number() {
+    let config = config();
+    let home = SipHome::new(&config.server, config.server.sip);
+    let app = app(&config.directory);
+    let resolve = |id| config.directory.resolve_target(&app, IdentityKind::Phone, id, &home).unwrap();
+    let user = config.directory.user("u-1001").unwrap();
+    let target = crate::outbound::Target::parse("https://bot.example/hook?code=hunter2").unwrap();
+    let webhook = Webhook::parse("https://bot.example/hook?code=hunter2").unwrap();
+    let printed = format!(
+        "{config:?} {app:?} {user:?} {:?} {:?} {target:?} {webhook:?}",
+        resolve("+49301234"),
+        resolve("sip:caller@10.1.2.3")
+    );
+    let ha1 = user.ha1.clone().unwrap();
+    for secret in [ha1.as_str(), "+15550100", "49301234", "caller", "hunter2", "pbkdf2", "1001:"] {
+        assert!(!printed.contains(secret), "{secret} in {printed}");
+    }
+    assert!(printed.contains("User(u-1001)"), "{printed}");
+}
