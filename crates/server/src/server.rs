@@ -260,11 +260,13 @@ impl Server {
         let left = || until.saturating_duration_since(tokio::time::Instant::now());
         self.listener.stop(left().min(within / 4)).await;
         self.phones.stop(left().min(within / 2)).await;
-        while self.lanes.busy() > 0 && !left().is_zero() {
+        // A leg that ended is yet to be recorded and told by its conversation, which then leaves.
+        while (self.engine.conversations() > 0 || self.lanes.busy() > 0) && !left().is_zero() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         self.purging.abort();
         let undelivered = self.lanes.busy();
+        self.lanes.stop();
         if undelivered > 0 {
             tracing::warn!(lanes = undelivered, "stopped with notices not yet told; the next start tells them");
         }

@@ -13,6 +13,8 @@ use crate::limits;
 
 pub(super) async fn recover(engine: &Engine) -> Result<usize, EngineError> {
     let shared = &engine.shared;
+    // First, while the calls that adoption will end are still open: each lane is opened once.
+    reopen_lanes(shared).await?;
     let mut adopted = 0;
     let mut after = None;
     loop {
@@ -31,7 +33,6 @@ pub(super) async fn recover(engine: &Engine) -> Result<usize, EngineError> {
             }
         }
     }
-    reopen_lanes(shared).await?;
     Ok(adopted)
 }
 

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ringback_core::CallId;
 use ringback_ledger::Ledger;
+use tokio::task::AbortHandle;
 
 use crate::auth::Auth;
 use crate::directory::SharedDirectory;
@@ -28,7 +29,13 @@ pub(crate) struct Shared {
     directory: SharedDirectory,
     outbound: Outbound,
     timeline: Timeline,
-    lanes: Mutex<HashMap<CallId, Arc<Queue>>>,
+    lanes: Mutex<HashMap<CallId, Open>>,
+}
+
+/// A lane that still has something to tell, or may have.
+struct Open {
+    queue: Arc<Queue>,
+    task: AbortHandle,
 }
 
 /// The lanes: a handle, cheap to clone.
@@ -52,17 +59,26 @@ impl Lanes {
 
     /// How many lanes still have something to tell.
     pub(crate) fn busy(&self) -> usize {
-        self.shared.lock().values().filter(|queue| queue.is_busy()).count()
+        self.shared.lock().values().filter(|lane| lane.queue.is_busy()).count()
+    }
+
+    /// Tells nothing more: what is left is told by whoever opens the ledger next.
+    pub(crate) fn stop(&self) {
+        for (_, lane) in self.shared.lock().drain() {
+            lane.task.abort();
+        }
     }
 
     fn start(&self, owner: LaneOwner, behind: bool) {
-        let queue = Arc::new(Queue::new(behind));
-        self.shared.lock().insert(owner.call, Arc::clone(&queue));
-        tokio::spawn(lane::run(Arc::clone(&self.shared), owner, queue));
+        let (call, queue) = (owner.call, Arc::new(Queue::new(behind)));
+        // Entered under the lock, so that its end finds it.
+        let mut lanes = self.shared.lock();
+        let task = tokio::spawn(lane::run(Arc::clone(&self.shared), owner, Arc::clone(&queue))).abort_handle();
+        lanes.insert(call, Open { queue, task });
     }
 
     fn with(&self, call: CallId, feed: impl FnOnce(&Queue)) {
-        let queue = self.shared.lock().get(&call).cloned();
+        let queue = self.shared.lock().get(&call).map(|lane| Arc::clone(&lane.queue));
         if let Some(queue) = queue {
             feed(&queue);
         }
@@ -71,7 +87,7 @@ impl Lanes {
 
 impl Shared {
     // The map is changed only by whole inserts and removes, so a poisoned lock is still sound.
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<CallId, Arc<Queue>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<CallId, Open>> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
