@@ -179,7 +179,8 @@ async fn what_was_owed_when_it_was_killed_is_told_with_the_same_id_and_body() {
     }
     let before = journal.of(&call).len();
     let server = start_again(&folder).await;
-    assert_eq!(server.adopted(), 1);
+    // The other one's leg may not have been recorded as ended.
+    assert!((1..=2).contains(&server.adopted()));
     journal.wait(&call, "terminated").await;
     journal.wait(&over, "terminated").await;
     soon(server.stop(Duration::from_secs(10))).await;
@@ -226,14 +227,17 @@ async fn a_stop_tells_the_bots_and_loses_nothing() {
         let gists = journal.gists(call);
         assert_eq!(gists.last().map(String::as_str), Some("terminated"), "{gists:?}");
     }
-    // Told after the next start.
-    assert!(!journal.gists(&away).contains(&"terminated".to_owned()));
+    // The bot that did not listen is told after the next start.
+    let attempted = journal.of(&away);
     journal.mend("/away");
     let server = start_again(&folder).await;
     assert_eq!(server.adopted(), 0, "a stop leaves nothing open");
-    journal.wait(&away, "terminated").await;
     soon(server.stop(Duration::from_secs(10))).await;
-    for call in told_so_far.iter().chain([&away]) {
-        assert_eq!(journal.gists(call).iter().filter(|gist| *gist == "terminated").count(), 1);
+    let repeated = journal.of(&away).split_off(attempted.len());
+    assert_eq!(repeated.iter().map(|told| told.gist()).collect::<Vec<_>>(), ["terminated"]);
+    assert_eq!(repeated[0].message_id(), attempted.last().unwrap().message_id());
+    for call in &told_so_far {
+        let gists = journal.gists(call);
+        assert_eq!(gists.iter().filter(|gist| *gist == "terminated").count(), 1, "{gists:?}");
     }
 }
