@@ -291,6 +291,11 @@ impl Sip {
         });
     }
 
+    /// Legs alive, those whose end was told and whose far end is still being let go included.
+    pub fn legs(&self) -> usize {
+        lock(&self.core.dialogs).len()
+    }
+
     /// Whether the user can be called.
     pub fn registered(&self, user: &str) -> bool {
         let now = self.core.now();

@@ -81,4 +81,5 @@ async fn five_thousand_broken_datagrams_and_then_a_call() {
             break;
         }
     }
+    world.no_leg_is_left().await;
 }

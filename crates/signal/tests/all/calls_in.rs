@@ -40,6 +40,7 @@ async fn answered_and_hung_up_by_us() {
     world.sip.hang_up(leg);
     assert_eq!(soon(call.ended()).await, CallEnd::FarHungUp);
     assert_eq!(world.event_of(leg).await, LegEvent::Ended(EndCause::LocalHangUp));
+    world.no_leg_is_left().await;
     soon(world.sip.shutdown(Duration::from_secs(5))).await;
     world.nothing_more();
 }
@@ -71,6 +72,7 @@ async fn given_up_by_the_caller() {
     // An order that comes too late changes nothing.
     world.sip.accept(leg);
     world.sip.hang_up(leg);
+    world.no_leg_is_left().await;
     soon(world.sip.shutdown(Duration::from_secs(5))).await;
     world.nothing_more();
 }

@@ -30,6 +30,7 @@ async fn answered_and_hung_up_by_either() {
             soon(call.hang_up()).await;
             assert_eq!(world.event_of(leg).await, LegEvent::Ended(EndCause::FarHangUp));
         }
+        world.no_leg_is_left().await;
         soon(world.sip.shutdown(Duration::from_secs(5))).await;
         world.nothing_more();
     }
@@ -99,6 +100,7 @@ async fn taken_back_before_an_answer() {
     world.sip.hang_up(leg);
     soon(ringing.cancelled()).await;
     assert_eq!(world.event_of(leg).await, LegEvent::Ended(EndCause::LocalHangUp));
+    world.no_leg_is_left().await;
     soon(world.sip.shutdown(Duration::from_secs(5))).await;
     world.nothing_more();
 }

@@ -140,6 +140,16 @@ impl World {
         }
     }
 
+    /// Waits until nothing is left of any leg.
+    pub(crate) async fn no_leg_is_left(&self) {
+        let none = async {
+            while self.sip.legs() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        soon(none).await;
+    }
+
     /// Nothing is told that was not asked for. Only what was told already can be seen; tests call
     /// this after something that comes later.
     pub(crate) fn nothing_more(&mut self) {
