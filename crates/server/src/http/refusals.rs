@@ -1,5 +1,5 @@
 //! The one table from a refusal to HTTP status, Graph code and message (design §9). docs/errors.md
-//! is generated from it.
+//! is printed from it by a test.
 
 use hyper::StatusCode;
 use ringback_core::Refusal;
@@ -127,3 +127,6 @@ impl From<TokenError> for Refused {
         Self::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests;
