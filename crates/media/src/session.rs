@@ -236,9 +236,6 @@ impl Session {
             }
             out.events.push(MediaEvent::Finished { play: play.id });
             self.plays.pop_front();
-            if !self.payload.is_empty() {
-                break;
-            }
         }
         self.payload.resize(FRAME_SAMPLES, terms.codec.silence());
         if terms.send {

@@ -53,6 +53,22 @@ fn a_lost_packet_fades_and_the_rest_keeps_its_place() {
 }
 
 #[test]
+fn what_comes_too_late_is_never_heard() {
+    let mut jitter = Jitter::default();
+    let turn = JITTER_CAPACITY / FRAME_SAMPLES;
+    for now in 0..3 * turn as u32 {
+        // Frame 4 comes 200 ms late, when its place in the ring is free again; the frame a turn later never comes.
+        if now != 4 && now != 4 + turn as u32 {
+            jitter.insert(now * FRAME_SAMPLES as u32, &[100; FRAME_SAMPLES]);
+        }
+        if now == 14 {
+            jitter.insert(4 * FRAME_SAMPLES as u32, &[9_999; FRAME_SAMPLES]);
+        }
+        assert!(frame(&mut jitter).1.iter().all(|&s| s <= 100), "at frame {now}");
+    }
+}
+
+#[test]
 fn a_stream_that_stops_fades_to_silence() {
     let mut jitter = Jitter::default();
     jitter.insert(0, &[8_000; FRAME_SAMPLES]);

@@ -1,6 +1,6 @@
 //! The session as a value: hours of calls in virtual time, a far end and a lossy wire made of numbers.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -96,6 +96,18 @@ fn prompts_and_rounds_follow_without_a_gap() {
     let mut expected = [decoded(&a), decoded(&b)].concat().repeat(3);
     expected.resize(2 * FRAME_SAMPLES, 0);
     assert_eq!(leg.until_finished(id(1)), expected);
+}
+
+#[test]
+fn the_next_play_begins_in_the_frame_the_last_one_ends_in() {
+    let mut leg = Leg::new(TERMS);
+    let half = Arc::new(Prompt::from_pcm16k(vec![1_000; 160]));
+    for play in 1..=2 {
+        leg.session.play(id(play), vec![Arc::clone(&half)], Repeat::Times(1));
+    }
+    let (payload, events) = leg.tick();
+    assert_eq!(events, [MediaEvent::Finished { play: id(1) }, MediaEvent::Finished { play: id(2) }]);
+    assert!(payload.is_some_and(|p| p.iter().all(|&byte| byte != 0xFF)), "ten milliseconds of each");
 }
 
 #[test]
@@ -357,8 +369,9 @@ fn the_farewell_is_a_report_a_name_and_a_bye() {
 proptest! {
     #[test]
     fn no_bytes_harm_a_session(packets in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..200), 0..40)) {
+        static PROMPT: LazyLock<Arc<Prompt>> = LazyLock::new(|| prompt(500));
         let mut leg = Leg::new(TERMS);
-        leg.session.play(id(1), vec![prompt(500)], Repeat::Times(1));
+        leg.session.play(id(1), vec![Arc::clone(&PROMPT)], Repeat::Times(1));
         for mut packet in packets {
             leg.session.input(leg.now, &packet, &mut leg.out);
             leg.session.input_rtcp(leg.now, &packet);
