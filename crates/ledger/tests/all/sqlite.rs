@@ -149,6 +149,12 @@ fn more_than_the_queue_holds_is_busy_and_nothing_waits_for_ever() {
 
 #[test]
 fn a_full_file_refuses_beginnings_and_takes_ends() {
+    /// As an append, but of a page's size, so that the file is soon full.
+    fn large(sequence: u64) -> Append {
+        let mut large = append(conversation(1), sequence);
+        large.record.events = vec![large.record.events.remove(0); 50];
+        large
+    }
     run(async {
         let folder = TempDir::new().unwrap();
         let config = SqliteConfig { max_bytes: Some(1024 * 1024), ..config(&folder) };
@@ -157,7 +163,7 @@ fn a_full_file_refuses_beginnings_and_takes_ends() {
         assert!(reserve.exists());
         let mut version = 0;
         let refusal = loop {
-            match ledger.append(append(conversation(1), version + 1)).await {
+            match ledger.append(large(version + 1)).await {
                 Ok(_) => version += 1,
                 Err(refusal) => break refusal,
             }
