@@ -129,15 +129,13 @@ impl Server {
 
         let clock = Clock::start();
         let timeline = Timeline::new(clock);
-        let development = config.directory.is_development();
         let directory = SharedDirectory::new(config.directory);
         let keys = |error: BadKey| StartError::Keys(error.to_string());
         let key = SigningKey::from_pkcs8(data.signing_key()).map_err(keys)?;
         let auth =
             Auth::new(directory.clone(), key, data.operator_token().to_owned(), public_url.clone()).map_err(keys)?;
         let auth = Arc::new(auth);
-        let allowed = settings.allow_private_targets.clone();
-        let outbound = Outbound::new(if development { allowed.with_loopback() } else { allowed })?;
+        let outbound = Outbound::new(settings.allow_private_targets.clone())?;
         let engine = Engine::new(Arc::clone(&ledger), epoch, clock, timeline.clone());
         let phones = Phones::new(engine.clone(), directory.clone(), outbound.clone());
         let lanes = Lanes::new(

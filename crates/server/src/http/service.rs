@@ -10,7 +10,8 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use hyper::header::{AUTHORIZATION, HeaderMap};
 use hyper::{Request, StatusCode};
-use ringback_graph::{ErrorBody, path, time::Utc};
+use ringback_core::CallId;
+use ringback_graph::{Action, ErrorBody, path, time::Utc};
 
 use super::answer::{ODATA, Reply};
 use super::graph_api::GraphApi;
@@ -157,9 +158,42 @@ async fn read(body: Incoming, headers: &HeaderMap) -> Result<Bytes, Refused> {
     }
 }
 
-/// The path of a request as an operator sees it: bounded, and without a query.
+/// Words of the paths that are served, as an operator may see them.
+const WORDS: &[&str] = &[
+    "v1.0",
+    "beta",
+    "communications",
+    "app",
+    "calls",
+    "operations",
+    "oauth2",
+    "v2.0",
+    "token",
+    "discovery",
+    "keys",
+    "v1",
+    ".well-known",
+    "openid-configuration",
+    "OpenIdConfiguration",
+    "_ringback",
+    "timeline",
+    "status",
+    "undelivered",
+];
+
+/// The path of a request as an operator sees it: ids and words of the contract. Anything else is the client's own, may
+/// be a number or a secret, and is not shown; nor is the query.
 fn shown(target: &str) -> String {
-    target.split('?').next().unwrap_or_default().chars().take(160).collect()
+    let path = target.split('?').next().unwrap_or_default();
+    let segments = path.split('/').filter(|segment| !segment.is_empty()).take(12);
+    segments.map(|segment| if is_known(segment) { format!("/{segment}") } else { "/…".to_owned() }).collect()
+}
+
+fn is_known(segment: &str) -> bool {
+    let key = segment.strip_suffix("')").and_then(|rest| rest.split_once("('")).map(|(_, key)| key);
+    let bare = segment.rsplit_once("graph.").map_or(segment, |(_, name)| name);
+    let mut words = WORDS.iter().copied().chain(Action::ALL.iter().map(|action| action.as_str()));
+    key.unwrap_or(segment).parse::<CallId>().is_ok() || words.any(|word| word.eq_ignore_ascii_case(bare))
 }
 
 /// The call in a path, where there is one.
