@@ -267,7 +267,7 @@ async fn actions_without_an_operation_are_told_through_their_call() {
     let (call, up) = world.call_from(&phone).await;
     // keepAlive starts nothing and tells nothing; the hang-up behind it shows that.
     let before = world.journal.gists(&call);
-    world.bot.ask("POST", &format!("/v1.0/communications/calls/{call}/keepAlive"), None).await.is(200).is_empty();
+    world.bot.ask("POST", &format!("/v1.0/communications/calls/{call}/keepAlive"), None).await.is(200).without_body();
     assert_eq!(world.bot.get(&format!("/{call}/operations")).await.is(200).json()["value"], json!([]));
     // Hang up: answered with nothing, told as terminating and terminated.
     world.bot.hang_up(&call).await;
@@ -289,8 +289,8 @@ async fn actions_without_an_operation_are_told_through_their_call() {
     // reject ends well: the call is deleted, its caller hears why.
     let calling = phone.clone();
     let dialled = tokio::spawn(async move { calling.call(crate::world::NUMBER).await.map(drop) });
-    let rejected = world.journal.incoming(&[call.clone()]).await;
-    world.bot.post(&format!("/{rejected}/reject"), &json!({"reason": "busy"})).await.is(202).is_empty();
+    let rejected = world.journal.incoming(std::slice::from_ref(&call)).await;
+    world.bot.post(&format!("/{rejected}/reject"), &json!({"reason": "busy"})).await.is(202).without_body();
     assert_eq!(world.over(&rejected).await, ["incoming", "terminated"]);
     let refused = soon(dialled).await.unwrap().unwrap_err();
     assert_eq!(refused.to_string(), "the far end refused with status 486");
@@ -444,4 +444,23 @@ async fn the_queue_moves_on_and_only_ends_are_told() {
     let listed: Vec<&str> =
         listed["value"].as_array().unwrap().iter().map(|listed| listed["id"].as_str().unwrap()).collect();
     assert_eq!(listed, [&first, &second, &third, &cancel.id()]);
+}
+
+/// docs/COMMSOPERATION.md names tests that there are, and every fact.
+#[test]
+fn every_test_that_this_page_names_is_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let page = std::fs::read_to_string(root.join("docs/COMMSOPERATION.md")).expect("the page");
+    let mut named = 0;
+    for name in page.split('`').skip(1).step_by(2).filter(|code| code.contains(".rs::") && !code.ends_with("::name")) {
+        let (file, function) = name.split_once("::").expect("a file and a function");
+        let (room, file) = file.split_once('/').expect("a crate and a file");
+        let text = std::fs::read_to_string(root.join(format!("crates/{room}/tests/all/{file}"))).expect(name);
+        assert!(text.contains(&format!("fn {function}(")), "{name}");
+        named += 1;
+    }
+    assert!(named > 20, "{named}");
+    for fact in 1..=10 {
+        assert!(page.contains(&format!("| S{fact} |")), "S{fact}");
+    }
 }

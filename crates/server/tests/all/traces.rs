@@ -62,7 +62,7 @@ async fn secrets_tokens_and_numbers_are_nowhere_in_the_traces() {
     let bearer = world.journal.told()[0].header("authorization").replace("Bearer ", "");
     let token = world.bot.token.clone();
     let World { server, journal: _journal, .. } = world;
-    soon(server.stop(Duration::from_secs(5))).await;
+    soon(server.stop(Duration::from_secs(1))).await;
 
     let mut entries = String::new();
     while let Ok(entry) = timeline.try_recv() {

@@ -42,7 +42,7 @@ impl Answer {
 
     /// An answer without a body says so (client-facts §2).
     #[track_caller]
-    pub(crate) fn is_empty(self) -> Self {
+    pub(crate) fn without_body(self) -> Self {
         assert!(self.body.is_empty(), "{}", self.text());
         let length = if self.status == 204 { None } else { Some("0") };
         assert_eq!(self.header("content-length"), length, "{:?}", self.headers);
@@ -158,7 +158,7 @@ impl Bot {
 
     /// Hangs up.
     pub(crate) async fn hang_up(&self, call: &str) {
-        self.delete(&format!("/{call}")).await.is(204).is_empty();
+        self.delete(&format!("/{call}")).await.is(204).without_body();
     }
 }
 

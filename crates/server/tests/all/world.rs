@@ -165,7 +165,7 @@ impl World {
             self.journal.told().iter().filter_map(|told| told.data()["id"].as_str().map(str::to_owned)).collect();
         let (calling, dialling) = (phone.clone(), async {
             let call = self.journal.incoming(&known).await;
-            self.bot.post(&format!("/{call}/answer"), &answer()).await.is(202).is_empty();
+            self.bot.post(&format!("/{call}/answer"), &answer()).await.is(202).without_body();
             call
         });
         let (up, call) = tokio::join!(soon(calling.call(NUMBER)), dialling);
