@@ -110,10 +110,14 @@ fn write(queue: &SyncSender<Write>, bytes: usize) -> Option<impl Future<Output =
 }
 
 fn log(file: &File, writes: &Receiver<Write>) -> io::Result<()> {
-    let (mut buffer, mut offset) = (Vec::with_capacity(BATCH * START_BYTES), 0);
+    let (mut batch, mut buffer, mut offset) = (Vec::new(), Vec::with_capacity(BATCH * START_BYTES), 0);
     while let Ok(first) = writes.recv() {
-        let mut batch = vec![first];
-        batch.extend(writes.try_iter().take(BATCH - 1));
+        batch.push(first);
+        batch.extend(writes.try_iter().take(BATCH));
+        if batch.len() < BATCH && batch.iter().all(|write| write.durable.is_none()) {
+            // It rides the next commit.
+            continue;
+        }
         buffer.clear();
         for write in &batch {
             buffer.resize(buffer.len() + write.bytes, b'x');
@@ -125,7 +129,7 @@ fn log(file: &File, writes: &Receiver<Write>) -> io::Result<()> {
         file.write_all_at(&buffer, offset)?;
         file.sync_data()?;
         offset += buffer.len() as u64;
-        for durable in batch.into_iter().filter_map(|write| write.durable) {
+        for durable in batch.drain(..).filter_map(|write: Write| write.durable) {
             let _ = durable.send(());
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Ids are text so that anyone can read the file with an SQLite tool; inside the file,
 //! conversations and calls refer to each other by small numbers, so that text costs only where a
-//! conversation or call begins. `SELECT * FROM log` shows the records.
+//! conversation or call begins, and one look-up for each lane mark. `SELECT * FROM log` shows the records.
 
 use rusqlite::{Connection, TransactionBehavior};
 
