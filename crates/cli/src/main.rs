@@ -16,6 +16,11 @@ use tracing_subscriber::EnvFilter;
 
 use args::{Args, Command};
 
+/// A request makes some two hundred small allocations on one thread and frees many on another;
+/// docs/PERFORMANCE.md has what this allocator is worth.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Why a command failed, for a person to read.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
