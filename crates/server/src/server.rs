@@ -173,7 +173,6 @@ impl Server {
             engine: engine.clone(),
             auth,
             directory: directory.clone(),
-            ledger: Arc::clone(&ledger),
             timeline: timeline.clone(),
             home,
             public_url: public_url.clone(),

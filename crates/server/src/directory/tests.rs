@@ -390,10 +390,9 @@ fn nothing_that_is_printed_tells_a_secret_or_a_number() {
     let app = app(&config.directory);
     let resolve = |id| config.directory.resolve_target(&app, IdentityKind::Phone, id, &home).unwrap();
     let user = config.directory.user("u-1001").unwrap();
-    let target = crate::outbound::Target::parse("https://bot.example/hook?code=hunter2").unwrap();
     let webhook = Webhook::parse("https://bot.example/hook?code=hunter2").unwrap();
     let printed = format!(
-        "{config:?} {app:?} {user:?} {:?} {:?} {target:?} {webhook:?}",
+        "{config:?} {app:?} {user:?} {:?} {:?} {webhook:?}",
         resolve("+49301234"),
         resolve("sip:caller@10.1.2.3")
     );

@@ -18,7 +18,7 @@ use ringback_core::{
     AppId, CallId, ConversationId, Epoch, Identity, Input, LegId, NewCall, Operation, ParticipantId, TenantId,
     limits as core_limits,
 };
-use ringback_ledger::{CallRow, Ledger};
+use ringback_ledger::{CallRow, Ledger, Stats, Undelivered};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
@@ -177,8 +177,23 @@ impl Engine {
         reader::operations(&self.shared, row.conversation, call).await
     }
 
-    /// A call's row of the index, ended or not: for the operator.
-    pub async fn row(&self, call: CallId) -> Result<Option<CallRow>, EngineError> {
+    /// Whose call it is, ended or not: for the operator.
+    pub async fn owner(&self, call: CallId) -> Result<Option<(AppId, TenantId)>, EngineError> {
+        Ok(self.row(call).await?.map(|row| (row.app, row.tenant)))
+    }
+
+    /// Notices of a call that its bot could not be given, in order: for the operator.
+    pub async fn undelivered(&self, call: CallId) -> Result<Vec<Undelivered>, EngineError> {
+        let marks = self.shared.ledger.undelivered(call, None, limits::LIST_PAGE).await;
+        marks.map_err(|error| EngineError::Ledger(error.to_string()))
+    }
+
+    /// What the ledger did since the start: for the operator.
+    pub fn ledger_stats(&self) -> Stats {
+        self.shared.ledger.stats()
+    }
+
+    async fn row(&self, call: CallId) -> Result<Option<CallRow>, EngineError> {
         self.shared.ledger.call(call).await.map_err(|error| EngineError::Ledger(error.to_string()))
     }
 

@@ -20,7 +20,6 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use ringback_ledger::Ledger;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
@@ -39,7 +38,6 @@ pub(crate) struct Serving {
     pub(crate) engine: Engine,
     pub(crate) auth: Arc<Auth>,
     pub(crate) directory: SharedDirectory,
-    pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) timeline: Timeline,
     pub(crate) home: SipHome,
     pub(crate) public_url: String,
@@ -67,7 +65,7 @@ impl Listener {
                 public_url: serving.public_url,
             },
             auth: serving.auth,
-            operator: Operator { ledger: serving.ledger, timeline: serving.timeline.clone() },
+            operator: Operator { timeline: serving.timeline.clone() },
             timeline: serving.timeline,
             ready: Arc::clone(&ready),
         });

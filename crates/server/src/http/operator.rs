@@ -1,12 +1,9 @@
 //! The operator's door, `/_ringback/…`: the same HTTP as everyone's, behind the token in
 //! `<data>/operator.token`. It shows and hangs up; it changes nothing else.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
-use ringback_core::{CallId, Input, Refusal, RejectReason};
-use ringback_ledger::Ledger;
+use ringback_core::{AppId, CallId, Input, Refusal, RejectReason, TenantId};
 use tokio::sync::{broadcast, mpsc};
 
 use super::answer::{JSON, Reply};
@@ -18,7 +15,6 @@ use crate::trace::{Entry, Timeline};
 
 /// What the door serves with.
 pub(crate) struct Operator {
-    pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) timeline: Timeline,
 }
 
@@ -34,24 +30,24 @@ impl Operator {
                 Ok(json(print_views(&api.public_url, &views)))
             }
             ("GET", ["calls", call]) => {
-                let (row, id) = row(api, call).await?;
-                let view = api.engine.call(&row.app, &row.tenant, id).await?;
+                let (app, tenant, id) = owner(api, call).await?;
+                let view = api.engine.call(&app, &tenant, id).await?;
                 Ok(json(print_views(&api.public_url, &[view])))
             }
             ("DELETE", ["calls", call]) => hang_up(api, call).await,
             ("GET", ["calls", call, "operations"]) => {
-                let (row, id) = row(api, call).await?;
-                let operations = api.engine.operations(&row.app, &row.tenant, id).await?;
+                let (app, tenant, id) = owner(api, call).await?;
+                let operations = api.engine.operations(&app, &tenant, id).await?;
                 Ok(json(print_operations(&api.public_url, id, &operations)))
             }
             ("GET", ["calls", call, "operations", operation]) => {
-                let (row, id) = row(api, call).await?;
+                let (app, tenant, id) = owner(api, call).await?;
                 let operation = operation.parse().map_err(|_| Refused::operation_not_found())?;
-                let found = api.engine.operation(&row.app, &row.tenant, id, operation).await?;
+                let found = api.engine.operation(&app, &tenant, id, operation).await?;
                 let found = found.ok_or_else(Refused::operation_not_found)?;
                 Ok(json(print_operations(&api.public_url, id, &[found])))
             }
-            ("GET", ["calls", call, "undelivered"]) => self.undelivered(call_id(call)?).await,
+            ("GET", ["calls", call, "undelivered"]) => undelivered(api, call_id(call)?).await,
             (_, ["timeline" | "status" | "calls", ..]) => Err(Refused {
                 allow: Some("GET, DELETE"),
                 ..Refused::new(StatusCode::METHOD_NOT_ALLOWED, "notAllowed", "The method is not allowed here.")
@@ -61,21 +57,12 @@ impl Operator {
     }
 
     fn status(&self, api: &GraphApi) -> Reply {
-        let stats = self.ledger.stats();
+        let stats = api.engine.ledger_stats();
         let status = serde_json::json!({
             "conversations": api.engine.conversations(),
             "ledger": { "commits": stats.commits, "records": stats.records, "full": stats.full },
         });
         json(status.to_string())
-    }
-
-    async fn undelivered(&self, call: CallId) -> Result<Reply, Refused> {
-        let marks = self.ledger.undelivered(call, None, limits::LIST_PAGE).await;
-        let marks = marks.map_err(|error| EngineError::Ledger(error.to_string()))?;
-        let shown = marks
-            .into_iter()
-            .map(|mark| serde_json::json!({ "record": mark.at.version.0, "index": mark.at.index, "why": mark.text }));
-        Ok(json(serde_json::json!({ "value": shown.collect::<Vec<_>>() }).to_string()))
     }
 
     /// Server-sent events (WHATWG HTML §9.2): one `data:` line of JSON per entry.
@@ -102,24 +89,33 @@ impl Operator {
     }
 }
 
+async fn undelivered(api: &GraphApi, call: CallId) -> Result<Reply, Refused> {
+    let marks = api.engine.undelivered(call).await?;
+    let shown = marks
+        .into_iter()
+        .map(|mark| serde_json::json!({ "record": mark.at.version.0, "index": mark.at.index, "why": mark.text }));
+    Ok(json(serde_json::json!({ "value": shown.collect::<Vec<_>>() }).to_string()))
+}
+
 fn event(entry: &Entry) -> Bytes {
     let json = serde_json::to_string(entry).unwrap_or_default();
     Bytes::from(format!("data: {json}\n\n"))
 }
 
-async fn row(api: &GraphApi, call: &str) -> Result<(ringback_ledger::CallRow, CallId), Refused> {
+/// Whose call it is, and its id.
+async fn owner(api: &GraphApi, call: &str) -> Result<(AppId, TenantId, CallId), Refused> {
     let id = call_id(call)?;
-    let row = api.engine.row(id).await?.ok_or_else(Refused::call_not_found)?;
-    Ok((row, id))
+    let (app, tenant) = api.engine.owner(id).await?.ok_or_else(Refused::call_not_found)?;
+    Ok((app, tenant, id))
 }
 
 /// Ends a call whatever its state: an incoming one is rejected.
 async fn hang_up(api: &GraphApi, call: &str) -> Result<Reply, Refused> {
-    let (row, call) = row(api, call).await?;
-    let ended = match api.engine.act(&row.app, &row.tenant, call, Input::HangUp { call }).await {
+    let (app, tenant, call) = owner(api, call).await?;
+    let ended = match api.engine.act(&app, &tenant, call, Input::HangUp { call }).await {
         Err(EngineError::Refused(Refusal::StillIncoming)) => {
             let reject = Input::Reject { call, reason: RejectReason::None };
-            api.engine.act(&row.app, &row.tenant, call, reject).await
+            api.engine.act(&app, &tenant, call, reject).await
         }
         ended => ended,
     };

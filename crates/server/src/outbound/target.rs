@@ -121,6 +121,12 @@ mod tests {
     }
 
     #[test]
+    fn what_is_printed_tells_no_secret() {
+        let target = Target::parse("https://bot.example/hook?code=hunter2").unwrap();
+        assert!(!format!("{target:?}").contains("hunter2"), "{target:?}");
+    }
+
+    #[test]
     fn a_location_is_read_from_where_it_stands() {
         let at = Target::parse("https://a.example/x/y?z").unwrap();
         for (location, to) in [

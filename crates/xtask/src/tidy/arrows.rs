@@ -26,7 +26,8 @@ const DRAWN: &[Arrows] = &[
     Arrows {
         folder: "crates/cli",
         package: "ringback",
-        may: &["ringback-server", "ringback-client", "ringback-example-bot"],
+        // signal and media: the demo's scripted phone, and judging what it heard (docs/decisions/0001).
+        may: &["ringback-server", "ringback-client", "ringback-example-bot", "ringback-signal", "ringback-media"],
     },
     Arrows {
         folder: "crates/sim",
