@@ -155,7 +155,11 @@ impl Engine {
     ) -> Result<Option<Operation>, EngineError> {
         if let Ok(mailbox) = self.mailbox(app, tenant, call) {
             let (reply, answer) = oneshot::channel();
-            mailbox.verb(Message::Operation { call, operation, reply })?;
+            match mailbox.verb(Message::Operation { call, operation, reply }) {
+                // It ended between the look-up and now: the log has it.
+                Ok(()) | Err(EngineError::Refused(_)) => {}
+                Err(error) => return Err(error),
+            }
             if let Ok(Some(found)) = answer.await {
                 return Ok(Some(found));
             }
