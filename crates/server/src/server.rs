@@ -179,7 +179,7 @@ impl Server {
         };
         let listener = Listener::start(listener, serving);
         listener.set_ready(true);
-        write_address(data.path(), &public_url);
+        write_address(data.path(), &format!("http://{http_addr}"));
         let purging = tokio::spawn(engine.clone().purge_for_ever());
         Ok(Server {
             engine,

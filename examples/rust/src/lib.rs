@@ -79,7 +79,7 @@ impl Bot {
     pub async fn start(config: Config) -> Result<Bot, Box<dyn StdError + Send + Sync>> {
         let Config { graph, listen, public_url, prompts } = config;
         let graph = Graph::new(graph)?;
-        let webhook = Webhook::at("/callback")
+        let webhook = Webhook::at("/api/calls")
             .wav("/prompts/welcome.wav", prompts.welcome)
             .wav("/prompts/chosen.wav", prompts.chosen)
             .wav("/prompts/goodbye.wav", prompts.goodbye);
@@ -90,7 +90,7 @@ impl Bot {
 
     /// The address to register at the platform for incoming calls.
     pub fn webhook(&self) -> String {
-        format!("{}/callback", self.url)
+        format!("{}/api/calls", self.url)
     }
 
     /// The next incoming call; `None` when the listener is gone.

@@ -33,8 +33,15 @@ const KEY: &str = "5";
 
 /// Runs it.
 pub(crate) async fn run(args: Demo, json: bool) -> Result<(), Failure> {
+    let keep = args.out.is_some();
     let folder = folder(args.out)?;
-    tokio::time::timeout(WHOLE, perform(&folder, json)).await.map_err(|_| "the demo did not finish within a minute")?
+    let performed = tokio::time::timeout(WHOLE, perform(&folder, json)).await;
+    performed.map_err(|_| "the demo did not finish within a minute")??;
+    if !keep {
+        // What it heard stays; a ledger that nobody asked for does not.
+        std::fs::remove_dir_all(folder.join("data"))?;
+    }
+    Ok(())
 }
 
 /// What is said, and one thing that is not.

@@ -65,7 +65,7 @@ impl Listener {
                 public_url: serving.public_url,
             },
             auth: serving.auth,
-            operator: Operator { timeline: serving.timeline.clone() },
+            operator: Operator { timeline: serving.timeline.clone(), stopping: stopping.clone() },
             timeline: serving.timeline,
             ready: Arc::clone(&ready),
         });

@@ -4,11 +4,12 @@
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
 use ringback_core::{AppId, CallId, Input, Refusal, RejectReason, TenantId};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 
 use super::answer::{JSON, Reply};
 use super::graph_api::{GraphApi, call_id, print_operations, print_views};
 use super::refusals::Refused;
+use super::stopped;
 use crate::engine::EngineError;
 use crate::limits;
 use crate::trace::{Entry, Timeline};
@@ -16,6 +17,7 @@ use crate::trace::{Entry, Timeline};
 /// What the door serves with.
 pub(crate) struct Operator {
     pub(crate) timeline: Timeline,
+    pub(crate) stopping: watch::Receiver<bool>,
 }
 
 impl Operator {
@@ -48,8 +50,8 @@ impl Operator {
                 Ok(json(print_operations(&api.public_url, id, &[found])))
             }
             ("GET", ["calls", call, "undelivered"]) => undelivered(api, call_id(call)?).await,
-            (_, ["timeline" | "status" | "calls", ..]) => Err(Refused {
-                allow: Some("GET, DELETE"),
+            (_, known @ ["timeline" | "status" | "calls", ..]) => Err(Refused {
+                allow: Some(if matches!(known, ["calls", _]) { "GET, DELETE" } else { "GET" }),
                 ..Refused::new(StatusCode::METHOD_NOT_ALLOWED, "notAllowed", "The method is not allowed here.")
             }),
             _ => Err(Refused::new(StatusCode::NOT_FOUND, "itemNotFound", "There is nothing at this address.")),
@@ -68,6 +70,7 @@ impl Operator {
     /// Server-sent events (WHATWG HTML §9.2): one `data:` line of JSON per entry.
     fn timeline(&self) -> Reply {
         let mut entries = self.timeline.follow();
+        let mut stopping = self.stopping.clone();
         let (chunks, receiver) = mpsc::channel(64);
         tokio::spawn(async move {
             // The comment tells the reader that it follows from here on.
@@ -82,6 +85,7 @@ impl Operator {
                         Err(broadcast::error::RecvError::Closed) => return,
                     },
                     () = chunks.closed() => return,
+                    () = stopped(&mut stopping) => return,
                 };
             }
         });

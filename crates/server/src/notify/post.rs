@@ -12,7 +12,7 @@ use super::Shared;
 use crate::auth::BadKey;
 use crate::clock;
 use crate::engine::{LaneOwner, Posted};
-use crate::outbound::{PostLimits, Target};
+use crate::outbound::{ConnectError, PostError, PostLimits, Target};
 use crate::trace::Entry;
 use crate::{limits, wire};
 
@@ -92,6 +92,8 @@ impl Letter {
         let limits = PostLimits { answer: limits::WEBHOOK_ANSWER };
         match shared.outbound.post(&target, own, &headers, self.body.clone(), limits).await {
             Ok(answer) => self.read(answer.status, answer.location, answer.retry_after),
+            // Only another configuration would let it through: no use in waiting.
+            Err(PostError::Connect(ConnectError::Forbidden(why))) => Attempt::Refused(why.to_string()),
             Err(error) if error.is_written() => Attempt::Unsure(error.to_string()),
             Err(error) => Attempt::Again { why: error.to_string(), after: None },
         }
