@@ -68,7 +68,7 @@ class Suite:
     def compare(self, phone: Baresip, played: audio.Sound) -> None:
         heard = phone.heard()
         other = audio.at_rate(audio.draw_tones(self.draw, PROMPT_SECONDS), audio.PROMPT_RATE, RATE)
-        right, wrong = audio.likeness(heard, played), audio.likeness(heard, other)
+        right, wrong = (audio.likeness(heard, sound, RATE) for sound in (played, other))
         print(f"      heard {len(heard) / RATE:.1f} s: {right:.3f} like the prompt, {wrong:.3f} like another")
         check.that(right >= ALIKE, f"what was heard is {right:.3f} like the prompt, wanted {ALIKE}")
         check.that(wrong < UNLIKE, f"what was heard is {wrong:.3f} like another prompt, wanted less than {UNLIKE}")

@@ -59,22 +59,36 @@ def at_rate(sound: Sound, rate: int, wanted: int) -> Sound:
     return np.fft.irfft(spectrum[: length // 2 + 1], length) * (length / len(sound))
 
 
-def likeness(heard: Sound, played: Sound) -> float:
+def likeness(heard: Sound, played: Sound, rate: int) -> float:
     """The normalised correlation of `played` with the stretch of `heard` that fits best; both at one rate.
 
-    1.0 is the same up to loudness; 0.0 has nothing in common. Nothing but one shift in time is forgiven: what lies
-    before or after the recording counts as silence.
+    1.0 is the same up to loudness; 0.0 has nothing in common. What lies before or after the recording counts as
+    silence. Each piece of half a second may lie up to 0.1 s from where the whole fits best: a phone whose buffer ran
+    dry goes on a packet earlier or later, which is no fault of what was sent.
     """
     around = np.zeros(len(played))
     heard = np.concatenate([around, heard, around])
+    place = _best_place(heard, played)
+    piece, slack = rate // 2, rate // 10
+    dot = energy = 0.0
+    for start in range(0, len(played), piece):
+        part = played[start : start + piece]
+        first = max(0, place + start - slack)
+        window = heard[first : place + start + len(part) + slack]
+        at = _best_place(window, part)
+        stretch = window[at : at + len(part)]
+        dot += float(np.dot(stretch, part))
+        energy += float(np.dot(stretch, stretch))
+    return dot / float(np.sqrt(energy * np.sum(played**2))) if energy else 0.0
+
+
+def _best_place(heard: Sound, played: Sound) -> int:
+    """Where in `heard`, which is no shorter, `played` correlates best with what is there."""
     size = 1 << (len(heard) + len(played)).bit_length()
     product = np.fft.rfft(heard, size) * np.conj(np.fft.rfft(played, size))
     places = len(heard) - len(played) + 1
     dot = np.fft.irfft(product, size)[:places]
-    energy = np.concatenate([[0.0], np.cumsum(heard**2)])
-    stretch = energy[len(played) :] - energy[:places]
-    # A stretch with next to nothing in it is like anything; it does not count.
-    loud = stretch > 0.1 * np.max(stretch)
-    if not np.any(loud):
-        return 0.0
-    return float(np.max(np.abs(dot[loud]) / np.sqrt(stretch[loud] * np.sum(played**2))))
+    sums = np.concatenate([[0.0], np.cumsum(heard**2)])
+    stretch = sums[len(played) :] - sums[:places]
+    # A stretch with next to nothing in it is like anything: it counts as if it were louder.
+    return int(np.argmax(dot / np.sqrt(np.maximum(stretch, 0.1 * np.max(stretch) + 1e-9))))
