@@ -1,10 +1,11 @@
 //! Prompts: fetched once per operation through the guarded client, decoded off the shard, played.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use ringback_core::{AppId, Input, LegId, OperationId, PlayOutcome, Prompt, Repeat};
 use ringback_media as media;
+use tokio::task::AbortHandle;
 
 use super::{Line, Phones};
 use crate::engine::Playback;
@@ -20,7 +21,7 @@ impl Playback for Phones {
         }
         let (this, app, prompts) = (self.clone(), app.clone(), prompts.to_vec());
         // Entered before the task can end, so that its end finds it.
-        let mut plays = self.shared.plays.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut plays = self.plays();
         let task = self.shared.runtime.spawn(async move {
             let outcome = this.start(leg, operation, &app, &prompts, repeat).await;
             this.forget(operation);
@@ -66,7 +67,12 @@ impl Phones {
             Repeat::Forever => media::Repeat::Forever,
         };
         let wires = self.wires().ok_or_else(|| PlayOutcome::Failed("there is no media".to_owned()))?;
-        wires.media.play(leg.0, operation.0, list, repeat).map_err(|busy| PlayOutcome::Failed(busy.to_string()))
+        let played = wires.media.play(leg.0, operation.0, list, repeat);
+        // Stopped since: that stop may have come before this play.
+        if !self.plays().contains_key(&operation) {
+            wires.media.stop(leg.0, operation.0);
+        }
+        played.map_err(|busy| PlayOutcome::Failed(busy.to_string()))
     }
 
     async fn fetch(&self, app: &AppId, index: usize, uri: &str) -> Result<Arc<media::Prompt>, PlayOutcome> {
@@ -84,7 +90,13 @@ impl Phones {
         }
     }
 
-    fn forget(&self, operation: OperationId) -> Option<tokio::task::AbortHandle> {
-        self.shared.plays.lock().unwrap_or_else(PoisonError::into_inner).remove(&operation)
+    fn forget(&self, operation: OperationId) -> Option<AbortHandle> {
+        self.plays().remove(&operation)
+    }
+
+    /// What is being fetched, until it plays.
+    fn plays(&self) -> MutexGuard<'_, HashMap<OperationId, AbortHandle>> {
+        // Changed only by whole inserts and removes, so a poisoned lock is still sound.
+        self.shared.plays.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
