@@ -247,6 +247,24 @@ async fn an_incoming_call_is_sent_on_five_times_at_most() {
     assert_eq!(soon(dialled.answered()).await.err().unwrap().to_string(), "the far end refused with status 403");
 }
 
+/// A bot that answers the call, but not the POST that told it of the call, waits for nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ask_that_is_settled_holds_nothing_up() {
+    let world = World::start().await;
+    world.journal.script("/calls", [Reply::Never]);
+    let phone = world.phone("1001").await;
+    let dialled = soon(phone.dial(NUMBER)).await.expect("it rings");
+    let call = world.journal.incoming(&[]).await;
+    world.bot.post(&format!("/{call}/answer"), &answer()).await.is(202);
+    let up = soon(dialled.answered()).await.expect("it is up");
+    world.journal.wait(&call, "roster").await;
+    world.bot.hang_up(&call).await;
+    soon(up.ended()).await;
+    // Had it been waited for, the first one would have been repeated.
+    let gists = world.over(&call).await;
+    assert_eq!(gists.iter().filter(|gist| *gist == "incoming").count(), 1, "{gists:?}");
+}
+
 /// Nobody answers: the caller hears 480 after 15 s, and the bot is told 408/8544, once it can be told.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_ask_that_nobody_answers_ends_after_15_s() {

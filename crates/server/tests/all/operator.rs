@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 
 use crate::soon;
 use crate::web::{self, Bot};
-use crate::world::{NUMBER, World, play};
+use crate::world::{NUMBER, SIBLING_APP, World, configuration, play};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_operator_sees_every_call_and_ends_any() {
@@ -68,4 +68,25 @@ async fn health_needs_no_token_and_the_timeline_follows() {
         let entry: serde_json::Value = serde_json::from_str(line).expect("JSON");
         assert!(entry["at"].is_i64() && entry["kind"].is_string() && entry["text"].is_string(), "{entry}");
     }
+}
+
+/// The configuration is read again whole, or not at all; calls under way are not touched.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_changes_the_directory_and_no_call() {
+    let world = World::start().await;
+    let call = world.null_call().await;
+    let sibling = world.sibling().await;
+    sibling.get("").await.is(200);
+    let file = world.folder.path().join("ringback.toml");
+    let text = configuration(world.journal.address());
+    std::fs::write(&file, text.replace("[[users]]", "[[users]]\nshoe = 42")).unwrap();
+    assert!(world.server.reload().is_err());
+    sibling.get("").await.is(200);
+    let other = "a9a9a9a9-0000-4000-8000-0000000000a9";
+    std::fs::write(&file, text.replace(SIBLING_APP, other)).unwrap();
+    world.server.reload().unwrap();
+    assert_eq!(sibling.get("").await.is(401).code(), "InvalidAuthenticationToken");
+    crate::world::bot(world.http(), crate::world::TENANT, other).await.get("").await.is(200);
+    let operation = world.bot.post(&format!("/{call}/playPrompt"), &play(&["http://h/p.wav"], None)).await.is(200).id();
+    assert_eq!(world.journal.ended(&call, &operation).await["status"], "completed");
 }

@@ -202,6 +202,9 @@ async fn a_bad_body_is_refused_in_words_that_name_the_member() {
         assert_eq!(refused.code(), "invalidRequest", "{body:?}");
     }
     world.bot.ask_raw("POST", &playing, "", Some(&[0xff, 0xfe, 0x00])).await.is(400);
+    // Half a character is no text.
+    let half = br#"{"clientContext":"\ud83d","prompts":[{"mediaInfo":{"uri":"http://h/p.wav"}}]}"#;
+    world.bot.ask_raw("POST", &playing, "", Some(half)).await.is(400);
     let deep = "[".repeat(100_000);
     world.bot.ask_raw("POST", &playing, "", Some(deep.as_bytes())).await.is(400);
     let wrong = [

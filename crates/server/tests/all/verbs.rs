@@ -286,3 +286,35 @@ async fn a_slow_client_holds_up_no_other() {
     last.write_all(b"}").await.unwrap();
     assert_eq!(web::read(last).await.is(400).code(), "invalidRequest");
 }
+
+/// Requests on one connection, sent without waiting, are answered in their order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_on_one_connection_are_answered_in_order() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let world = World::start().await;
+    let call = world.null_call().await;
+    let request = |method: &str, path: &str, body: &str| {
+        format!(
+            "{method} /v1.0/communications/calls/{call}{path} HTTP/1.1\r\nHost: r\r\nAuthorization: Bearer {}\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            world.bot.token,
+            body.len()
+        )
+    };
+    let mut all = String::new();
+    for n in 0..10 {
+        all += &request("POST", "/subscribeToTone", &format!("{{\"clientContext\":\"{n}\"}}"));
+    }
+    all += &request("DELETE", "", "");
+    all += &request("GET", "", "").replace("Host: r", "Host: r\r\nConnection: close");
+    let mut stream = crate::soon(tokio::net::TcpStream::connect(world.http())).await.unwrap();
+    stream.write_all(all.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    crate::soon(stream.read_to_string(&mut text)).await.unwrap();
+    let statuses: Vec<&str> = text.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
+    assert_eq!(statuses, [&["200"; 10][..], &["204", "404"]].concat());
+    let contexts: Vec<usize> =
+        (0..10).map(|n| text.find(&format!("\"clientContext\":\"{n}\"")).expect("it comes back")).collect();
+    assert!(contexts.is_sorted());
+    world.over(&call).await;
+}
