@@ -204,6 +204,7 @@ async fn what_is_cancelled_falls_silent_and_the_next_is_heard() {
     let (sound, quiet) = (Duration::from_millis(20), Duration::from_millis(400));
     soon(up.heard_until_quiet(0, sound, quiet, Duration::from_secs(30))).await.expect("it falls silent");
     let from = up.position();
+    assert!(from < 20 * 8_000, "it was played to its end: {from} samples of 8 kHz");
     // The queue is empty: the next one runs at once.
     let answered = world.bot.post(&path, &play(&[&next], None)).await.is(200);
     assert_eq!(answered.json()["status"], "running");
