@@ -270,7 +270,7 @@ impl Engine {
     fn spawn(&self, new: &NewCall, max_calls: usize, first: Input) -> Result<Answer, EngineError> {
         let id = ConversationId(fresh_id());
         let (mailbox, inbox) = mailbox::open();
-        self.shared.registry.enter(id, new, max_calls, &mailbox)?;
+        self.shared.registry.enter(new, max_calls, &mailbox)?;
         let (reply, answer) = oneshot::channel();
         let begin = conversation::Begin::new(id, new, first, reply);
         conversation::spawn(Arc::clone(&self.shared), begin, inbox);

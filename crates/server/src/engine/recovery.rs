@@ -21,10 +21,8 @@ pub(super) async fn recover(engine: &Engine) -> Result<usize, EngineError> {
         let page = shared.ledger.open_conversations(after, limits::ADOPT_PAGE).await.map_err(ledger_error)?;
         let Some(last) = page.last() else { break };
         after = Some(last.conversation);
-        for id in page.iter().map(|open| open.conversation) {
-            if shared.registry.holds(id) {
-                continue;
-            }
+        // Phones may ring already: what began in this epoch is not taken over.
+        for id in page.iter().filter(|open| open.epoch < shared.epoch).map(|open| open.conversation) {
             match adopt(shared, id).await {
                 Ok(()) => adopted += 1,
                 Err(error) => {
@@ -50,7 +48,7 @@ async fn adopt(shared: &Arc<Shared>, id: ConversationId) -> Result<(), EngineErr
     let begun: Vec<NewCall> = state.calls().map(|call: &Call| call.begun.clone()).collect();
     let Some(first) = begun.first() else { return Ok(()) };
     let (mailbox, inbox) = mailbox::open();
-    shared.registry.enter(id, first, usize::MAX, &mailbox)?;
+    shared.registry.enter(first, usize::MAX, &mailbox)?;
     for call in &begun {
         shared.world().tell.reopen(owner(id, call));
     }

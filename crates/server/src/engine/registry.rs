@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use ringback_core::{AppId, CallId, ConversationId, LegId, NewCall, TenantId};
+use ringback_core::{AppId, CallId, LegId, NewCall, TenantId};
 
 use super::EngineError;
 use super::mailbox::Mailbox;
@@ -13,7 +13,6 @@ use crate::limits;
 
 #[derive(Debug)]
 struct Entry {
-    conversation: ConversationId,
     app: AppId,
     tenant: TenantId,
     mailbox: Mailbox,
@@ -34,13 +33,7 @@ pub(crate) struct Registry {
 
 impl Registry {
     /// Enters a new conversation's call and leg.
-    pub(crate) fn enter(
-        &self,
-        conversation: ConversationId,
-        new: &NewCall,
-        max_calls: usize,
-        mailbox: &Mailbox,
-    ) -> Result<(), EngineError> {
+    pub(crate) fn enter(&self, new: &NewCall, max_calls: usize, mailbox: &Mailbox) -> Result<(), EngineError> {
         let mut tables = self.write();
         if tables.calls.len() >= limits::CONVERSATIONS {
             return Err(EngineError::Busy("the table of conversations"));
@@ -50,7 +43,7 @@ impl Registry {
             return Err(EngineError::TooManyCalls(max_calls));
         }
         *count += 1;
-        let entry = Entry { conversation, app: new.app.clone(), tenant: new.tenant.clone(), mailbox: mailbox.clone() };
+        let entry = Entry { app: new.app.clone(), tenant: new.tenant.clone(), mailbox: mailbox.clone() };
         tables.calls.insert(new.call, entry);
         tables.legs.insert(new.leg, new.call);
         Ok(())
@@ -102,10 +95,6 @@ impl Registry {
 
     pub(crate) fn conversations(&self) -> usize {
         self.read().calls.len()
-    }
-
-    pub(crate) fn holds(&self, conversation: ConversationId) -> bool {
-        self.read().calls.values().any(|entry| entry.conversation == conversation)
     }
 
     fn select(&self, after: Option<CallId>, at_most: usize, wanted: impl Fn(&Entry) -> bool) -> Vec<(CallId, Mailbox)> {
