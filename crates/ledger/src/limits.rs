@@ -15,6 +15,12 @@ pub const PURGE_RECORDS: u64 = 2_000;
 pub const QUEUE: usize = 8_192;
 /// Writes in one commit: bounds how long the first of them waits for the last.
 pub const BATCH: usize = 1_024;
+/// A batch of this many commands means that more are on their way: the writer then waits [`GATHER`]
+/// before it takes the next. Fewer clients than this never wait.
+pub const GATHER_FROM: usize = 16;
+/// How long. Commits of fewer, larger batches leave the processor to those who wait for it
+/// (docs/PERFORMANCE.md has what it is worth).
+pub const GATHER: Duration = Duration::from_millis(1);
 /// Reads that wait for a reader; more is answered `Busy`.
 pub const READ_QUEUE: usize = 1_024;
 /// Reading connections: reads are rare beside appends, and this many keep one long fold from

@@ -16,7 +16,7 @@ use super::queue::{Marks, Next, Queue};
 use super::room::Room;
 use super::tables::Tables;
 use crate::contract::{Stats, WriteError};
-use crate::limits::{ROOM_PROBE, WAL_PAGES};
+use crate::limits::{GATHER, GATHER_FROM, ROOM_PROBE, WAL_PAGES};
 
 /// What the writer did, to be read by others.
 #[derive(Default)]
@@ -89,7 +89,13 @@ impl Writer {
         let _ends = Ends(Arc::clone(&self.queue));
         let closers = loop {
             match self.queue.next() {
-                Next::Batch(commands, marks) => self.write(commands, marks),
+                Next::Batch(commands, marks) => {
+                    let busy = commands.len() >= GATHER_FROM;
+                    self.write(commands, marks);
+                    if busy {
+                        std::thread::sleep(GATHER);
+                    }
+                }
                 Next::Close(closers) => break closers,
             }
             if self.wal_pages.load(Ordering::Relaxed) > WAL_PAGES {

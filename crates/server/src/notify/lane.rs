@@ -11,24 +11,29 @@ use tokio::time::Instant;
 use super::Shared;
 use super::post::{Attempt, Letter};
 use super::queue::{Next, Queue};
+use crate::directory::BadUrl;
 use crate::engine::{LaneOwner, Posted};
 use crate::limits;
+use crate::outbound::Target;
 
 /// Delivers until the call's last notice is told.
 pub(crate) async fn run(shared: Arc<Shared>, owner: LaneOwner, queue: Arc<Queue>) {
     let call = owner.call;
-    let mut lane = Lane { shared: &shared, owner, queue: &queue, done: Cursor::default(), failing: None };
+    let owner = Arc::new(owner);
+    let mut lane = Lane { shared: &shared, owner, queue: &queue, done: Cursor::default(), failing: None, target: None };
     lane.live().await;
     shared.close(call);
 }
 
 struct Lane<'a> {
     shared: &'a Arc<Shared>,
-    owner: LaneOwner,
+    owner: Arc<LaneOwner>,
     queue: &'a Arc<Queue>,
     done: Cursor,
     /// Since when the bot has failed.
     failing: Option<Instant>,
+    /// The last callback, read: most calls have one.
+    target: Option<(String, Arc<Target>)>,
 }
 
 /// What to do after a notice.
@@ -102,7 +107,8 @@ impl Lane<'_> {
             // Released, its connection died, or it took too long: all the same to the lane.
             let _ = tokio::time::timeout(limits::HOLD, released).await;
         }
-        let letter = Arc::new(Letter::new(&self.owner, posted));
+        let target = self.target(&posted.notice.callback);
+        let letter = Arc::new(Letter::new(&self.owner, target, posted));
         if let Err(why) = self.deliver(letter).await {
             let mark = Undelivered { call: self.owner.call, at: cursor, text: why };
             if let Err(error) = self.shared.ledger.note_undelivered(mark).await {
@@ -112,6 +118,15 @@ impl Lane<'_> {
         self.done = cursor;
         self.shared.ledger.cursor_put(self.owner.call, cursor);
         if last { After::LastTold } else { After::GoOn }
+    }
+
+    fn target(&mut self, callback: &str) -> Result<Arc<Target>, BadUrl> {
+        if let Some((_, target)) = self.target.as_ref().filter(|(text, _)| text == callback) {
+            return Ok(Arc::clone(target));
+        }
+        let target = Arc::new(Target::parse(callback)?);
+        self.target = Some((callback.to_owned(), Arc::clone(&target)));
+        Ok(target)
     }
 
     /// Attempts until the bot has it, or it is given up for the reason returned.

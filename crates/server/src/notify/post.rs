@@ -1,5 +1,6 @@
 //! One notification: printed, signed, posted, and what its answer means for the lane.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use uuid::Uuid;
 use super::Shared;
 use crate::auth::BadKey;
 use crate::clock;
+use crate::directory::BadUrl;
 use crate::engine::{LaneOwner, Posted};
 use crate::outbound::{ConnectError, PostError, PostLimits, Target};
 use crate::trace::Entry;
@@ -46,17 +48,18 @@ pub(crate) fn message_id(call: CallId, cursor: Cursor) -> Uuid {
 
 /// A notification, ready to be posted any number of times.
 pub(crate) struct Letter {
-    owner: LaneOwner,
+    owner: Arc<LaneOwner>,
+    target: Result<Arc<Target>, BadUrl>,
     posted: Posted,
     message_id: Uuid,
     body: Bytes,
 }
 
 impl Letter {
-    pub(crate) fn new(owner: &LaneOwner, posted: Posted) -> Self {
+    pub(crate) fn new(owner: &Arc<LaneOwner>, target: Result<Arc<Target>, BadUrl>, posted: Posted) -> Self {
         let body = Bytes::from(wire::notification(owner, &posted.notice).print());
         let message_id = message_id(owner.call, posted.cursor);
-        Self { owner: owner.clone(), posted, message_id, body }
+        Self { owner: Arc::clone(owner), target, posted, message_id, body }
     }
 
     pub(crate) fn posted(&self) -> &Posted {
@@ -79,7 +82,7 @@ impl Letter {
     }
 
     async fn attempt(&self, shared: &Shared) -> Attempt {
-        let target = match Target::parse(&self.posted.notice.callback) {
+        let target = match &self.target {
             Ok(target) => target,
             Err(error) => return Attempt::Refused(format!("the callback {error}")),
         };
@@ -90,7 +93,7 @@ impl Letter {
         let app = shared.directory.current().app(&self.owner.app).cloned();
         let own = app.as_ref().map(|app| app.webhook.origin());
         let limits = PostLimits { answer: limits::WEBHOOK_ANSWER };
-        match shared.outbound.post(&target, own, &headers, self.body.clone(), limits).await {
+        match shared.outbound.post(target, own, &headers, self.body.clone(), limits).await {
             Ok(answer) => self.read(answer.status, answer.location, answer.retry_after),
             // Only another configuration would let it through: no use in waiting.
             Err(PostError::Connect(ConnectError::Forbidden(why))) => Attempt::Refused(why.to_string()),
@@ -105,12 +108,10 @@ impl Letter {
         match (status, location) {
             (200..=299, _) => Attempt::Acknowledged,
             // contract §5.1: only an incoming call may be sent elsewhere.
-            (302 | 307, Some(location)) if is_ask => {
-                match Target::parse(&self.posted.notice.callback).and_then(|from| from.join(&location)) {
-                    Ok(to) => Attempt::Elsewhere(to.url().to_string()),
-                    Err(error) => Attempt::Refused(format!("the webhook's Location {error}")),
-                }
-            }
+            (302 | 307, Some(location)) if is_ask => match self.target.as_ref().map(|from| from.join(&location)) {
+                Ok(Ok(to)) => Attempt::Elsewhere(to.url().to_string()),
+                Ok(Err(error)) | Err(&error) => Attempt::Refused(format!("the webhook's Location {error}")),
+            },
             (429 | 500..=599, _) => Attempt::Again { why, after },
             _ => Attempt::Refused(why),
         }
