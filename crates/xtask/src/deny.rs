@@ -11,5 +11,5 @@ pub(crate) fn run(root: &Path) -> Result<(), Failure> {
             "cargo-deny is missing; install it with `cargo install cargo-deny --locked --no-default-features`".into(),
         ));
     }
-    step("dependencies", &mut cargo(root, &["deny", "check", "licenses", "bans", "sources"]))
+    step("dependencies", &mut cargo(root, &["deny", "check", "--hide-inclusion-graph", "licenses", "bans", "sources"]))
 }
