@@ -63,7 +63,8 @@ async fn run(args: Args) -> Result<(), Failure> {
 /// Traces go to stderr. The SIP library's own words hold credentials and numbers, so they are kept
 /// quiet whatever the filter says.
 fn trace(filter: &str) {
-    let filter = format!("{filter},{}", ringback_signal::QUIET_SIP_LIBRARY);
+    let asked: Vec<&str> = filter.split(',').filter(|part| !part.trim_start().starts_with("rsipstack")).collect();
+    let filter = format!("{},{}", asked.join(","), ringback_signal::QUIET_SIP_LIBRARY);
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(std::io::stderr)

@@ -329,8 +329,8 @@ pub trait Ledger: Send + Sync + 'static {
     /// The documents of a kind, by id.
     fn document_list(&self, kind: &str, after: Option<&str>, at_most: usize) -> Answer<Vec<Document>, ReadError>;
 
-    /// Removes conversations that ended before a moment, with all that hangs on them, the longest
-    /// ended first; answers how many. Ask again until it answers 0: one request removes at most
+    /// Removes conversations that ended before a moment and whose lanes are all done (so that no
+    /// notice is forgotten untold), with all that hangs on them, the longest ended first; answers how many. Ask again until it answers 0: one request removes at most
     /// `at_most`, and stops after [`PURGE_RECORDS`](crate::limits::PURGE_RECORDS) records.
     fn purge(&self, ended_before: Now, at_most: usize) -> Answer<u64, WriteError>;
 

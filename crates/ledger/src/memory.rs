@@ -258,7 +258,8 @@ impl Tables {
 
     fn purge(&mut self, ended_before: Now, at_most: usize) -> u64 {
         let ended = self.conversations.iter().filter_map(|(id, found)| Some((found.ended?, *id)));
-        let mut ended: Vec<_> = ended.filter(|(at, _)| *at < ended_before).collect();
+        let owed = |id: &ConversationId| self.calls.values().any(|call| call.conversation == *id && !call.lane.done);
+        let mut ended: Vec<_> = ended.filter(|(at, id)| *at < ended_before && !owed(id)).collect();
         ended.sort_unstable();
         let (mut purged, mut records) = (0, 0);
         for (_, id) in ended.into_iter().take(at_most.min(PAGE)) {

@@ -24,6 +24,8 @@ pub const ADOPT_PAGE: usize = 500;
 pub const READABLE: Duration = Duration::from_secs(24 * 3600);
 /// Conversations purged at a time, once they are no longer readable.
 pub const PURGE_PAGE: usize = 1_000;
+/// How long a list waits for one call's state.
+pub const VIEW: Duration = Duration::from_secs(2);
 /// How often purging looks.
 pub const PURGE_EVERY: Duration = Duration::from_secs(600);
 /// Notices a lane keeps in memory; beyond that it reads them from the log.

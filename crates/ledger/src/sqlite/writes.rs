@@ -204,9 +204,11 @@ impl Request for Purge {
 impl Purge {
     /// Those that may go, by number.
     fn conversations(&self, tables: &Tables) -> rusqlite::Result<Vec<i64>> {
-        let mut old = tables
-            .connection
-            .prepare_cached("SELECT number FROM conversation WHERE ended < ?1 ORDER BY ended, id LIMIT ?2")?;
+        let mut old = tables.connection.prepare_cached(
+            "SELECT number FROM conversation WHERE ended < ?1
+                 AND NOT EXISTS (SELECT 1 FROM call WHERE call.conversation = conversation.number AND lane_done = 0)
+                 ORDER BY ended, id LIMIT ?2",
+        )?;
         let at_most = signed(self.at_most.min(PAGE) as u64);
         old.query_map((self.ended_before.0, at_most), |row| row.get(0))?.collect()
     }

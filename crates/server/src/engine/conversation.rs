@@ -219,6 +219,11 @@ impl Task {
                     break;
                 }
                 Err(Unrecorded::Fenced) => return Err(Stop::GivenUp),
+                // A full disk: what ends things has its reserve, and what does not is let go.
+                Err(Unrecorded::Refused(EngineError::StorageFull)) if record.events.iter().all(can_be_missed) => {
+                    tracing::warn!("the disk is full: something that happened was not recorded, nor told");
+                    return Ok(vec![]);
+                }
                 Err(Unrecorded::Refused(error)) => {
                     tries += 1;
                     if tries >= limits::RECORD_TRIES {
@@ -365,11 +370,17 @@ fn first_event_call(events: &[Event]) -> Option<CallId> {
     })
 }
 
-/// Records that end things may use the ledger's reserve when the disk is full.
+/// Happenings without which a call still ends well.
+fn can_be_missed(event: &Event) -> bool {
+    matches!(event, Event::ToneHeard { .. } | Event::AudioChanged { .. } | Event::AskRedirected { .. })
+}
+
+/// Records that end things, or that are needed to end them, may use the ledger's reserve when the disk is full.
 fn is_terminal(event: &Event) -> bool {
     matches!(
         event,
-        Event::OperationEnded { .. }
+        Event::LegAnswered { .. }
+            | Event::OperationEnded { .. }
             | Event::CallTerminated { .. }
             | Event::LegEnded { .. }
             | Event::LegReleased { .. }

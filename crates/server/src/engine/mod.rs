@@ -135,9 +135,18 @@ impl Engine {
         answer.await.map_err(|_| EngineError::Stopping)?
     }
 
-    /// Calls of an app that have not ended, oldest first, after `after`, at most `at_most`.
-    pub async fn calls(&self, app: &AppId, tenant: &TenantId, after: Option<CallId>, at_most: usize) -> Vec<CallView> {
-        self.views(self.shared.registry.calls_of(app, tenant, after, at_most)).await
+    /// Calls of an app that have not ended, oldest first, after `after`, at most `at_most`; and after which call the
+    /// next page begins, if there may be one.
+    pub async fn calls(
+        &self,
+        app: &AppId,
+        tenant: &TenantId,
+        after: Option<CallId>,
+        at_most: usize,
+    ) -> (Vec<CallView>, Option<CallId>) {
+        let found = self.shared.registry.calls_of(app, tenant, after, at_most);
+        let next = (found.len() == at_most).then(|| found.last().map(|(call, _)| *call)).flatten();
+        (self.views(found).await, next)
     }
 
     /// Everyone's calls that have not ended: for the operator.
@@ -189,7 +198,7 @@ impl Engine {
     /// Notices of a call that its bot could not be given, in order: for the operator.
     pub async fn undelivered(&self, call: CallId) -> Result<Vec<Undelivered>, EngineError> {
         let marks = self.shared.ledger.undelivered(call, None, limits::LIST_PAGE).await;
-        marks.map_err(|error| EngineError::Ledger(error.to_string()))
+        marks.map_err(reader::error)
     }
 
     /// What the ledger did since the start: for the operator.
@@ -198,7 +207,7 @@ impl Engine {
     }
 
     async fn row(&self, call: CallId) -> Result<Option<CallRow>, EngineError> {
-        self.shared.ledger.call(call).await.map_err(|error| EngineError::Ledger(error.to_string()))
+        self.shared.ledger.call(call).await.map_err(reader::error)
     }
 
     /// Notices of a call after a place in the log: what a lane reads when memory does not hold them.
@@ -257,11 +266,12 @@ impl Engine {
         let mut views = Vec::with_capacity(calls.len());
         for (call, mailbox) in calls {
             let (reply, answer) = oneshot::channel();
-            if mailbox.verb_waiting(Message::View { call, reply }).await.is_ok()
-                && let Ok(Ok(view)) = answer.await
-            {
-                views.push(view);
-            }
+            let asked = async {
+                mailbox.verb_waiting(Message::View { call, reply }).await.ok()?;
+                answer.await.ok()?.ok()
+            };
+            // One conversation that is stuck does not hold up the list of all.
+            views.extend(tokio::time::timeout(limits::VIEW, asked).await.ok().flatten());
         }
         views
     }

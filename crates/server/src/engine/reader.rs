@@ -2,7 +2,7 @@
 //! and notices that a lane still owes.
 
 use ringback_core::{CallId, Conversation, ConversationId, Operation, Record, operations_of};
-use ringback_ledger::{Cursor, Version};
+use ringback_ledger::{Cursor, ReadError, Version};
 
 use super::conversation::next_index;
 use super::world::{LaneOwner, Posted};
@@ -89,5 +89,14 @@ async fn read(
     after: Version,
 ) -> Result<Vec<(Version, Record)>, EngineError> {
     let page = shared.ledger.read(conversation, after, limits::READ_PAGE).await;
-    page.map_err(|error| EngineError::Ledger(error.to_string()))
+    page.map_err(error)
+}
+
+/// What a failed reading means to who asked.
+pub(super) fn error(error: ReadError) -> EngineError {
+    match error {
+        ReadError::Busy => EngineError::Busy("the ledger's reading queue"),
+        ReadError::Closed => EngineError::Stopping,
+        other => EngineError::Ledger(other.to_string()),
+    }
 }

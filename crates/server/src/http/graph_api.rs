@@ -157,11 +157,8 @@ impl GraphApi {
     async fn list_calls(&self, caller: &Caller, links: &Links<'_>, page: &Page<'_>) -> Result<Reply, Refused> {
         let top = top(page);
         let after = page.skip_token.as_deref().map(call_id).transpose()?;
-        let views = self.engine.calls(&caller.app, &caller.tenant, after, top).await;
-        let next = (views.len() == top).then(|| views.last()).flatten().map(|last| {
-            let token = last.call.id().to_string();
-            links.calls(&Page { top: page.top, skip_token: Some(token.into()) })
-        });
+        let (views, next) = self.engine.calls(&caller.app, &caller.tenant, after, top).await;
+        let next = next.map(|last| links.calls(&Page { top: page.top, skip_token: Some(last.to_string().into()) }));
         let calls: Vec<_> = views.iter().map(wire::call).collect();
         Ok(json(graph::print_calls(links, &calls, next.as_deref())))
     }

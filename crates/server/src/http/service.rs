@@ -200,5 +200,6 @@ fn is_known(segment: &str) -> bool {
 fn call_in(target: &str) -> Option<String> {
     let mut segments = target.split(['/', '?']);
     segments.find(|segment| segment.eq_ignore_ascii_case("calls"))?;
-    segments.next().filter(|id| id.len() == 36).map(str::to_ascii_lowercase)
+    // An id, or nothing: a client's own text may be a number or a secret.
+    segments.next()?.parse::<CallId>().ok().map(|call| call.to_string())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringback_core::Told;
-use ringback_ledger::{Cursor, Undelivered};
+use ringback_ledger::{Cursor, Undelivered, WriteError};
 use tokio::time::Instant;
 
 use super::Shared;
@@ -110,14 +110,22 @@ impl Lane<'_> {
         let target = self.target(&posted.notice.callback);
         let letter = Arc::new(Letter::new(&self.owner, target, posted));
         if let Err(why) = self.deliver(letter).await {
-            let mark = Undelivered { call: self.owner.call, at: cursor, text: why };
-            if let Err(error) = self.shared.ledger.note_undelivered(mark).await {
-                tracing::error!(%error, "an undelivered notice could not be recorded");
-            }
+            self.note_undelivered(Undelivered { call: self.owner.call, at: cursor, text: why }).await;
         }
         self.done = cursor;
         self.shared.ledger.cursor_put(self.owner.call, cursor);
         if last { After::LastTold } else { After::GoOn }
+    }
+
+    /// Records that a notice was given up; until that is durable, the lane does not go on.
+    async fn note_undelivered(&self, mark: Undelivered) {
+        while let Err(error) = self.shared.ledger.note_undelivered(mark.clone()).await {
+            if error == WriteError::Closed {
+                return;
+            }
+            tracing::warn!(%error, "an undelivered notice could not be recorded; trying again");
+            tokio::time::sleep(limits::BACKOFF_LAST).await;
+        }
     }
 
     fn target(&mut self, callback: &str) -> Result<Arc<Target>, BadUrl> {
@@ -134,6 +142,10 @@ impl Lane<'_> {
         let mut unsure = false;
         let mut pause = limits::BACKOFF_FIRST;
         loop {
+            // An ask is attempted only while it runs (design §6), after a restart too.
+            if letter.posted().notice.ask_until.is_some_and(|until| until <= self.shared.engine.clock().now()) {
+                return Err("the ask ran out before the bot had it".to_owned());
+            }
             let Some(attempt) = self.attempt(&letter).await else { return Ok(()) };
             let (why, after) = match attempt {
                 Attempt::Acknowledged => {
@@ -172,7 +184,9 @@ impl Lane<'_> {
         let (shared, posting) = (Arc::clone(self.shared), Arc::clone(letter));
         let mut attempt = tokio::spawn(async move { posting.post(&shared).await });
         tokio::select! {
-            attempt = &mut attempt => attempt.ok(),
+            attempt = &mut attempt => {
+                Some(attempt.unwrap_or_else(|_| Attempt::Refused("the attempt broke off in the server".to_owned())))
+            }
             () = self.queue.newer(letter.posted().cursor) => None,
         }
     }

@@ -44,6 +44,8 @@ enum HangUp {
     Released,
     /// Its audio stopped.
     TimedOut,
+    /// It lasted as long as a trunk's call may.
+    TooLong,
 }
 
 /// The phones: a handle, cheap to clone.
@@ -159,7 +161,10 @@ impl Phones {
         let this = self.clone();
         let task = self.shared.runtime.spawn(async move {
             tokio::time::sleep(limits::TRUNK_CALL).await;
-            this.hang_up(leg, None);
+            this.because(leg, HangUp::TooLong);
+            if let Some(wires) = this.wires() {
+                wires.sip.hang_up(leg.0);
+            }
         });
         *guard = Some(task.abort_handle());
     }
@@ -179,6 +184,9 @@ impl Phones {
             signal::EndCause::LocalHangUp => match why {
                 Some(HangUp::Released) => core::EndCause::LocalHangUp,
                 Some(HangUp::TimedOut) => core::EndCause::MediaTimeout,
+                Some(HangUp::TooLong) => {
+                    core::EndCause::Failed("the call lasted as long as a trunk's call may".to_owned())
+                }
                 None => stopped(),
             },
             signal::EndCause::FarHangUp => core::EndCause::FarHangUp,
@@ -223,6 +231,7 @@ impl Legs for Phones {
     }
 
     fn decline(&self, leg: LegId, status: u16) {
+        self.because(leg, HangUp::Released);
         if let Some(wires) = self.wires() {
             wires.sip.decline(leg.0, status);
         }

@@ -81,7 +81,10 @@ async fn find(core: &Core, destination: &Destination) -> Option<Target> {
             let binding = lock(&core.registrar).current(user, core.now()).cloned()?;
             let uri = message::address(&binding.contact)?;
             let nat = core.directory.nat(&Peer::User(user.clone()));
-            let to = if nat { binding.flow } else { wire::resolve(&uri).await? };
+            // A contact may name another port of the phone, never another host: else a user could point calls, which
+            // carry our address, at a trunk or at anyone inside.
+            let contact = if nat { None } else { wire::resolve(&uri).await };
+            let to = contact.filter(|contact| contact.ip() == binding.flow.ip()).unwrap_or(binding.flow);
             Some(Target { uri, to, nat })
         }
         Destination::Trunk { name, address, number } => Some(Target {
