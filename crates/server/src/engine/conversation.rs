@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use ringback_core::{
-    CallId, Conversation, ConversationId, Effect, Event, Input, LegId, LegPhase, NewCall, Now, Record, Refusal,
+    CallId, Conversation, ConversationId, Effect, EndCause, Event, Input, LegId, LegPhase, NewCall, Now, Record,
+    Refusal,
 };
 use ringback_ledger::{Append, AppendError, Cursor, IndexRow, Version};
 use tokio::sync::{mpsc, oneshot};
@@ -12,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::mailbox::Message;
 use super::view::{CallView, Done, EngineError};
 use super::world::{Hold, LaneOwner, Posted};
-use super::{Inbox, Shared};
+use super::{Inbox, Shared, recovery};
 use crate::limits;
 
 /// What a task begins with.
@@ -56,13 +57,34 @@ pub(crate) fn spawn(shared: Arc<Shared>, begin: Begin, inbox: Inbox) {
         let (id, call, leg) = (begin.state.id(), begin.call, begin.leg);
         let task = Task { shared: Arc::clone(&shared), state: begin.state, version: begin.version };
         let outcome = tokio::spawn(task.live(begin.first, inbox)).await;
-        if !matches!(outcome, Ok(Ending::Over)) {
-            tracing::error!(conversation = %id, "a conversation was given up; its leg is hung up");
-            shared.world().tell.abandon(call);
-            shared.world().legs.hang_up(leg, None);
+        let world = shared.world();
+        match outcome {
+            Ok(Ending::Over) => {}
+            Ok(Ending::GivenUp) => {
+                tracing::error!(conversation = %id, "a conversation was given up; its leg is hung up");
+                world.tell.abandon(call);
+                world.legs.hang_up(leg, None);
+            }
+            Err(_) => {
+                tracing::error!(conversation = %id, "a conversation broke; it is ended, and its bot is told");
+                world.legs.hang_up(leg, None);
+                match tokio::spawn(end_broken(Arc::clone(&shared), id, leg)).await {
+                    // What the broken task had recorded, and not handed on, is in the log.
+                    Ok(Ok(())) => world.tell.catch_up(call),
+                    Ok(Err(_)) | Err(_) => world.tell.abandon(call),
+                }
+            }
         }
         shared.registry.leave(call, leg);
     });
+}
+
+/// Ends what a task left when it broke, from what is recorded.
+async fn end_broken(shared: Arc<Shared>, id: ConversationId, leg: LegId) -> Result<(), Stop> {
+    let (state, version) = recovery::folded(&shared, id).await.map_err(|_| Stop::GivenUp)?;
+    let mut task = Task { shared, state, version };
+    let cause = EndCause::Failed("the server broke off the call".to_owned());
+    task.record(Input::LegEnded { leg, cause }).await.map(|_| ())
 }
 
 /// How a task ended.

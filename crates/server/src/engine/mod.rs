@@ -9,6 +9,8 @@ mod mailbox;
 mod reader;
 mod recovery;
 mod registry;
+#[cfg(test)]
+mod tests;
 mod view;
 mod world;
 

@@ -34,17 +34,22 @@ pub(super) async fn recover(engine: &Engine) -> Result<usize, EngineError> {
     Ok(adopted)
 }
 
-async fn adopt(shared: &Arc<Shared>, id: ConversationId) -> Result<(), EngineError> {
+/// A conversation as its log has it.
+pub(super) async fn folded(shared: &Shared, id: ConversationId) -> Result<(Conversation, Version), EngineError> {
     let mut state = Conversation::new(id);
     let mut version = Version(0);
     loop {
         let page = shared.ledger.read(id, version, limits::READ_PAGE).await.map_err(ledger_error)?;
-        let Some((last, _)) = page.last() else { break };
+        let Some((last, _)) = page.last() else { return Ok((state, version)) };
         version = *last;
         for (_, record) in &page {
             state.fold(record);
         }
     }
+}
+
+async fn adopt(shared: &Arc<Shared>, id: ConversationId) -> Result<(), EngineError> {
+    let (state, version) = folded(shared, id).await?;
     let begun: Vec<NewCall> = state.calls().map(|call: &Call| call.begun.clone()).collect();
     let Some(first) = begun.first() else { return Ok(()) };
     let (mailbox, inbox) = mailbox::open();

@@ -72,6 +72,8 @@ pub trait Tell: Send + Sync + 'static {
     fn hold(&self, call: CallId, hold: Hold);
     /// A notice was recorded. In the order of the log.
     fn tell(&self, call: CallId, posted: Posted);
+    /// Notices may have been recorded and not handed over: read the log.
+    fn catch_up(&self, call: CallId);
     /// Another node owns the conversation: tell nothing more.
     fn abandon(&self, call: CallId);
 }

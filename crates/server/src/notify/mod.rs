@@ -113,6 +113,10 @@ impl Tell for Lanes {
         self.with(call, |queue| queue.push(posted));
     }
 
+    fn catch_up(&self, call: CallId) {
+        self.with(call, Queue::fall_behind);
+    }
+
     fn abandon(&self, call: CallId) {
         self.with(call, Queue::abandon);
     }

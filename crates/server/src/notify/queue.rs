@@ -128,6 +128,12 @@ impl Queue {
         state.posted.clear();
     }
 
+    /// Memory may lack something: the log is read before anything more is told.
+    pub(crate) fn fall_behind(&self) {
+        self.still_behind();
+        self.changed.notify_one();
+    }
+
     /// The answers that hold notices of `version`.
     pub(crate) fn holds_of(&self, version: Version) -> Vec<oneshot::Receiver<()>> {
         let mut state = self.lock();
