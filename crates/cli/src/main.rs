@@ -18,7 +18,7 @@ use tracing_subscriber::EnvFilter;
 use args::{Args, Command};
 
 /// A request makes some two hundred small allocations on one thread and frees many on another;
-/// docs/PERFORMANCE.md has what this allocator is worth.
+/// docs/PERFORMANCE.md has figures with and without this allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

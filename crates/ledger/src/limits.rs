@@ -19,7 +19,7 @@ pub const BATCH: usize = 1_024;
 /// before it takes the next. Fewer clients than this never wait.
 pub const GATHER_FROM: usize = 16;
 /// How long. Commits of fewer, larger batches leave the processor to those who wait for it
-/// (docs/PERFORMANCE.md has what it is worth).
+/// (docs/PERFORMANCE.md has the figures).
 pub const GATHER: Duration = Duration::from_millis(1);
 /// Reads that wait for a reader; more is answered `Busy`.
 pub const READ_QUEUE: usize = 1_024;
