@@ -17,7 +17,7 @@ use tracing_subscriber::EnvFilter;
 
 use args::{Args, Command};
 
-/// A request makes some two hundred small allocations on one thread and frees many on another;
+/// A request makes many small allocations on one thread and frees some of them on another;
 /// docs/PERFORMANCE.md has figures with and without this allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
