@@ -34,8 +34,6 @@ pub const LANE: usize = 256;
 pub const HOLDS: usize = 64;
 /// How long an answer may hold its call's lane (design §5, step 5).
 pub const HOLD: Duration = Duration::from_secs(2);
-/// How long a webhook may take to answer once it has the whole body (design promise 6).
-pub const WEBHOOK_ANSWER: Duration = Duration::from_secs(5);
 /// First pause after a webhook that refused the connection or answered 5xx or 429; doubles.
 pub const BACKOFF_FIRST: Duration = Duration::from_millis(250);
 /// The longest such pause.

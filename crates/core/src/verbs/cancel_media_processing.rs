@@ -8,10 +8,10 @@ use alloc::vec::Vec;
 use crate::conversation::Conversation;
 use crate::event::Event;
 use crate::ids::{CallId, OperationId};
-use crate::operation::{Operation, OperationKind, OperationStatus};
+use crate::operation::OperationKind;
 use crate::refusal::Refusal;
 use crate::result::ResultInfo;
-use crate::verbs::check_client_context;
+use crate::verbs::completed_at_once;
 
 pub(crate) fn decide(
     conversation: &Conversation,
@@ -19,20 +19,9 @@ pub(crate) fn decide(
     id: OperationId,
     client_context: Option<String>,
 ) -> Result<Vec<Event>, Refusal> {
-    let call = conversation.live_call(call)?;
-    check_client_context(client_context.as_deref())?;
-    if !call.is_established() {
-        return Err(Refusal::NotEstablished);
-    }
-    conversation.check_room()?;
-    let operation = Operation {
-        id,
-        client_context,
-        status: OperationStatus::Completed,
-        result: Some(ResultInfo::success()),
-        kind: OperationKind::CancelMediaProcessing,
-    };
-    let mut events = vec![Event::OperationStarted { call: call.id(), operation }];
+    let kind = OperationKind::CancelMediaProcessing;
+    let (call, completed) = completed_at_once(conversation, call, id, client_context, kind)?;
+    let mut events = vec![completed];
     conversation.end_operations(call, &ResultInfo::cancelled(), &mut events);
     Ok(events)
 }

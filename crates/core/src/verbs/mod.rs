@@ -9,13 +9,40 @@ pub(crate) mod play_prompt;
 pub(crate) mod reject;
 pub(crate) mod subscribe_to_tone;
 
+use alloc::string::String;
+
+use crate::call::Call;
+use crate::conversation::Conversation;
+use crate::event::Event;
+use crate::ids::{CallId, OperationId};
 use crate::limits::{CLIENT_CONTEXT_UNITS, URL_CHARS};
+use crate::operation::{Operation, OperationKind, OperationStatus};
 use crate::refusal::Refusal;
+use crate::result::ResultInfo;
 
 /// `S5`: at most 256 characters, which are UTF-16 code units, as in the clients' own platform.
 pub(crate) fn check_client_context(text: Option<&str>) -> Result<(), Refusal> {
     let units = text.map_or(0, |text| text.encode_utf16().count());
     if units > CLIENT_CONTEXT_UNITS { Err(Refusal::ClientContextTooLong { units }) } else { Ok(()) }
+}
+
+/// The event of a verb that is done as soon as it is recorded, answered `completed` (`S3`), and its call.
+pub(crate) fn completed_at_once(
+    conversation: &Conversation,
+    call: CallId,
+    id: OperationId,
+    client_context: Option<String>,
+    kind: OperationKind,
+) -> Result<(&Call, Event), Refusal> {
+    let call = conversation.live_call(call)?;
+    check_client_context(client_context.as_deref())?;
+    if !call.is_established() {
+        return Err(Refusal::NotEstablished);
+    }
+    conversation.check_room()?;
+    let (status, result) = (OperationStatus::Completed, Some(ResultInfo::success()));
+    let operation = Operation { id, client_context, status, result, kind };
+    Ok((call, Event::OperationStarted { call: call.id(), operation }))
 }
 
 /// An http or https URL with something behind the scheme, of bounded length.

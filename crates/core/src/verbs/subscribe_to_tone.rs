@@ -7,10 +7,9 @@ use alloc::vec::Vec;
 use crate::conversation::Conversation;
 use crate::event::Event;
 use crate::ids::{CallId, OperationId};
-use crate::operation::{Operation, OperationKind, OperationStatus};
+use crate::operation::OperationKind;
 use crate::refusal::Refusal;
-use crate::result::ResultInfo;
-use crate::verbs::check_client_context;
+use crate::verbs::completed_at_once;
 
 pub(crate) fn decide(
     conversation: &Conversation,
@@ -18,18 +17,6 @@ pub(crate) fn decide(
     id: OperationId,
     client_context: Option<String>,
 ) -> Result<Vec<Event>, Refusal> {
-    let call = conversation.live_call(call)?;
-    check_client_context(client_context.as_deref())?;
-    if !call.is_established() {
-        return Err(Refusal::NotEstablished);
-    }
-    conversation.check_room()?;
-    let operation = Operation {
-        id,
-        client_context,
-        status: OperationStatus::Completed,
-        result: Some(ResultInfo::success()),
-        kind: OperationKind::SubscribeToTone,
-    };
-    Ok(vec![Event::OperationStarted { call: call.id(), operation }])
+    let (_, completed) = completed_at_once(conversation, call, id, client_context, OperationKind::SubscribeToTone)?;
+    Ok(vec![completed])
 }

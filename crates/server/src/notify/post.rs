@@ -16,7 +16,7 @@ use crate::directory::BadUrl;
 use crate::engine::{LaneOwner, Posted};
 use crate::outbound::{ConnectError, PostError, PostLimits, Target};
 use crate::trace::Entry;
-use crate::{limits, wire};
+use crate::wire;
 
 /// What became of an attempt.
 #[derive(Debug)]
@@ -92,8 +92,7 @@ impl Letter {
         };
         let app = shared.directory.current().app(&self.owner.app).cloned();
         let own = app.as_ref().map(|app| app.webhook.origin());
-        let limits = PostLimits { answer: limits::WEBHOOK_ANSWER };
-        match shared.outbound.post(target, own, &headers, self.body.clone(), limits).await {
+        match shared.outbound.post(target, own, &headers, self.body.clone(), PostLimits::default()).await {
             Ok(answer) => self.read(answer.status, answer.location, answer.retry_after),
             // Only another configuration would let it through: no use in waiting.
             Err(PostError::Connect(ConnectError::Forbidden(why))) => Attempt::Refused(why.to_string()),

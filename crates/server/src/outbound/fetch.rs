@@ -46,7 +46,7 @@ pub enum FetchError {
 }
 
 impl Outbound {
-    /// Fetches the bytes at a URL, with `max_bytes` and `time` for all of it (prompts: [`limits::PROMPT_BYTES`],
+    /// Fetches the bytes at a URL, with `max_bytes` and `time` for all of it (prompts: what media takes, and
     /// [`limits::PROMPT_TIME`]). `own` as in [`Outbound::post`]; it is compared again at each redirect.
     pub async fn get(
         &self,

@@ -16,8 +16,6 @@ pub const ANSWER_BODY_BYTES: usize = 64 * 1024;
 pub const ANSWER_BODY_TIME: Duration = Duration::from_secs(2);
 /// Head and read buffer of an answer; real ones are under 2 KiB.
 pub const HEAD_BYTES: usize = 32 * 1024;
-/// A prompt: ten minutes of 16 kHz PCM (design §7).
-pub const PROMPT_BYTES: usize = 20 << 20;
 /// Fetching a prompt, redirects included: a caller waits in silence meanwhile.
 pub const PROMPT_TIME: Duration = Duration::from_secs(10);
 /// Redirects of a prompt: storage services need one or two.

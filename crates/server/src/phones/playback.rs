@@ -80,7 +80,7 @@ impl Phones {
         let target = Target::parse(uri).map_err(|error| unavailable(error.to_string()))?;
         let app = self.shared.directory.current().app(app).cloned();
         let own = app.as_ref().map(|app| app.webhook.origin());
-        let bytes = self.shared.outbound.get(&target, own, limits::PROMPT_BYTES, limits::PROMPT_TIME).await;
+        let bytes = self.shared.outbound.get(&target, own, media::limits::PROMPT_BYTES, limits::PROMPT_TIME).await;
         let bytes = bytes.map_err(|error| unavailable(error.to_string()))?;
         let decoded = tokio::task::spawn_blocking(move || media::Prompt::decode(&bytes)).await;
         match decoded {
