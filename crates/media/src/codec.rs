@@ -28,14 +28,6 @@ impl Codec {
         }
     }
 
-    /// Appends the decoded 8 kHz samples of a payload to `pcm`; one byte is one sample.
-    pub fn decode(self, payload: &[u8], pcm: &mut Vec<i16>) {
-        match self {
-            Codec::Pcmu => g711::decode_ulaw(payload, pcm),
-            Codec::Pcma => g711::decode_alaw(payload, pcm),
-        }
-    }
-
     /// Appends the encoded bytes of 8 kHz samples to `payload`; one sample is one byte.
     pub fn encode(self, pcm: &[i16], payload: &mut Vec<u8>) {
         match self {

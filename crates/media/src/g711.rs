@@ -27,7 +27,12 @@ pub fn encode_ulaw(pcm: &[i16], ulaw: &mut Vec<u8>) {
 
 /// Appends one sample for each µ-law byte. A sample has 14 significant bits and is at most 32,124.
 pub fn decode_ulaw(ulaw: &[u8], pcm: &mut Vec<i16>) {
-    pcm.extend(ulaw.iter().map(|&b| ULAW_TO_LINEAR[usize::from(b)]));
+    pcm.extend(ulaw.iter().map(|&b| sample_of_ulaw(b)));
+}
+
+/// The sample of one µ-law byte.
+pub(crate) fn sample_of_ulaw(byte: u8) -> i16 {
+    ULAW_TO_LINEAR[usize::from(byte)]
 }
 
 /// Appends one A-law byte for each sample.
@@ -37,7 +42,12 @@ pub fn encode_alaw(pcm: &[i16], alaw: &mut Vec<u8>) {
 
 /// Appends one sample for each A-law byte. A sample has 13 significant bits and is at most 32,256.
 pub fn decode_alaw(alaw: &[u8], pcm: &mut Vec<i16>) {
-    pcm.extend(alaw.iter().map(|&b| ALAW_TO_LINEAR[usize::from(b)]));
+    pcm.extend(alaw.iter().map(|&b| sample_of_alaw(b)));
+}
+
+/// The sample of one A-law byte.
+pub(crate) fn sample_of_alaw(byte: u8) -> i16 {
+    ALAW_TO_LINEAR[usize::from(byte)]
 }
 
 const fn linear_to_ulaw() -> [u8; 1 << 14] {

@@ -15,6 +15,8 @@ pub mod telephone_event;
 pub mod wav;
 
 mod codec;
+mod halfband;
+mod hearing;
 mod media;
 mod pace;
 mod prompt;

@@ -5,11 +5,17 @@ use std::time::Duration;
 /// Audio is sent and played in frames of 20 ms, the packet time every G.711 phone expects (RFC 3551 §4.2).
 pub const FRAME: Duration = Duration::from_millis(20);
 
-/// Samples of one frame at the G.711 clock of 8 kHz.
-pub const FRAME_SAMPLES: usize = 160;
-
-/// The RTP clock of G.711 and of its telephone events, in Hz (RFC 3551 §4.5.14).
+/// The RTP clock of every codec here and of telephone events, in Hz (RFC 3551 §4.5.2, §4.5.14).
 pub const RTP_CLOCK: u32 = 8_000;
+
+/// Ticks of the RTP clock in one frame. Every codec here is of 64 kbit/s, so these are also the frame's bytes.
+pub const FRAME_TICKS: usize = 160;
+
+/// Samples a second of linear PCM, mono, 16 bits: the rate inside, whatever a leg's codec (design §7).
+pub const RATE: u32 = 16_000;
+
+/// Samples of one frame at the rate inside.
+pub const FRAME_PCM: usize = 320;
 
 /// Slots a frame is cut into, so that a shard's legs do not all send in one burst.
 pub const SLOTS: u64 = 4;
@@ -58,17 +64,17 @@ pub const TONE_LOST_END: Duration = Duration::from_millis(200);
 /// Keys come at most about ten a second, and no copy is a second late.
 pub const TONES_REMEMBERED: usize = 8;
 
-/// Delay a fresh jitter buffer starts with, in samples: 40 ms covers a home network.
-pub const JITTER_START: usize = 2 * FRAME_SAMPLES;
+/// Delay a fresh jitter buffer starts with, in ticks: 40 ms covers a home network.
+pub const JITTER_START: usize = 2 * FRAME_TICKS;
 
-/// Delay above which a calm jitter buffer shrinks by a frame, in samples: 60 ms.
-pub const JITTER_HIGH: usize = 3 * FRAME_SAMPLES;
+/// Delay above which a calm jitter buffer shrinks by a frame, in ticks: 60 ms.
+pub const JITTER_HIGH: usize = 3 * FRAME_TICKS;
 
 /// Frames in a row over [`JITTER_HIGH`] before the buffer shrinks: 2 s, longer than a burst of jitter.
 pub const JITTER_CALM: u32 = 100;
 
-/// Samples a jitter buffer can hold: 400 ms. Further ahead is a new stream, not jitter.
-pub const JITTER_CAPACITY: usize = 20 * FRAME_SAMPLES;
+/// Ticks, and so bytes, a jitter buffer can hold: 400 ms. Further ahead is a new stream, not jitter.
+pub const JITTER_CAPACITY: usize = 20 * FRAME_TICKS;
 
 /// Frames over which the concealment of a gap fades to silence: 60 ms, longer repeats sound like a buzz.
 pub const CONCEAL_FRAMES: u32 = 3;

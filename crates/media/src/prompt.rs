@@ -8,11 +8,8 @@ use rubato::audioadapter_buffers::direct::SequentialSlice;
 use rubato::{Fft, FixedSync, Resampler, WindowFunction};
 
 use crate::codec::Codec;
-use crate::limits;
+use crate::limits::{self, RATE};
 use crate::wav::{self, Wav, WavError};
-
-/// The rate inside, in Hz.
-const RATE: u32 = 16_000;
 
 /// Audio that can be played: mono, 16 kHz, 16-bit PCM inside.
 #[derive(Debug)]

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::codec::Codec;
-use crate::jitter::Jitter;
-use crate::limits::{FRAME_SAMPLES, MEDIA_TIMEOUT, RTCP_INTERVAL};
+use crate::hearing::Hearing;
+use crate::limits::{FRAME_PCM, FRAME_TICKS, MEDIA_TIMEOUT, RTCP_INTERVAL};
 use crate::prompt::Prompt;
 use crate::rtcp::{self, Received, Sent};
 use crate::rtp::Packet;
@@ -64,7 +64,7 @@ pub struct Out {
     pub rtp: Vec<u8>,
     /// An RTCP packet to send.
     pub rtcp: Vec<u8>,
-    /// 20 ms of what is heard, at 8 kHz, if the session listens.
+    /// 20 ms of what is heard, [`FRAME_PCM`] samples, if the session listens; else empty.
     pub heard: Vec<i16>,
     /// Events, oldest first; the caller drains them.
     pub events: Vec<MediaEvent>,
@@ -84,8 +84,7 @@ pub struct Session {
     payload: Vec<u8>,
     plays: VecDeque<Play>,
     received: Option<Received>,
-    jitter: Option<Jitter>,
-    decoded: Vec<i16>,
+    hearing: Option<Hearing>,
     tones: telephone_event::Receiver,
     alive: Duration,
     timed_out: bool,
@@ -95,9 +94,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session that waits for [`connect`](Session::connect). If it `listens`, ticks give what is heard; otherwise
-    /// audio is counted and not decoded.
-    pub fn new(origin: Origin, listens: bool) -> Session {
+    /// A session that waits for [`connect`](Session::connect), and does not listen.
+    pub fn new(origin: Origin) -> Session {
         let seed = u64::from(origin.ssrc) << 32 | u64::from(origin.timestamp) | 1;
         Session {
             origin,
@@ -109,11 +107,10 @@ impl Session {
             resumed: true,
             packets: 0,
             octets: 0,
-            payload: Vec::with_capacity(FRAME_SAMPLES),
+            payload: Vec::with_capacity(FRAME_TICKS),
             plays: VecDeque::new(),
             received: None,
-            jitter: listens.then(Jitter::default),
-            decoded: Vec::new(),
+            hearing: None,
             tones: telephone_event::Receiver::default(),
             alive: Duration::ZERO,
             timed_out: false,
@@ -129,9 +126,24 @@ impl Session {
             // RFC 3550 §6.2: the first report comes after half the interval.
             self.report_due = now + RTCP_INTERVAL / 2;
         }
+        if let Some(hearing) = &mut self.hearing {
+            hearing.retune(terms.codec);
+        }
         self.terms = Some(terms);
         self.alive = now;
         self.timed_out = false;
+    }
+
+    /// From now on ticks give what is heard, or no longer do. Without a listener audio is counted and not decoded;
+    /// keys, reports and the time-out work as ever. Turned on anew, it starts with an empty jitter buffer; while it is
+    /// on, on changes nothing.
+    pub fn listen(&mut self, on: bool) {
+        if !on {
+            self.hearing = None;
+        } else if self.hearing.is_none() {
+            // Before the first connect no packet comes, and that connect tells the codec.
+            self.hearing = Some(Hearing::new(self.terms.map_or(Codec::Pcmu, |terms| terms.codec)));
+        }
     }
 
     /// Whether a play runs or waits.
@@ -168,10 +180,8 @@ impl Session {
         }
         self.count(now, &packet, audio);
         if audio {
-            if let Some(jitter) = &mut self.jitter {
-                self.decoded.clear();
-                terms.codec.decode(packet.payload, &mut self.decoded);
-                jitter.insert(packet.timestamp, &self.decoded);
+            if let Some(hearing) = &mut self.hearing {
+                hearing.packet(packet.timestamp, packet.payload);
             }
         } else if let Some(payload) = Payload::parse(packet.payload) {
             let ended = self.tones.packet(now, packet.ssrc, packet.marker, packet.timestamp, payload);
@@ -202,9 +212,9 @@ impl Session {
         out.heard.clear();
         let Some(terms) = self.terms else { return };
         self.send(terms, out);
-        if let Some(jitter) = &mut self.jitter {
-            let mut frame = [0; FRAME_SAMPLES];
-            jitter.pull(&mut frame);
+        if let Some(hearing) = &mut self.hearing {
+            let mut frame = [0; FRAME_PCM];
+            hearing.frame(&mut frame);
             out.heard.extend_from_slice(&frame);
         }
         out.events.extend(self.tones.tick(now).map(|tone| MediaEvent::Tone { tone }));
@@ -237,7 +247,7 @@ impl Session {
             out.events.push(MediaEvent::Finished { play: play.id });
             self.plays.pop_front();
         }
-        self.payload.resize(FRAME_SAMPLES, terms.codec.silence());
+        self.payload.resize(FRAME_TICKS, terms.codec.silence());
         if terms.send {
             let packet = Packet {
                 payload_type: terms.codec.payload_type(),
@@ -250,10 +260,10 @@ impl Session {
             packet.write(&mut out.rtp);
             self.sequence = self.sequence.wrapping_add(1);
             self.packets = self.packets.wrapping_add(1);
-            self.octets = self.octets.wrapping_add(FRAME_SAMPLES as u32);
+            self.octets = self.octets.wrapping_add(FRAME_TICKS as u32);
         }
         self.resumed = !terms.send;
-        self.timestamp = self.timestamp.wrapping_add(FRAME_SAMPLES as u32);
+        self.timestamp = self.timestamp.wrapping_add(FRAME_TICKS as u32);
     }
 
     fn report(&mut self, now: Duration, out: &mut Out, last: bool) {
@@ -311,10 +321,10 @@ impl Play {
 
     /// Appends up to a whole frame, without a gap between prompts and rounds; returns whether that was the last.
     fn fill(&mut self, codec: Codec, frame: &mut Vec<u8>) -> bool {
-        while !self.over() && frame.len() < FRAME_SAMPLES {
+        while !self.over() && frame.len() < FRAME_TICKS {
             let bytes = self.prompts[self.prompt].encoded(codec);
             let rest = &bytes[self.offset.min(bytes.len())..];
-            let taken = rest.len().min(FRAME_SAMPLES - frame.len());
+            let taken = rest.len().min(FRAME_TICKS - frame.len());
             frame.extend_from_slice(&rest[..taken]);
             self.offset += taken;
             if taken == rest.len() {

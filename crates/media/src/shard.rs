@@ -144,7 +144,7 @@ impl Shard {
         self.legs.push(Leg {
             id,
             wire: Wire::new(pair),
-            session: Session::new(origin, false),
+            session: Session::new(origin),
             plays,
             pace,
             foreign: 0,

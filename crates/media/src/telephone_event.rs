@@ -140,7 +140,7 @@ impl Iterator for Press {
         let marker = self.sent == 0;
         let end = self.sent >= self.frames;
         self.sent += 1;
-        let duration = self.sent.min(self.frames) * limits::FRAME_SAMPLES as u16;
+        let duration = self.sent.min(self.frames) * limits::FRAME_TICKS as u16;
         let payload = Payload { event: self.tone.event(), end, volume: 10, duration }.to_bytes();
         Some(PressPacket { marker, payload })
     }

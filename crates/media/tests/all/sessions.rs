@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use ringback_media::correlate::correlate;
-use ringback_media::limits::{FRAME, FRAME_SAMPLES, MEDIA_TIMEOUT};
+use ringback_media::limits::{FRAME, FRAME_PCM, FRAME_TICKS, MEDIA_TIMEOUT};
 use ringback_media::rtp::Packet;
 use ringback_media::session::{Origin, Out, Session, Terms};
 use ringback_media::telephone_event::Press;
@@ -25,8 +25,8 @@ fn prompt(milliseconds: u32) -> Arc<Prompt> {
     Arc::new(Prompt::from_pcm16k(melody(1, 16_000, milliseconds)))
 }
 
-fn session(listens: bool) -> Session {
-    Session::new(Origin { ssrc: 1, sequence: u16::MAX - 10, timestamp: u32::MAX - 1_000, ntp: 0 }, listens)
+fn session() -> Session {
+    Session::new(Origin { ssrc: 1, sequence: u16::MAX - 10, timestamp: u32::MAX - 1_000, ntp: 0 })
 }
 
 /// A session and its time.
@@ -38,11 +38,7 @@ struct Leg {
 
 impl Leg {
     fn new(terms: Terms) -> Leg {
-        Leg::with(session(true), terms)
-    }
-
-    fn with(session: Session, terms: Terms) -> Leg {
-        let mut leg = Leg { session, now: Duration::ZERO, out: Out::default() };
+        let mut leg = Leg { session: session(), now: Duration::ZERO, out: Out::default() };
         leg.session.connect(leg.now, terms);
         leg
     }
@@ -84,7 +80,7 @@ fn a_prompt_is_sent_sample_for_sample_and_ends_with_its_last_frame() {
     leg.session.play(id(1), vec![Arc::clone(&prompt)], Repeat::Times(1));
     assert_eq!(leg.until_finished(id(1)), decoded(&prompt));
     let (payload, events) = leg.tick();
-    assert_eq!((payload, events), (Some(vec![0xFF; FRAME_SAMPLES]), vec![]), "then comfort silence, and no more told");
+    assert_eq!((payload, events), (Some(vec![0xFF; FRAME_TICKS]), vec![]), "then comfort silence, and no more told");
 }
 
 #[test]
@@ -94,7 +90,7 @@ fn prompts_and_rounds_follow_without_a_gap() {
     let (a, b) = (Arc::new(Prompt::from_pcm16k(vec![1_000; 80])), Arc::new(Prompt::from_pcm16k(vec![-1_000; 80])));
     leg.session.play(id(1), vec![Arc::clone(&a), Arc::clone(&b)], Repeat::Times(3));
     let mut expected = [decoded(&a), decoded(&b)].concat().repeat(3);
-    expected.resize(2 * FRAME_SAMPLES, 0);
+    expected.resize(2 * FRAME_TICKS, 0);
     assert_eq!(leg.until_finished(id(1)), expected);
 }
 
@@ -192,7 +188,7 @@ fn a_silent_far_end_times_out_once_unless_one_side_holds() {
 #[test]
 fn rtcp_alone_keeps_a_leg_alive() {
     let mut leg = Leg::new(TERMS);
-    let mut far = session(false);
+    let mut far = session();
     far.connect(Duration::ZERO, Terms { send: false, ..TERMS });
     let mut out = Out::default();
     for _ in 0..60 * 50 * 5 {
@@ -213,7 +209,7 @@ fn a_packet_of_another_kind_is_none_of_ours() {
         assert_eq!(leg.session.input(leg.now, &bytes, &mut leg.out), ours, "payload type {payload_type}");
     }
     assert!(!leg.session.input(leg.now, &[0x80; 5], &mut leg.out));
-    assert!(!session(true).input(leg.now, &[0x80; 172], &mut leg.out), "none before it is connected");
+    assert!(!session().input(leg.now, &[0x80; 172], &mut leg.out), "none before it is connected");
 }
 
 /// The far end of an hour: speaks in every frame, or presses a key for some.
@@ -228,7 +224,7 @@ impl Far {
         let mut bytes = Vec::new();
         let now = self.timestamp;
         let pressed = self.press.as_mut().and_then(|(press, start)| Some((press.next()?, *start)));
-        let audio = [0x12; FRAME_SAMPLES];
+        let audio = [0x12; FRAME_TICKS];
         let common = Packet {
             payload_type: 0,
             marker: false,
@@ -245,14 +241,14 @@ impl Far {
             None => common.write(&mut bytes),
         }
         self.sequence = self.sequence.wrapping_add(1);
-        self.timestamp = now.wrapping_add(FRAME_SAMPLES as u32);
+        self.timestamp = now.wrapping_add(FRAME_TICKS as u32);
         bytes
     }
 }
 
 #[test]
 fn an_hour_over_a_lossy_wire_loses_no_key_and_no_play() {
-    let mut leg = Leg::with(session(false), TERMS);
+    let mut leg = Leg::new(TERMS);
     let mut far = Far { sequence: 60_000, timestamp: u32::MAX - 50_000, press: None };
     let mut random = Random(5);
     let mut wire: Vec<(u64, Vec<u8>)> = Vec::new();
@@ -313,6 +309,7 @@ fn sender_report(bytes: &[u8]) -> Report {
 #[test]
 fn one_session_hears_what_another_plays() {
     let (mut a, mut b) = (Leg::new(TERMS), Leg::new(TERMS));
+    b.session.listen(true);
     let prompt = prompt(1_000);
     a.session.play(id(1), vec![Arc::clone(&prompt)], Repeat::Times(1));
     let mut heard = Vec::new();
@@ -322,9 +319,34 @@ fn one_session_hears_what_another_plays() {
         b.tick();
         heard.extend_from_slice(&b.out.heard);
     }
-    let found = correlate(&decoded(&prompt), &heard, 1_000).expect("not silent");
-    assert_eq!(found.lag, 320, "the delay of the jitter buffer");
-    assert!(found.coefficient > 0.9999, "{found:?}");
+    let found = correlate(prompt.pcm16k(), &heard, 2_000).expect("not silent");
+    assert_eq!(found.lag, 640 + 24, "the delay of the jitter buffer, and that of the filter");
+    assert!(found.coefficient > 0.99, "{found:?}");
+}
+
+#[test]
+fn listening_is_turned_on_and_off_and_nothing_else_notices() {
+    let (mut a, mut b) = (Leg::new(TERMS), Leg::new(TERMS));
+    a.session.play(id(1), vec![prompt(100)], Repeat::Forever);
+    let mut exchange = |listens: bool, frames: usize| -> Vec<i16> {
+        b.session.listen(listens);
+        let frames = (0..frames).flat_map(|_| {
+            a.tick();
+            assert!(b.session.input(b.now, &a.out.rtp, &mut b.out));
+            assert_eq!(b.tick().1, []);
+            b.out.heard.clone()
+        });
+        frames.collect()
+    };
+    let loud = |pcm: &[i16]| pcm.iter().any(|&s| s.abs() > 5_000);
+    assert_eq!(exchange(false, 10), []);
+    for _ in 0..3 {
+        let heard = exchange(true, 10);
+        assert_eq!(heard.len(), 10 * FRAME_PCM);
+        assert!(!loud(&heard[..2 * FRAME_PCM]) && loud(&heard[3 * FRAME_PCM..]), "after the first delay");
+        assert!(loud(&exchange(true, 1)), "on again changes nothing");
+        assert_eq!(exchange(false, 10), []);
+    }
 }
 
 #[test]
@@ -362,7 +384,7 @@ fn the_farewell_is_a_report_a_name_and_a_bye() {
     let packets: Vec<_> = Compound::parse(&leg.out.rtcp).expect("a compound").map(|p| p.expect("a packet")).collect();
     assert!(matches!(packets[2], rtcp_types::Packet::Bye(_)));
     assert!(leg.out.rtp.is_empty());
-    session(false).close(Duration::ZERO, &mut leg.out);
+    session().close(Duration::ZERO, &mut leg.out);
     assert!(leg.out.rtcp.is_empty(), "nothing from a leg that never was");
 }
 
@@ -371,6 +393,7 @@ proptest! {
     fn no_bytes_harm_a_session(packets in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..200), 0..40)) {
         static PROMPT: LazyLock<Arc<Prompt>> = LazyLock::new(|| prompt(500));
         let mut leg = Leg::new(TERMS);
+        leg.session.listen(true);
         leg.session.play(id(1), vec![Arc::clone(&PROMPT)], Repeat::Times(1));
         for mut packet in packets {
             leg.session.input(leg.now, &packet, &mut leg.out);
@@ -384,7 +407,7 @@ proptest! {
                 leg.session.input_rtcp(leg.now, &packet);
             }
             let (payload, _) = leg.tick();
-            prop_assert!(payload.is_some_and(|p| p.len() == FRAME_SAMPLES));
+            prop_assert!(payload.is_some_and(|p| p.len() == FRAME_TICKS));
         }
     }
 }
