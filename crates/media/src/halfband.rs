@@ -1,9 +1,9 @@
-//! 8 kHz to 16 kHz, frame by frame, without a seam: the filter between G.711 and the rate inside.
+//! 8 kHz to 16 kHz and back, frame by frame, without a seam: the filter between G.711 and the rate inside.
 //! Knows no codec and no packet. Whole files are resampled by [`resample`](crate::resample), which is better and slower.
 //!
 //! A half-band filter has every second tap zero, so every second sample out is a sample that came in, untouched, and
-//! only those between are computed. Flat within 0.1 dB up to 3.4 kHz, where telephony ends; images above 4.6 kHz lie
-//! 52 dB below. It delays by 12 samples at 8 kHz, 1.5 ms.
+//! only those between are computed; on the way down that halves the work too. Flat within 0.1 dB up to 3.4 kHz, where
+//! telephony ends; what is above 4.6 kHz comes out 52 dB lower. It delays by 12 samples at 8 kHz, 1.5 ms.
 
 use crate::limits::{FRAME_PCM, FRAME_TICKS};
 
@@ -43,10 +43,49 @@ impl Upsampler {
     }
 }
 
+/// One stream on its way down.
+#[derive(Clone, Debug)]
+pub(crate) struct Downsampler {
+    /// Of the frames before: the even samples the filter needs, and the odd ones that wait for its middle.
+    even: [i16; TAPS - 1],
+    odd: [i16; TAPS / 2],
+}
+
+impl Downsampler {
+    /// A stream that was silent before.
+    pub(crate) fn new() -> Downsampler {
+        Downsampler { even: [0; TAPS - 1], odd: [0; TAPS / 2] }
+    }
+
+    /// One frame at 16 kHz to one at 8 kHz.
+    pub(crate) fn frame(&mut self, pcm16k: &[i16; FRAME_PCM], pcm8k: &mut [i16; FRAME_TICKS]) {
+        let mut even = [0; TAPS - 1 + FRAME_TICKS];
+        let mut odd = [0; TAPS / 2 + FRAME_TICKS];
+        even[..TAPS - 1].copy_from_slice(&self.even);
+        odd[..TAPS / 2].copy_from_slice(&self.odd);
+        let (pairs, _) = pcm16k.as_chunks::<2>();
+        for (i, pair) in pairs.iter().enumerate() {
+            (even[TAPS - 1 + i], odd[TAPS / 2 + i]) = (pair[0], pair[1]);
+        }
+        for ((out, window), &middle) in pcm8k.iter_mut().zip(even.array_windows::<TAPS>()).zip(&odd) {
+            *out = clip((sum(window) + (i32::from(middle) << 14) + (1 << 14)) >> 15);
+        }
+        self.even.copy_from_slice(&even[FRAME_TICKS..]);
+        self.odd.copy_from_slice(&odd[FRAME_TICKS..]);
+    }
+}
+
 /// The sample in the middle between the two middle ones.
 fn between(window: &[i16; TAPS]) -> i16 {
-    let sum: i32 = window.iter().zip(&FILTER).map(|(&sample, &tap)| i32::from(sample) * i32::from(tap)).sum();
-    ((sum + (1 << 13)) >> 14).clamp(i16::MIN.into(), i16::MAX.into()) as i16
+    clip((sum(window) + (1 << 13)) >> 14)
+}
+
+fn sum(window: &[i16; TAPS]) -> i32 {
+    window.iter().zip(&FILTER).map(|(&sample, &tap)| i32::from(sample) * i32::from(tap)).sum()
+}
+
+fn clip(sample: i32) -> i16 {
+    sample.clamp(i16::MIN.into(), i16::MAX.into()) as i16
 }
 
 #[cfg(test)]
@@ -54,34 +93,48 @@ mod tests {
     use super::*;
     use std::f64::consts::TAU;
 
-    /// A tone through the filter, cut where it has settled: level out over level in, and the share that is not the tone.
-    fn tone(hertz: f64) -> (f64, f64) {
-        let mut up = Upsampler::new();
-        let mut out = Vec::new();
-        for frame in 0..50 {
-            let pcm8k = std::array::from_fn(|i| {
-                let n = (frame * FRAME_TICKS + i) as f64;
-                ((n * hertz / 8_000.0 * TAU).sin() * 16_000.0).round() as i16
-            });
-            let mut pcm16k = [0; FRAME_PCM];
-            up.frame(&pcm8k, &mut pcm16k);
-            out.extend(pcm16k.map(f64::from));
-        }
-        let settled = &out[FRAME_PCM..];
+    /// A frame of a tone.
+    fn frame<const LENGTH: usize>(number: usize, hertz: f64) -> [i16; LENGTH] {
+        std::array::from_fn(|i| {
+            let seconds = (number * LENGTH + i) as f64 / (LENGTH * 50) as f64;
+            ((seconds * hertz * TAU).sin() * 16_000.0).round() as i16
+        })
+    }
+
+    /// What came of a second of it, where it has settled: level out over level in, and the share that is not the tone.
+    fn judged(out: &[i16], hertz: f64) -> (f64, f64) {
+        let rate = out.len() as f64;
+        let settled: Vec<f64> = out[out.len() / 50..].iter().map(|&s| f64::from(s)).collect();
         let wave = |part: fn(f64) -> f64| {
-            settled.iter().enumerate().map(|(n, s)| s * part(n as f64 * hertz / 16_000.0 * TAU)).sum::<f64>()
+            settled.iter().enumerate().map(|(n, s)| s * part(n as f64 * hertz / rate * TAU)).sum::<f64>()
         };
         let amplitude = wave(f64::sin).hypot(wave(f64::cos)) * 2.0 / settled.len() as f64;
         let power = settled.iter().map(|s| s * s).sum::<f64>() / settled.len() as f64;
         (amplitude / 16_000.0, ((power - amplitude * amplitude / 2.0).max(0.0) * 2.0).sqrt() / 16_000.0)
     }
 
+    fn up(hertz: f64) -> Vec<i16> {
+        let (mut up, mut out) = (Upsampler::new(), [0; FRAME_PCM]);
+        (0..50).flat_map(|n| (up.frame(&frame(n, hertz), &mut out), out).1).collect()
+    }
+
+    fn down(hertz: f64) -> Vec<i16> {
+        let (mut down, mut out) = (Downsampler::new(), [0; FRAME_TICKS]);
+        (0..50).flat_map(|n| (down.frame(&frame(n, hertz), &mut out), out).1).collect()
+    }
+
     #[test]
-    fn the_telephone_band_passes_and_its_image_does_not() {
-        for hertz in (100..=3_400).step_by(100) {
-            let (level, rest) = tone(f64::from(hertz));
-            assert!((0.99..1.01).contains(&level), "{hertz} Hz: {level}");
-            assert!(rest < 0.003, "{hertz} Hz: {rest}");
+    fn the_telephone_band_passes_both_ways_and_nothing_else() {
+        for hertz in (100..=3_400).step_by(100).map(f64::from) {
+            for (way, out) in [("up", up(hertz)), ("down", down(hertz))] {
+                let (level, rest) = judged(&out, hertz);
+                assert!((0.99..1.01).contains(&level), "{way} {hertz} Hz: {level}");
+                assert!(rest < 0.003, "{way} {hertz} Hz: {rest}");
+            }
+        }
+        for hertz in (4_600..8_000).step_by(100).map(f64::from) {
+            let loudest = down(hertz).into_iter().skip(FRAME_TICKS).map(i16::unsigned_abs).max();
+            assert!(loudest < Some(50), "{hertz} Hz: {loudest:?}");
         }
     }
 

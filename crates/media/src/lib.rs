@@ -8,6 +8,7 @@ pub mod correlate;
 pub mod g711;
 pub mod jitter;
 pub mod limits;
+pub mod presses;
 pub mod rtcp;
 pub mod rtp;
 pub mod session;
@@ -15,12 +16,14 @@ pub mod telephone_event;
 pub mod wav;
 
 mod codec;
+mod dtmf;
 mod halfband;
 mod hearing;
 mod media;
 mod pace;
 mod prompt;
 mod shard;
+mod turn;
 mod wire;
 
 pub use codec::Codec;

@@ -64,6 +64,21 @@ pub const TONE_LOST_END: Duration = Duration::from_millis(200);
 /// Keys come at most about ten a second, and no copy is a second late.
 pub const TONES_REMEMBERED: usize = 8;
 
+/// Reports of one key by different ways (RTP events, audio, SIP INFO) within this time are one press. An event and a
+/// tone are told at the press's end, an INFO at its beginning or end; a second covers a slow finger and a slow proxy.
+pub const SAME_PRESS: Duration = Duration::from_secs(1);
+
+/// Presses remembered for [`SAME_PRESS`]: keys come at most about ten a second.
+pub const PRESSES_REMEMBERED: usize = 16;
+
+/// How long a key that we press lasts: above the 40 ms a receiver may ask for (ITU-T Q.24), and above the 70 ms that
+/// telephone networks want of a sender.
+pub const PRESS: Duration = Duration::from_millis(100);
+
+/// The shortest pause after a key that we press: the time its end is repeated in (RFC 4733 §2.5.1.4), and above the
+/// 40 ms a receiver may ask for (ITU-T Q.24).
+pub const PAUSE: Duration = Duration::from_millis(60);
+
 /// Delay a fresh jitter buffer starts with, in ticks: 40 ms covers a home network.
 pub const JITTER_START: usize = 2 * FRAME_TICKS;
 

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use crate::codec::Codec;
 use crate::limits;
@@ -16,7 +17,7 @@ use crate::prompt::Prompt;
 use crate::session::{MediaEvent, Terms};
 use crate::shard::{Command, Shard};
 use crate::wire::Ports;
-use crate::{LegId, PlayId, Repeat};
+use crate::{LegId, PlayId, Repeat, Tone};
 
 /// Where and with how many threads media runs.
 #[derive(Clone, Debug)]
@@ -158,13 +159,34 @@ impl Media {
     /// [`MediaEvent::Finished`]. On a leg that is not open nothing plays and nothing is told, as if it had been closed
     /// an instant later. A prompt played for the first time may be encoded here, on the caller's thread.
     pub fn play(&self, leg: LegId, play: PlayId, prompts: Vec<Arc<Prompt>>, repeat: Repeat) -> Result<(), Busy> {
-        let Some(Leg { shard, plays }) = self.leg(leg) else { return Ok(()) };
         prompts.iter().for_each(|prompt| prompt.encode());
+        self.queue(leg, Command::Play { leg, play, prompts, repeat })
+    }
+
+    /// Presses keys behind what plays or waits already, with a pause between two of at least
+    /// [`limits::PAUSE`]: as RTP events (RFC 4733) where the far end knows them, else as tones in the audio. A play like
+    /// any other: its end is told by [`MediaEvent::Finished`], and [`stop`](Media::stop) ends it.
+    pub fn press(&self, leg: LegId, play: PlayId, tones: Vec<Tone>, pause: Duration) -> Result<(), Busy> {
+        self.queue(leg, Command::Press { leg, play, tones, pause })
+    }
+
+    /// A key that the signalling heard (SIP INFO). It comes back as [`MediaEvent::Tone`], unless the same key was heard
+    /// in the media within [`limits::SAME_PRESS`]: a phone that tells each press two ways is heard once. A press heard
+    /// one way only is never taken for a repetition, so that a key may be pressed twice as fast as a finger can.
+    pub fn signalled(&self, leg: LegId, tone: Tone) {
+        if let Some(entry) = self.leg(leg) {
+            self.command(entry.shard, Command::Signalled { leg, tone });
+        }
+    }
+
+    /// Hands over something to send, of which each leg may have so much waiting.
+    fn queue(&self, leg: LegId, command: Command) -> Result<(), Busy> {
+        let Some(Leg { shard, plays }) = self.leg(leg) else { return Ok(()) };
         if plays.fetch_add(1, Ordering::Relaxed) >= limits::PLAYS {
             plays.fetch_sub(1, Ordering::Relaxed);
             return Err(Busy);
         }
-        match self.inner.shards[shard].try_send(Command::Play { leg, play, prompts, repeat }) {
+        match self.inner.shards[shard].try_send(command) {
             Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(()),
             Err(TrySendError::Full(_)) => {
                 plays.fetch_sub(1, Ordering::Relaxed);

@@ -1,28 +1,30 @@
-//! One leg's RTP session as a value: packets and time go in, packets and events come out. It plays, hears, detects
-//! keys, reports by RTCP and notices silence. Knows no socket, no address and no clock.
+//! One leg's RTP session as a value: packets and time go in, packets and events come out. It plays, presses and detects
+//! keys, hears, reports by RTCP and notices silence. Knows no socket, no address and no clock.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::codec::Codec;
+use crate::codec::{Codec, Encoder};
 use crate::hearing::Hearing;
 use crate::limits::{FRAME_PCM, FRAME_TICKS, MEDIA_TIMEOUT, RTCP_INTERVAL};
+use crate::presses::{Presses, Way};
 use crate::prompt::Prompt;
 use crate::rtcp::{self, Received, Sent};
 use crate::rtp::Packet;
-use crate::telephone_event::{self, Payload, Tone};
+use crate::telephone_event::{self, Payload, PressPacket, Tone};
+use crate::turn::{KeyFrame, Turn, What};
 use crate::{PlayId, Repeat};
 
 /// What a leg has to tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MediaEvent {
-    /// Played to its end: its last frame was sent. A stopped play reports nothing.
+    /// Played, or pressed, to its end: its last frame was sent. What was stopped reports nothing.
     Finished {
         /// The play.
         play: PlayId,
     },
-    /// A key was pressed and let go. Reported at its end, once.
+    /// A key was pressed and let go. Reported once, however many ways it was heard.
     Tone {
         /// The key.
         tone: Tone,
@@ -82,10 +84,14 @@ pub struct Session {
     packets: u32,
     octets: u32,
     payload: Vec<u8>,
-    plays: VecDeque<Play>,
+    encoder: Encoder,
+    turns: VecDeque<Turn>,
+    /// Timestamp of the key we press: its beginning (RFC 4733 §2.2).
+    pressed: u32,
     received: Option<Received>,
     hearing: Option<Hearing>,
     tones: telephone_event::Receiver,
+    presses: Presses,
     alive: Duration,
     timed_out: bool,
     report_due: Duration,
@@ -108,10 +114,13 @@ impl Session {
             packets: 0,
             octets: 0,
             payload: Vec::with_capacity(FRAME_TICKS),
-            plays: VecDeque::new(),
+            encoder: Encoder::new(Codec::Pcmu),
+            turns: VecDeque::new(),
+            pressed: 0,
             received: None,
             hearing: None,
             tones: telephone_event::Receiver::default(),
+            presses: Presses::default(),
             alive: Duration::ZERO,
             timed_out: false,
             report_due: Duration::ZERO,
@@ -125,6 +134,9 @@ impl Session {
         if self.terms.is_none() {
             // RFC 3550 §6.2: the first report comes after half the interval.
             self.report_due = now + RTCP_INTERVAL / 2;
+        }
+        if self.terms.is_none_or(|before| before.codec != terms.codec) {
+            self.encoder = Encoder::new(terms.codec);
         }
         if let Some(hearing) = &mut self.hearing {
             hearing.retune(terms.codec);
@@ -148,20 +160,45 @@ impl Session {
 
     /// Whether a play runs or waits.
     pub fn playing(&self) -> bool {
-        !self.plays.is_empty()
+        !self.turns.is_empty()
     }
 
     /// Plays the list of prompts after whatever plays now. Before the first connect it waits; on hold (`send` is
     /// false) it goes on unheard, so that the far end's hold button cannot keep an operation open.
     pub fn play(&mut self, play: PlayId, prompts: Vec<Arc<Prompt>>, repeat: Repeat) {
-        self.plays.push_back(Play::new(play, prompts, repeat));
+        self.turns.push_back(Turn::play(play, prompts, repeat));
     }
 
-    /// Ends a play, or forgets one that waits. Returns how many were ended: 0 if it is over already.
+    /// Presses keys after whatever plays now, each for [`PRESS`](crate::limits::PRESS) with a `pause` between, which is
+    /// at least [`PAUSE`](crate::limits::PAUSE). As RTP events where they were negotiated, in the place of audio; else
+    /// as tones in the audio, where a hook flash is only a pause. A play like any other in all else.
+    pub fn press(&mut self, play: PlayId, tones: Vec<Tone>, pause: Duration) {
+        self.turns.push_back(Turn::keys(play, tones, pause));
+    }
+
+    /// Ends a play, or forgets one that waits; a key that is down is let go. Returns how many were ended: 0 if it is
+    /// over already.
     pub fn stop(&mut self, play: PlayId) -> usize {
-        let before = self.plays.len();
-        self.plays.retain(|p| p.id != play);
-        before - self.plays.len()
+        let mut ended = 0;
+        self.turns.retain_mut(|turn| {
+            if turn.id != play || turn.stopped {
+                return true;
+            }
+            ended += 1;
+            turn.stop()
+        });
+        ended
+    }
+
+    /// Takes a key that the signalling heard (SIP INFO). It is told unless it was heard another way already.
+    pub fn signalled(&mut self, now: Duration, tone: Tone, out: &mut Out) {
+        self.heard_key(now, tone, Way::Signalling, out);
+    }
+
+    fn heard_key(&mut self, now: Duration, tone: Tone, way: Way, out: &mut Out) {
+        if self.presses.is_new(now, tone, way) {
+            out.events.push(MediaEvent::Tone { tone });
+        }
     }
 
     /// Takes an RTP packet of the far end. Returns whether it is one of this session: well formed and of a
@@ -185,7 +222,9 @@ impl Session {
             }
         } else if let Some(payload) = Payload::parse(packet.payload) {
             let ended = self.tones.packet(now, packet.ssrc, packet.marker, packet.timestamp, payload);
-            out.events.extend(ended.into_iter().flatten().map(|tone| MediaEvent::Tone { tone }));
+            for tone in ended.into_iter().flatten() {
+                self.heard_key(now, tone, Way::Events, out);
+            }
         }
         true
     }
@@ -217,7 +256,9 @@ impl Session {
             hearing.frame(&mut frame);
             out.heard.extend_from_slice(&frame);
         }
-        out.events.extend(self.tones.tick(now).map(|tone| MediaEvent::Tone { tone }));
+        if let Some(tone) = self.tones.tick(now) {
+            self.heard_key(now, tone, Way::Events, out);
+        }
         // A far end on hold may send nothing at all; whether it still lives is for the signalling to find out.
         if terms.send && terms.receive && !self.timed_out && now >= self.alive + MEDIA_TIMEOUT {
             self.timed_out = true;
@@ -240,30 +281,63 @@ impl Session {
 
     fn send(&mut self, terms: Terms, out: &mut Out) {
         self.payload.clear();
-        while let Some(play) = self.plays.front_mut() {
-            if !play.fill(terms.codec, &mut self.payload) {
-                break;
+        let key = self.fill(terms, out).zip(terms.telephone_event);
+        let (payload_type, marker, timestamp) = match key {
+            Some((key, payload_type)) => {
+                if key.marker {
+                    self.pressed = self.timestamp;
+                }
+                self.payload.clear();
+                self.payload.extend(key.payload);
+                (payload_type, key.marker, self.pressed)
             }
-            out.events.push(MediaEvent::Finished { play: play.id });
-            self.plays.pop_front();
-        }
-        self.payload.resize(FRAME_TICKS, terms.codec.silence());
+            None => {
+                self.payload.resize(FRAME_TICKS, terms.codec.silence());
+                (terms.codec.payload_type(), self.resumed, self.timestamp)
+            }
+        };
         if terms.send {
-            let packet = Packet {
-                payload_type: terms.codec.payload_type(),
-                marker: self.resumed,
-                sequence: self.sequence,
-                timestamp: self.timestamp,
-                ssrc: self.origin.ssrc,
-                payload: &self.payload,
-            };
-            packet.write(&mut out.rtp);
+            let (sequence, ssrc, payload) = (self.sequence, self.origin.ssrc, self.payload.as_slice());
+            Packet { payload_type, marker, sequence, timestamp, ssrc, payload }.write(&mut out.rtp);
             self.sequence = self.sequence.wrapping_add(1);
             self.packets = self.packets.wrapping_add(1);
-            self.octets = self.octets.wrapping_add(FRAME_TICKS as u32);
+            self.octets = self.octets.wrapping_add(self.payload.len() as u32);
         }
         self.resumed = !terms.send;
         self.timestamp = self.timestamp.wrapping_add(FRAME_TICKS as u32);
+    }
+
+    /// Fills the frame from whose turn it is; what is missing at its end is silence. Returns the key's packet that takes
+    /// the frame's place, if one does.
+    fn fill(&mut self, terms: Terms, out: &mut Out) -> Option<PressPacket> {
+        while let Some(turn) = self.turns.front_mut() {
+            let mut key = None;
+            let (over, whole) = match &mut turn.what {
+                What::Play(play) => (play.fill(terms.codec, &mut self.payload), false),
+                // A key begins with a frame of its own.
+                What::Keys(keys) if !keys.over() && !self.payload.is_empty() => return None,
+                What::Keys(keys) if keys.over() => (true, false),
+                What::Keys(keys) => {
+                    let mut pcm16k = [0; FRAME_PCM];
+                    match keys.frame(terms.telephone_event.is_some(), &mut pcm16k) {
+                        KeyFrame::Event(packet) => key = Some(packet),
+                        KeyFrame::Sound => self.encoder.frame(&pcm16k, &mut self.payload),
+                        KeyFrame::Pause => {}
+                    }
+                    (keys.over(), true)
+                }
+            };
+            if over {
+                if !turn.stopped {
+                    out.events.push(MediaEvent::Finished { play: turn.id });
+                }
+                self.turns.pop_front();
+            }
+            if whole || !over {
+                return key;
+            }
+        }
+        None
     }
 
     fn report(&mut self, now: Duration, out: &mut Out, last: bool) {
@@ -290,56 +364,4 @@ impl Session {
 /// A span of time as NTP counts it, 32.32.
 pub(crate) fn ntp(span: Duration) -> u64 {
     (span.as_secs() << 32) + (u64::from(span.subsec_nanos()) << 32) / 1_000_000_000
-}
-
-#[derive(Debug)]
-struct Play {
-    id: PlayId,
-    prompts: Vec<Arc<Prompt>>,
-    /// The next byte: of which prompt, and where in it. Codecs of one clock share it.
-    prompt: usize,
-    offset: usize,
-    /// Rounds still to play, the running one included; `None` without end.
-    rounds: Option<u32>,
-}
-
-impl Play {
-    fn new(id: PlayId, mut prompts: Vec<Arc<Prompt>>, repeat: Repeat) -> Play {
-        prompts.retain(|p| !p.pcm16k().is_empty());
-        let rounds = match repeat {
-            // Nothing, repeated for ever, is over at once.
-            _ if prompts.is_empty() => Some(0),
-            Repeat::Times(times) => Some(times),
-            Repeat::Forever => None,
-        };
-        Play { id, prompts, prompt: 0, offset: 0, rounds }
-    }
-
-    fn over(&self) -> bool {
-        self.rounds == Some(0)
-    }
-
-    /// Appends up to a whole frame, without a gap between prompts and rounds; returns whether that was the last.
-    fn fill(&mut self, codec: Codec, frame: &mut Vec<u8>) -> bool {
-        while !self.over() && frame.len() < FRAME_TICKS {
-            let bytes = self.prompts[self.prompt].encoded(codec);
-            let rest = &bytes[self.offset.min(bytes.len())..];
-            let taken = rest.len().min(FRAME_TICKS - frame.len());
-            frame.extend_from_slice(&rest[..taken]);
-            self.offset += taken;
-            if taken == rest.len() {
-                self.next_prompt();
-            }
-        }
-        self.over()
-    }
-
-    fn next_prompt(&mut self) {
-        self.offset = 0;
-        self.prompt += 1;
-        if self.prompt == self.prompts.len() {
-            self.prompt = 0;
-            self.rounds = self.rounds.map(|left| left - 1);
-        }
-    }
 }

@@ -15,14 +15,16 @@ use crate::pace::Pace;
 use crate::prompt::Prompt;
 use crate::session::{MediaEvent, Origin, Out, Session, ntp};
 use crate::wire::{Pair, Read, Wire};
-use crate::{LegId, MediaSink, PlayId, RemoteRtp, Repeat};
+use crate::{LegId, MediaSink, PlayId, RemoteRtp, Repeat, Tone};
 
 /// What the handle asks of a shard. In order for each leg; what names a leg that is gone is ignored.
 pub(crate) enum Command {
     Open { leg: LegId, pair: Pair, plays: Arc<AtomicUsize> },
     Connect { leg: LegId, remote: RemoteRtp },
     Play { leg: LegId, play: PlayId, prompts: Vec<Arc<Prompt>>, repeat: Repeat },
+    Press { leg: LegId, play: PlayId, tones: Vec<Tone>, pause: Duration },
     Stop { leg: LegId, play: PlayId },
+    Signalled { leg: LegId, tone: Tone },
     Close { leg: LegId },
 }
 
@@ -112,13 +114,10 @@ impl Shard {
             Command::Open { leg, pair, plays } => self.open(leg, pair, plays),
             Command::Connect { leg, remote } => self.connect(leg, remote),
             Command::Play { leg, play, prompts, repeat } => {
-                let slot = self.slot;
-                if let Some(leg) = self.leg(leg) {
-                    if !leg.session.playing() {
-                        leg.pace.hurry(slot);
-                    }
-                    leg.session.play(play, prompts, repeat);
-                }
+                self.queue(leg, |session| session.play(play, prompts, repeat));
+            }
+            Command::Press { leg, play, tones, pause } => {
+                self.queue(leg, |session| session.press(play, tones, pause));
             }
             Command::Stop { leg, play } => {
                 if let Some(leg) = self.leg(leg) {
@@ -126,8 +125,27 @@ impl Shard {
                     leg.plays.fetch_sub(stopped, Ordering::Relaxed);
                 }
             }
+            Command::Signalled { leg, tone } => self.signalled(leg, tone),
             Command::Close { leg } => self.close(leg),
         }
+    }
+
+    /// Lets a leg's session queue something to send, which begins at once if it is the first.
+    fn queue(&mut self, leg: LegId, queued: impl FnOnce(&mut Session)) {
+        let slot = self.slot;
+        if let Some(leg) = self.leg(leg) {
+            if !leg.session.playing() {
+                leg.pace.hurry(slot);
+            }
+            queued(&mut leg.session);
+        }
+    }
+
+    fn signalled(&mut self, leg: LegId, tone: Tone) {
+        let now = self.start.elapsed();
+        let Some(leg) = self.places.get(&leg).and_then(|&place| self.legs.get_mut(place)) else { return };
+        leg.session.signalled(now, tone, &mut self.out);
+        leg.tell(&mut self.out, &*self.sink);
     }
 
     fn leg(&mut self, leg: LegId) -> Option<&mut Leg> {

@@ -127,14 +127,26 @@ impl Press {
         let frames = duration.as_millis().div_ceil(limits::FRAME.as_millis()).clamp(1, 400);
         Press { tone, frames: frames as u16, sent: 0 }
     }
+
+    /// Lets the key go now: what is still to come is its end.
+    pub fn release(&mut self) {
+        self.frames = self.frames.min(self.sent.max(1));
+    }
+
+    /// Packets still to come.
+    pub fn left(&self) -> u32 {
+        u32::from(self.frames + Self::ENDS - self.sent)
+    }
+
+    /// How often the end is sent (RFC 4733 §2.5.1.4).
+    const ENDS: u16 = 3;
 }
 
 impl Iterator for Press {
     type Item = PressPacket;
 
     fn next(&mut self) -> Option<PressPacket> {
-        const ENDS: u16 = 3;
-        if self.sent >= self.frames + ENDS {
+        if self.left() == 0 {
             return None;
         }
         let marker = self.sent == 0;

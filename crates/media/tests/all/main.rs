@@ -4,6 +4,7 @@ mod correlation;
 mod jitter;
 mod legs;
 mod phone;
+mod pressing;
 mod prompts;
 mod sessions;
 mod signals;

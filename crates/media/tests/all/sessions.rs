@@ -14,14 +14,14 @@ use rtcp_types::{Compound, SenderReport};
 
 use crate::signals::{Random, melody};
 
-const EVENTS: u8 = 101;
-const TERMS: Terms = Terms { codec: Codec::Pcmu, telephone_event: Some(EVENTS), send: true, receive: true };
+pub(crate) const EVENTS: u8 = 101;
+pub(crate) const TERMS: Terms = Terms { codec: Codec::Pcmu, telephone_event: Some(EVENTS), send: true, receive: true };
 
-fn id(number: u128) -> PlayId {
+pub(crate) fn id(number: u128) -> PlayId {
     PlayId::from_u128(number)
 }
 
-fn prompt(milliseconds: u32) -> Arc<Prompt> {
+pub(crate) fn prompt(milliseconds: u32) -> Arc<Prompt> {
     Arc::new(Prompt::from_pcm16k(melody(1, 16_000, milliseconds)))
 }
 
@@ -30,21 +30,21 @@ fn session() -> Session {
 }
 
 /// A session and its time.
-struct Leg {
-    session: Session,
-    now: Duration,
-    out: Out,
+pub(crate) struct Leg {
+    pub(crate) session: Session,
+    pub(crate) now: Duration,
+    pub(crate) out: Out,
 }
 
 impl Leg {
-    fn new(terms: Terms) -> Leg {
+    pub(crate) fn new(terms: Terms) -> Leg {
         let mut leg = Leg { session: session(), now: Duration::ZERO, out: Out::default() };
         leg.session.connect(leg.now, terms);
         leg
     }
 
     /// One frame: the packet's payload if one was sent, and the events.
-    fn tick(&mut self) -> (Option<Vec<u8>>, Vec<MediaEvent>) {
+    pub(crate) fn tick(&mut self) -> (Option<Vec<u8>>, Vec<MediaEvent>) {
         self.session.tick(self.now, &mut self.out);
         self.now += FRAME;
         let payload = Packet::parse(&self.out.rtp).ok().map(|p| p.payload.to_vec());
