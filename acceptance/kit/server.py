@@ -68,7 +68,7 @@ class World:
         tables: list[tuple[str, dict[str, object]]] = [
             (
                 "[server]",
-                {"http": "127.0.0.1:0", "sip": "127.0.0.1:0", "allow_private_targets": ["127.0.0.0/8"]},
+                {"http": "127.0.0.1:0", "https": "127.0.0.1:0", "sip": "127.0.0.1:0", "allow_private_targets": ["127.0.0.0/8"]},
             ),
             ("[[tenants]]", {"id": self.tenant, "name": "acceptance.example"}),
             (
@@ -126,6 +126,8 @@ class Server:
             self._running.end(2.0)
             raise
         self.http: str = ready["http"]
+        self.https: str = ready["https"]
+        self.ca = Path(ready["ca"])
         host, _, port = ready["sip"].removeprefix("sip:").rpartition(":")
         self.sip: tuple[str, int] = (host, int(port))
 

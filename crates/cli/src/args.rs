@@ -75,6 +75,9 @@ pub(crate) struct Serve {
     /// Where to serve HTTP, instead of what the configuration says.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) http: Option<SocketAddr>,
+    /// Where to serve HTTPS, instead of what the configuration says.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) https: Option<SocketAddr>,
     /// Where to serve SIP over UDP, instead of what the configuration says.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) sip: Option<SocketAddr>,

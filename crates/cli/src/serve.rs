@@ -15,7 +15,7 @@ pub(crate) async fn run(args: Serve, json: bool) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
-    let options = Options { data: args.data, config: args.config, http: args.http, sip: args.sip };
+    let options = Options { data: args.data, config: args.config, http: args.http, https: args.https, sip: args.sip };
     let server = Server::start(options).await?;
     announce(&server, json);
     loop {
@@ -53,6 +53,8 @@ fn announce(server: &Server, json: bool) {
         let mut line = json!({
             "ready": true,
             "http": server.public_url(),
+            "https": server.https_url(),
+            "ca": server.tls().authority_file(),
             "sip": format!("sip:{}", server.sip_addr()),
             "operator_token_file": server.operator_token_file(),
             "adopted": server.adopted(),
@@ -69,6 +71,11 @@ fn announce(server: &Server, json: bool) {
     let url = server.public_url();
     println!("Ringback {}", env!("CARGO_PKG_VERSION"));
     println!("  Graph API   {url}/v1.0 and {url}/beta");
+    println!("  with TLS    {}", server.https_url());
+    if let Some(file) = server.tls().authority_file() {
+        let new = if server.tls().is_authority_new() { " (new: tell them anew)" } else { "" };
+        println!("  clients     trust {}{new}", file.display());
+    }
     println!("  SIP (UDP)   {}", server.sip_addr());
     println!("  operator    bearer token in {}", server.operator_token_file().display());
     if server.adopted() > 0 {

@@ -50,7 +50,6 @@ pub enum DataFolderError {
 pub struct DataFolder {
     path: PathBuf,
     operator_token: String,
-    signing_key: Vec<u8>,
     _lock: File,
 }
 
@@ -74,12 +73,10 @@ impl DataFolder {
         }
         // It is ours (just made, empty, or with our lock in it), so its mode may be put right.
         fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(at(path))?;
-        let keys = path.join(KEYS);
-        make_folder(&keys)?;
+        make_folder(&path.join(KEYS))?;
         Ok(DataFolder {
             path: path.to_owned(),
             operator_token: operator_token(&path.join(OPERATOR_TOKEN))?,
-            signing_key: secret_file(&keys.join(SIGNING_KEY), make_signing_key)?,
             _lock: lock,
         })
     }
@@ -100,8 +97,29 @@ impl DataFolder {
     }
 
     /// The RSA-2048 key that signs tokens, as PKCS#8.
-    pub fn signing_key(&self) -> &[u8] {
-        &self.signing_key
+    pub fn signing_key(&self) -> Result<Vec<u8>, DataFolderError> {
+        self.key(SIGNING_KEY, make_signing_key)
+    }
+
+    /// A key of this name, made on first use (mode 0600).
+    pub fn key(
+        &self,
+        name: &str,
+        make: impl FnOnce() -> Result<Vec<u8>, DataFolderError>,
+    ) -> Result<Vec<u8>, DataFolderError> {
+        secret_file(&self.key_path(name), make)
+    }
+
+    /// Where a key of this name lies.
+    pub fn key_path(&self, name: &str) -> PathBuf {
+        self.path.join(KEYS).join(name)
+    }
+
+    /// Writes what is no secret (mode 0644, within a folder that others cannot enter); it appears whole or not at all.
+    pub fn publish(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, DataFolderError> {
+        let path = self.path.join(name);
+        write_whole(&path, bytes, 0o644).map_err(at(&path))?;
+        Ok(path)
     }
 }
 
@@ -161,21 +179,21 @@ fn secret_file(
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let bytes = make()?;
-            write_secret(path, &bytes).map_err(at(path))?;
+            write_whole(path, &bytes, 0o600).map_err(at(path))?;
             Ok(bytes)
         }
         Err(error) => Err(at(path)(error)),
     }
 }
 
-fn write_secret(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let temporary = path.with_extension("new");
     // What a crash left behind was never used.
     match fs::remove_file(&temporary) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&temporary)?;
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(mode).open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&temporary, path)?;
@@ -199,7 +217,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("a/data");
         let first = DataFolder::open(&path).unwrap();
-        let (token, key) = (first.operator_token().to_owned(), first.signing_key().to_vec());
+        let (token, key) = (first.operator_token().to_owned(), first.signing_key().unwrap());
         assert!(token.len() == 64 && token.bytes().all(|b| b.is_ascii_hexdigit()));
         assert_eq!(RsaKeyPair::from_pkcs8(&key).unwrap().public_modulus_len(), 256);
         let token_path = DataFolder::operator_token_path(&path);
@@ -214,7 +232,7 @@ mod tests {
         }
         drop(first);
         let again = DataFolder::open(&path).unwrap();
-        assert_eq!((again.operator_token(), again.signing_key()), (token.as_str(), key.as_slice()));
+        assert_eq!((again.operator_token(), again.signing_key().unwrap()), (token.as_str(), key));
         assert!(fs::read_dir(path.join("keys")).unwrap().count() == 1, "nothing temporary is left");
     }
 

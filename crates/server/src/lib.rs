@@ -14,6 +14,7 @@ mod notify;
 pub mod outbound;
 mod phones;
 mod server;
+pub mod tls;
 pub mod trace;
 mod wire;
 

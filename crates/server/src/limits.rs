@@ -59,3 +59,23 @@ pub const DRAIN: Duration = Duration::from_secs(10);
 pub const TRUNK_CALL: Duration = Duration::from_secs(4 * 3600);
 /// Shards of the media room. One carries at least 1,000 calls; a second would not be used on two cores.
 pub const MEDIA_SHARDS: usize = 1;
+/// A certificate of our authority lives this long: a stolen one is soon worth nothing.
+pub const CERTIFICATE_LIFE: Duration = Duration::from_secs(7 * 86_400);
+/// A certificate of this age is renewed, with days to spare if that fails.
+pub const CERTIFICATE_RENEWED: Duration = Duration::from_secs(2 * 86_400);
+/// How often its age is looked at: a machine may have slept.
+pub const CERTIFICATE_LOOK: Duration = Duration::from_secs(600);
+/// Certificates begin this long before they are made, for clients whose clocks are behind.
+pub const CERTIFICATE_BACKDATED: Duration = Duration::from_secs(86_400);
+/// Names in a certificate: it is sent at every handshake.
+pub const CERTIFICATE_NAMES: usize = 100;
+/// The authority's own certificate: replacing it means a visit to every client.
+pub const AUTHORITY_LIFE: Duration = Duration::from_secs(10 * 365 * 86_400);
+/// An authority that ends within this time is replaced at a start, while its operator looks on.
+pub const AUTHORITY_SPARE: Duration = Duration::from_secs(60 * 86_400);
+/// How long a client may take for a TLS handshake.
+pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// TLS handshakes at once: those who never finish theirs keep out new ones, not those who are in.
+pub const HANDSHAKES: usize = 1_000;
+/// What is read and thrown away of a client that speaks plain HTTP where TLS is spoken, so that it sees our answer.
+pub const PLAIN_DRAINED: usize = 64 * 1024;

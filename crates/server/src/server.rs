@@ -3,23 +3,26 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ringback_ledger::{Ledger, SqliteConfig, SqliteLedger};
 use ringback_media::{Media, MediaConfig};
 use ringback_signal::{Sip, SipConfig};
 use thiserror::Error;
+use tokio::net::TcpListener;
+use url::Url;
 
 use crate::auth::{Auth, BadKey, SigningKey};
 use crate::clock::Clock;
 use crate::data_folder::{DataFolder, DataFolderError};
-use crate::directory::{Config, ConfigError, SIP_REALM, SharedDirectory, SipHome};
+use crate::directory::{Config, ConfigError, SIP_REALM, ServerSettings, SharedDirectory, SipHome};
 use crate::engine::{Engine, EngineError, Tell};
-use crate::http::{self, Listener, Serving};
+use crate::http::{self, Listener, Origins, Serving, Sockets};
 use crate::limits;
 use crate::notify::Lanes;
 use crate::outbound::{Outbound, OutboundError};
 use crate::phones::Phones;
+use crate::tls::{CertificateFiles, Names, Tls, TlsError};
 use crate::trace::Timeline;
 
 /// What a server is started with.
@@ -31,6 +34,8 @@ pub struct Options {
     pub config: Option<PathBuf>,
     /// Overrides `server.http`.
     pub http: Option<SocketAddr>,
+    /// Overrides `server.https`.
+    pub https: Option<SocketAddr>,
     /// Overrides `server.sip`.
     pub sip: Option<SocketAddr>,
 }
@@ -71,6 +76,9 @@ pub enum StartError {
     /// The signing key or the TLS roots.
     #[error("{0}")]
     Keys(String),
+    /// TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// What earlier processes left.
     #[error("what an earlier process left could not be taken over: {0}")]
     Recovery(#[from] EngineError),
@@ -93,7 +101,10 @@ pub struct Server {
     sip: Sip,
     timeline: Timeline,
     purging: tokio::task::JoinHandle<()>,
+    renewing: tokio::task::JoinHandle<()>,
+    tls: Tls,
     http: SocketAddr,
+    https: SocketAddr,
     public_url: String,
     options: Options,
     adopted: usize,
@@ -103,10 +114,7 @@ pub struct Server {
 impl Server {
     /// Starts: opens the ledger in a new epoch, takes over what was left, then listens.
     pub async fn start(options: Options) -> Result<Server, StartError> {
-        let mut config = Config::load(options.config.as_deref())?;
-        config.server.http = options.http.unwrap_or(config.server.http);
-        config.server.sip = options.sip.unwrap_or(config.server.sip);
-        config.check_safety()?;
+        let config = options.read()?;
         let settings = config.server.clone();
         let data = DataFolder::open(&options.data)?;
         let cannot = |why: String| StartError::Ledger { path: data.path().to_owned(), why };
@@ -115,25 +123,18 @@ impl Server {
         let ledger: Arc<dyn Ledger> = Arc::new(ledger);
         let epoch = ledger.join(NODE).await.map_err(|error| cannot(error.to_string()))?;
 
-        let listener = http::bind(settings.http).await.map_err(|source| StartError::Bind {
-            what: "HTTP",
-            address: settings.http,
-            source,
-        })?;
-        let http_addr = listener.local_addr().map_err(|source| StartError::Bind {
-            what: "HTTP",
-            address: settings.http,
-            source,
-        })?;
+        let (http_listener, http_addr) = bind("HTTP", settings.http).await?;
+        let (https_listener, https_addr) = bind("HTTPS", settings.https).await?;
+        let names = names(&settings, https_addr)?;
+        let tls = tls(&settings, &data, &names)?;
         let public_url = settings.public_url.clone().unwrap_or_else(|| format!("http://{http_addr}"));
 
         let clock = Clock::start();
         let timeline = Timeline::new(clock);
         let directory = SharedDirectory::new(config.directory);
         let keys = |error: BadKey| StartError::Keys(error.to_string());
-        let key = SigningKey::from_pkcs8(data.signing_key()).map_err(keys)?;
-        let auth =
-            Auth::new(directory.clone(), key, data.operator_token().to_owned(), public_url.clone()).map_err(keys)?;
+        let key = SigningKey::from_pkcs8(&data.signing_key()?).map_err(keys)?;
+        let auth = Auth::new(directory.clone(), key, data.operator_token().to_owned()).map_err(keys)?;
         let auth = Arc::new(auth);
         let outbound = Outbound::new(settings.allow_private_targets.clone())?;
         let engine = Engine::new(Arc::clone(&ledger), epoch, clock, timeline.clone());
@@ -175,9 +176,11 @@ impl Server {
             directory: directory.clone(),
             timeline: timeline.clone(),
             home,
-            public_url: public_url.clone(),
+            origins: Origins { public_url: settings.public_url, names, http: http_addr, https: https_addr },
         };
-        let listener = Listener::start(listener, serving);
+        let sockets =
+            Sockets { http: http_listener, https: https_listener, tls: tls.server_config(&[http::PROTOCOL])? };
+        let listener = Listener::start(sockets, serving);
         listener.set_ready(true);
         write_address(data.path(), &format!("http://{http_addr}"));
         let purging = tokio::spawn(engine.clone().purge_for_ever());
@@ -191,7 +194,10 @@ impl Server {
             sip,
             timeline,
             purging,
+            renewing: tokio::spawn(tls.clone().renew_for_ever()),
+            tls,
             http: http_addr,
+            https: https_addr,
             public_url,
             options,
             adopted,
@@ -204,7 +210,25 @@ impl Server {
         self.http
     }
 
-    /// How clients reach it.
+    /// Where HTTPS listens.
+    pub fn https_addr(&self) -> SocketAddr {
+        self.https
+    }
+
+    /// The same as a URL: a name of the certificate, and the port.
+    pub fn https_url(&self) -> String {
+        if self.https.ip().to_canonical().is_loopback() {
+            return format!("https://localhost:{}", self.https.port());
+        }
+        format!("https://{}", self.https)
+    }
+
+    /// What HTTPS is served with.
+    pub fn tls(&self) -> &Tls {
+        &self.tls
+    }
+
+    /// How clients reach it without TLS, or as the operator says they do.
     pub fn public_url(&self) -> &str {
         &self.public_url
     }
@@ -239,13 +263,11 @@ impl Server {
         self.sip.registered(sip_name)
     }
 
-    /// Reads apps, users and trunks again. Calls under way are not touched; a configuration with an
+    /// Reads apps, users and trunks again, and the operator's own certificate. Calls under way are not touched; a configuration with an
     /// error changes nothing.
     pub fn reload(&self) -> Result<(), StartError> {
-        let mut config = Config::load(self.options.config.as_deref())?;
-        config.server.http = self.options.http.unwrap_or(config.server.http);
-        config.server.sip = self.options.sip.unwrap_or(config.server.sip);
-        config.check_safety()?;
+        let config = self.options.read()?;
+        self.tls.reload()?;
         self.directory.replace(config.directory);
         Ok(())
     }
@@ -262,6 +284,7 @@ impl Server {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         self.purging.abort();
+        self.renewing.abort();
         let undelivered = self.lanes.busy();
         self.lanes.stop();
         if undelivered > 0 {
@@ -271,6 +294,50 @@ impl Server {
             tracing::error!(%error, "the ledger did not close well");
         }
         drop(self.engine);
+    }
+}
+
+impl Options {
+    /// The configuration with what these options override.
+    fn read(&self) -> Result<Config, ConfigError> {
+        let mut config = Config::load(self.config.as_deref())?;
+        config.server.http = self.http.unwrap_or(config.server.http);
+        config.server.https = self.https.unwrap_or(config.server.https);
+        config.server.sip = self.sip.unwrap_or(config.server.sip);
+        config.check_safety()?;
+        Ok(config)
+    }
+}
+
+async fn bind(what: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let cannot = |source| StartError::Bind { what, address, source };
+    let listener = TcpListener::bind(address).await.map_err(cannot)?;
+    let bound = listener.local_addr().map_err(cannot)?;
+    Ok((listener, bound))
+}
+
+/// Every name under which clients may ask for this server.
+fn names(settings: &ServerSettings, listener: SocketAddr) -> Result<Names, ConfigError> {
+    let mut names = Names::default();
+    names.add_listener(listener.ip());
+    let public = settings.public_url.as_deref().and_then(|url| Url::parse(url).ok());
+    let public = public.as_ref().and_then(Url::host_str).map(|host| ("public_url".to_owned(), host));
+    let listed = settings.tls_names.iter().enumerate();
+    let listed = listed.map(|(index, name)| (format!("tls_names[{index}]"), name.as_str()));
+    for (key, name) in public.into_iter().chain(listed) {
+        names
+            .add(name)
+            .map_err(|problem| ConfigError::Value { key: format!("server.{key}"), problem: problem.to_string() })?;
+    }
+    Ok(names)
+}
+
+fn tls(settings: &ServerSettings, data: &DataFolder, names: &Names) -> Result<Tls, TlsError> {
+    match &settings.tls_files {
+        Some((certificate, key)) => {
+            Tls::with_files(CertificateFiles { certificate: certificate.clone(), key: key.clone() })
+        }
+        None => Tls::with_authority(data, names.clone(), SystemTime::now()),
     }
 }
 

@@ -66,6 +66,7 @@ async fn perform(folder: &Path, json: bool) -> Result<(), Failure> {
         data: folder.join("data"),
         config: Some(settings.clone()),
         http: Some(loopback),
+        https: Some(loopback),
         sip: Some(loopback),
     };
     let server = Server::start(options).await?;

@@ -1,4 +1,4 @@
-//! The token endpoint: `POST /{tenant}/oauth2/v2.0/token`, grant `client_credentials` (RFC 6749 §4.4, in Azure's words).
+//! The token endpoint: `POST /{tenant}/oauth2/v2.0/token`, or the older `/{tenant}/oauth2/token`; grant `client_credentials` (RFC 6749 §4.4, in Azure's words).
 //!
 //! A secret is hashed slowly once and remembered; what is wrong costs the same whether the app exists or not, and each
 //! source may be wrong only so often.
@@ -15,11 +15,24 @@ use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 use url::form_urlencoded;
 
+/// Which endpoint was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenVersion {
+    /// `/{tenant}/oauth2/token`: what it is for is said as `resource`.
+    V1,
+    /// `/{tenant}/oauth2/v2.0/token`: what it is for is said as `scope`.
+    V2,
+}
+
 /// A request for a token, as it came.
 #[derive(Clone, Copy)]
 pub struct TokenRequest<'a> {
+    /// Scheme and host under which it was asked for, without trailing slash.
+    pub base: &'a str,
     /// The first segment of the path: a tenant's id or name.
     pub tenant: &'a str,
+    /// The endpoint.
+    pub version: TokenVersion,
     /// The header `Authorization`, for clients that use HTTP Basic.
     pub authorization: Option<&'a str>,
     /// The body: a form.
@@ -41,7 +54,12 @@ impl Auth {
     /// every time it is wrong; otherwise it is one signature.
     pub async fn token(&self, request: TokenRequest<'_>, now: u64) -> TokenAnswer {
         match self.try_token(request, now).await {
-            Ok(token) => TokenAnswer::token(&token, limits::ACCESS_TOKEN_SECONDS),
+            Ok(token) => match request.version {
+                TokenVersion::V1 => {
+                    TokenAnswer::token_v1(&token, limits::ACCESS_TOKEN_SECONDS, access::GRAPH_AUDIENCE, now)
+                }
+                TokenVersion::V2 => TokenAnswer::token(&token, limits::ACCESS_TOKEN_SECONDS),
+            },
             Err(why) => TokenAnswer::denied(&why, request.client_request_id, now),
         }
     }
@@ -56,7 +74,7 @@ impl Auth {
         self.check_secret(app, &credentials.secret).await?;
         self.sources.lock().unwrap_or_else(PoisonError::into_inner).refund(request.source);
         let app = app.ok_or(Denied::Client)?;
-        let issuer = openid::issuer(&self.public_url, tenant.id.as_str());
+        let issuer = openid::issuer(request.base, tenant.id.as_str());
         access::issue(&self.key, app, issuer, now).map_err(|_| Denied::Signing)
     }
 
@@ -90,16 +108,14 @@ impl Auth {
             (None, Some(_), None) => return Err(Denied::MissingSecret),
             (None, None, _) => return Err(Denied::MissingParameter("client_id")),
         };
-        self.check_scope(required("scope")?)?;
+        match request.version {
+            TokenVersion::V1 => check_resource(required("resource")?, request.base)?,
+            TokenVersion::V2 => {
+                let scope = required("scope")?;
+                check_resource(scope.strip_suffix("/.default").ok_or(Denied::Scope)?, request.base)?;
+            }
+        }
         Ok(Credentials { client: AppId::new(&client), secret })
-    }
-
-    /// Graph under its own name, under ours, or by its id; always everything that was granted (`/.default`).
-    fn check_scope(&self, scope: &str) -> Result<(), Denied> {
-        let resource = scope.strip_suffix("/.default").ok_or(Denied::Scope)?.trim_end_matches('/');
-        let ours = [access::GRAPH_AUDIENCE, "00000003-0000-0000-c000-000000000000", &self.public_url];
-        let known = ours.iter().any(|ours| resource.eq_ignore_ascii_case(ours));
-        if known { Ok(()) } else { Err(Denied::Resource) }
     }
 
     async fn check_secret(&self, app: Option<&Arc<App>>, secret: &str) -> Result<(), Denied> {
@@ -148,6 +164,14 @@ impl Auth {
         }
         verified.insert(name);
     }
+}
+
+/// Graph under its own name, under ours, or by its id.
+fn check_resource(resource: &str, base: &str) -> Result<(), Denied> {
+    let resource = resource.trim_end_matches('/');
+    let ours = [access::GRAPH_AUDIENCE, "00000003-0000-0000-c000-000000000000", base];
+    let known = ours.iter().any(|ours| resource.eq_ignore_ascii_case(ours));
+    if known { Ok(()) } else { Err(Denied::Resource) }
 }
 
 /// Client id and secret of HTTP Basic, each encoded as in a form (RFC 6749 §2.3.1).

@@ -14,9 +14,9 @@ mod token_answer;
 
 pub use access::{Caller, GRAPH_AUDIENCE, ROLES, TokenError, bearer};
 pub use bearers::NOTIFICATION_ISSUER;
-pub use endpoint::TokenRequest;
+pub use endpoint::{TokenRequest, TokenVersion};
 pub use jwt::{BadKey, SigningKey};
-pub use openid::{KEYS_PATH, NOTIFICATION_DOCUMENT_PATH};
+pub use openid::{INSTANCES_PATH, KEYS_PATH, NOTIFICATION_DOCUMENT_PATH};
 pub use token_answer::TokenAnswer;
 
 use crate::directory::SharedDirectory;
@@ -34,7 +34,6 @@ pub struct Auth {
     directory: SharedDirectory,
     key: SigningKey,
     operator_token: String,
-    public_url: String,
     tokens: access::Tokens,
     bearers: bearers::Bearers,
     sources: Mutex<sources::Sources>,
@@ -46,20 +45,14 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// `public_url`: scheme and host under which clients reach us, without trailing slash.
-    pub fn new(
-        directory: SharedDirectory,
-        key: SigningKey,
-        operator_token: String,
-        public_url: String,
-    ) -> Result<Auth, BadKey> {
+    /// All there is to tokens, with this key and this operator's token.
+    pub fn new(directory: SharedDirectory, key: SigningKey, operator_token: String) -> Result<Auth, BadKey> {
         let mut secrets_key = [0; 32];
         rand::fill(&mut secrets_key).map_err(|_| BadKey)?;
         Ok(Auth {
             directory,
             key,
             operator_token,
-            public_url,
             tokens: access::Tokens::new(),
             bearers: bearers::Bearers::default(),
             sources: Mutex::default(),
@@ -88,21 +81,30 @@ impl Auth {
     }
 
     /// The OpenID document of notifications, for [`NOTIFICATION_DOCUMENT_PATH`]. `base`: scheme and host under which
-    /// it is asked for; `None`: the public URL.
-    pub fn notification_document(&self, base: Option<&str>) -> Value {
-        openid::notification_document(base.unwrap_or(&self.public_url))
+    /// it is asked for, without trailing slash; what it names is found there too.
+    pub fn notification_document(&self, base: &str) -> Value {
+        openid::notification_document(base)
     }
 
     /// The OpenID document of a tenant, for `/{tenant}/v2.0/.well-known/openid-configuration`; an unknown tenant's
     /// answer is an error in Azure's shape.
-    pub fn tenant_document(&self, base: Option<&str>, tenant: &str, now: u64) -> Result<Value, TokenAnswer> {
+    pub fn tenant_document(&self, base: &str, tenant: &str, now: u64) -> Result<Value, TokenAnswer> {
         let directory = self.directory.current();
         match directory.tenant(tenant) {
-            Some(found) => Ok(openid::tenant_document(base.unwrap_or(&self.public_url), found.id.as_str())),
+            Some(found) => Ok(openid::tenant_document(base, found.id.as_str())),
             None => {
                 let why = token_answer::Denied::UnknownTenant(tenant.to_owned());
                 Err(TokenAnswer::denied(&why, None, now))
             }
+        }
+    }
+
+    /// What instance discovery says of an authority, for [`INSTANCES_PATH`]. `base`: its scheme and host, without
+    /// trailing slash; `None`: a host that is not ours, which is an error in Azure's shape.
+    pub fn instance_document(&self, base: Option<&str>, tenant: &str, now: u64) -> Result<Value, TokenAnswer> {
+        match base {
+            Some(base) => Ok(openid::instance_document(base, tenant)),
+            None => Err(TokenAnswer::denied(&token_answer::Denied::UnknownInstance, None, now)),
         }
     }
 

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 pub const NOTIFICATION_DOCUMENT_PATH: &str = "/v1/.well-known/OpenIdConfiguration";
 /// The keys themselves (JWKS).
 pub const KEYS_PATH: &str = "/v1/keys";
+/// Where msal asks whether a host is known to issue tokens.
+pub const INSTANCES_PATH: &str = "/common/discovery/instance";
 
 /// What bots read to verify notifications. `base`: scheme and host under which we are asked, without trailing slash.
 pub(super) fn notification_document(base: &str) -> Value {
@@ -40,6 +42,17 @@ pub(super) fn tenant_document(base: &str, tenant: &str) -> Value {
         "tenant_region_scope": null,
         "cloud_instance_name": host,
         "msgraph_host": host,
+    })
+}
+
+/// What instance discovery answers (`/common/discovery/instance`): where the tenant's document is, and that this host
+/// goes by no other name.
+pub(super) fn instance_document(base: &str, tenant: &str) -> Value {
+    let host = base.split_once("://").map_or(base, |(_, host)| host);
+    json!({
+        "tenant_discovery_endpoint": format!("{base}/{tenant}/v2.0/.well-known/openid-configuration"),
+        "api-version": "1.1",
+        "metadata": [{"preferred_network": host, "preferred_cache": host, "aliases": [host]}],
     })
 }
 

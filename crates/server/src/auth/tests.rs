@@ -45,7 +45,7 @@ fn parts() -> DirectoryParts {
 
 fn auth() -> Auth {
     let directory = SharedDirectory::new(Directory::new(parts()));
-    Auth::new(directory, SigningKey::from_pkcs8(pkcs8()).unwrap(), OPERATOR.into(), URL.into()).unwrap()
+    Auth::new(directory, SigningKey::from_pkcs8(pkcs8()).unwrap(), OPERATOR.into()).unwrap()
 }
 
 /// The body that msal really sends (`captured-requests/python-msgraph-sdk-unchanged.json`).
@@ -58,7 +58,15 @@ fn form(client: &str, secret: &str) -> String {
 }
 
 fn request<'a>(tenant: &'a str, body: &'a str) -> TokenRequest<'a> {
-    TokenRequest { tenant, authorization: None, body: body.as_bytes(), client_request_id: None, source: SOURCE }
+    TokenRequest {
+        base: URL,
+        tenant,
+        version: TokenVersion::V2,
+        authorization: None,
+        body: body.as_bytes(),
+        client_request_id: None,
+        source: SOURCE,
+    }
 }
 
 async fn token(auth: &Auth) -> String {
@@ -431,17 +439,17 @@ fn the_operators_token_is_compared_whole() {
 #[tokio::test]
 async fn documents_lead_to_the_keys_and_the_endpoint() {
     let auth = auth();
-    let document = auth.notification_document(None);
+    let document = auth.notification_document(URL);
     assert_eq!(document["issuer"], "https://api.botframework.com");
     assert_eq!(document["jwks_uri"], "https://calls.example/v1/keys");
     assert_eq!(document["id_token_signing_alg_values_supported"], json!(["RS256"]));
-    let elsewhere = auth.notification_document(Some("https://api.aps.skype.com"));
+    let elsewhere = auth.notification_document("https://api.aps.skype.com");
     assert_eq!(elsewhere["jwks_uri"], "https://api.aps.skype.com/v1/keys");
-    let document = auth.tenant_document(None, "T1.example", NOW).unwrap();
+    let document = auth.tenant_document(URL, "T1.example", NOW).unwrap();
     assert_eq!(document["token_endpoint"], "https://calls.example/tenant-1/oauth2/v2.0/token");
     assert_eq!(document["jwks_uri"], "https://calls.example/tenant-1/discovery/v2.0/keys");
     assert_eq!(document["issuer"], claims(&token(&auth).await)["iss"]);
-    let unknown = auth.tenant_document(None, "nobody", NOW).unwrap_err();
+    let unknown = auth.tenant_document(URL, "nobody", NOW).unwrap_err();
     assert_eq!((unknown.status, &unknown.body["error"]), (400, &json!("invalid_tenant")));
 }
 

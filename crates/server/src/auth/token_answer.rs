@@ -19,6 +19,7 @@ pub struct TokenAnswer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Denied {
     UnknownTenant(String),
+    UnknownInstance,
     MissingParameter(&'static str),
     MissingSecret,
     TwoSecrets,
@@ -33,6 +34,20 @@ pub(super) enum Denied {
 }
 
 impl TokenAnswer {
+    /// As the older endpoint answers: times are texts, and the resource is said.
+    pub(super) fn token_v1(token: &str, seconds: u64, resource: &str, now: u64) -> TokenAnswer {
+        let body = json!({
+            "token_type": "Bearer",
+            "expires_in": seconds.to_string(),
+            "ext_expires_in": seconds.to_string(),
+            "expires_on": (now + seconds).to_string(),
+            "not_before": now.to_string(),
+            "resource": resource,
+            "access_token": token,
+        });
+        TokenAnswer { status: 200, body, retry_after: None }
+    }
+
     pub(super) fn token(token: &str, seconds: u64) -> TokenAnswer {
         let body = json!({
             "token_type": "Bearer",
@@ -82,6 +97,9 @@ impl Denied {
             Denied::UnknownTenant(tenant) => {
                 let shown: String = tenant.chars().filter(|c| !c.is_control()).take(64).collect();
                 (400, "invalid_tenant", 90002, format!("Tenant '{shown}' not found. Use a tenant id or name of this server's configuration."))
+            }
+            Denied::UnknownInstance => {
+                (400, "invalid_instance", 50_049, "Unknown or invalid instance. Ask about a host that this server has a name for.".into())
             }
             Denied::MissingParameter(name) => {
                 (400, "invalid_request", 900_144, format!("The request body must contain the following parameter: '{name}'."))

@@ -26,10 +26,16 @@ const MOST_BYTES: u64 = 16 << 20;
 pub struct ServerSettings {
     /// Where HTTP is served.
     pub http: SocketAddr,
+    /// Where HTTPS is served.
+    pub https: SocketAddr,
     /// Where SIP is served (UDP).
     pub sip: SocketAddr,
-    /// How clients reach the HTTP side, without a trailing slash; `None`: `http://` and the address listened on.
+    /// How clients reach the HTTP side, without a trailing slash; `None`: the way each client came.
     pub public_url: Option<String>,
+    /// Further names to have a certificate for.
+    pub tls_names: Vec<String>,
+    /// The operator's own certificate and key; `None`: an authority of our own.
+    pub tls_files: Option<(PathBuf, PathBuf)>,
     /// The address that phones are told to send audio to; `None`: the address listened on.
     pub public_address: Option<IpAddr>,
     /// UDP ports for audio.
@@ -137,7 +143,9 @@ impl Config {
     /// The safety rule: a listener that others can reach refuses to start with a published identity. To be asked once
     /// the listening addresses are final; slow only if one of them is not loopback.
     pub fn check_safety(&self) -> Result<(), ConfigError> {
-        let open = [self.server.http, self.server.sip].into_iter().find(|at| !at.ip().to_canonical().is_loopback());
+        let open = [self.server.http, self.server.https, self.server.sip]
+            .into_iter()
+            .find(|at| !at.ip().to_canonical().is_loopback());
         let Some(address) = open else { return Ok(()) };
         match development::published_identity(&self.directory) {
             Some(identity) => Err(ConfigError::Unsafe { address, identity }),
@@ -175,8 +183,12 @@ struct File {
 #[serde(deny_unknown_fields, default)]
 struct ServerTable {
     http: Option<String>,
+    https: Option<String>,
     sip: Option<String>,
     public_url: Option<String>,
+    tls_names: Vec<String>,
+    tls_certificate: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
     public_address: Option<String>,
     media_ports: Option<String>,
     allow_private_targets: Vec<String>,
@@ -281,6 +293,7 @@ fn settings(table: ServerTable) -> Result<ServerSettings, ConfigError> {
     let public_address = table.public_address.map(|text| text.parse::<IpAddr>()).transpose();
     Ok(ServerSettings {
         http: address("http", table.http, SocketAddr::from(([127, 0, 0, 1], 8480)))?,
+        https: address("https", table.https, SocketAddr::from(([127, 0, 0, 1], 8443)))?,
         sip: address("sip", table.sip, SocketAddr::from(([127, 0, 0, 1], 5060)))?,
         public_url: table
             .public_url
@@ -288,6 +301,15 @@ fn settings(table: ServerTable) -> Result<ServerSettings, ConfigError> {
                 public_url(&text).ok_or_else(|| error("public_url", "is not an http or https URL without a path"))
             })
             .transpose()?,
+        tls_names: table.tls_names,
+        tls_files: match (table.tls_certificate, table.tls_key) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            (Some(_), None) => return Err(error("tls_key", "is missing: a certificate is served with its key")),
+            (None, Some(_)) => {
+                return Err(error("tls_certificate", "is missing: a key is served with its certificate"));
+            }
+        },
         public_address: public_address.map_err(|_| error("public_address", "is not an IP address"))?,
         media_ports: match ports {
             Some((from, to)) if from >= 1024 && from < to => from..=to,

@@ -23,13 +23,18 @@ pub(crate) struct GraphApi {
     pub(crate) engine: Engine,
     pub(crate) directory: SharedDirectory,
     pub(crate) home: SipHome,
-    pub(crate) public_url: String,
 }
 
 impl GraphApi {
-    /// Carries out what a route asks for.
-    pub(crate) async fn serve(&self, caller: &Caller, route: Route<'_>, body: &Bytes) -> Result<Reply, Refused> {
-        let links = Links { public_url: &self.public_url, version: route.version };
+    /// Carries out what a route asks for. `base`: what links in the answer begin with.
+    pub(crate) async fn serve(
+        &self,
+        caller: &Caller,
+        base: &str,
+        route: Route<'_>,
+        body: &Bytes,
+    ) -> Result<Reply, Refused> {
+        let links = Links { public_url: base, version: route.version };
         match route.resource {
             Resource::CreateCall => self.create(caller, &links, body).await,
             Resource::ListCalls { page } => self.list_calls(caller, &links, &page).await,

@@ -6,12 +6,13 @@
 mod answer;
 mod graph_api;
 mod operator;
+mod origin;
 mod refusals;
+mod secure;
 mod service;
 mod tokens;
 
 use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +21,8 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
@@ -31,45 +34,58 @@ use crate::trace::Timeline;
 use answer::{Flushing, Unflushed};
 use graph_api::GraphApi;
 use operator::Operator;
+use secure::Handshakes;
 use service::Service;
 
-/// What the listener serves with.
+pub(crate) use origin::Origins;
+
+/// Its name in ALPN (RFC 7301).
+pub(crate) const PROTOCOL: &str = "http/1.1";
+
+/// What the listeners serve with.
 pub(crate) struct Serving {
     pub(crate) engine: Engine,
     pub(crate) auth: Arc<Auth>,
     pub(crate) directory: SharedDirectory,
     pub(crate) timeline: Timeline,
     pub(crate) home: SipHome,
-    pub(crate) public_url: String,
+    pub(crate) origins: Origins,
 }
 
-/// The listener, running.
+/// Bound sockets, for plain HTTP and for HTTP in TLS (RFC 9110 §4.2.2).
+pub(crate) struct Sockets {
+    pub(crate) http: TcpListener,
+    pub(crate) https: TcpListener,
+    pub(crate) tls: Arc<ServerConfig>,
+}
+
+/// The listeners, running.
 pub(crate) struct Listener {
     stop: watch::Sender<bool>,
     ready: Arc<AtomicBool>,
-    accepting: tokio::task::JoinHandle<()>,
+    accepting: [tokio::task::JoinHandle<()>; 2],
     connections: Arc<Semaphore>,
 }
 
 impl Listener {
-    /// Serves on a bound socket.
-    pub(crate) fn start(listener: TcpListener, serving: Serving) -> Self {
+    /// Serves the same on both sockets.
+    pub(crate) fn start(sockets: Sockets, serving: Serving) -> Self {
         let ready = Arc::new(AtomicBool::new(false));
         let (stop, stopping) = watch::channel(false);
         let connections = Arc::new(Semaphore::new(limits::CONNECTIONS));
         let service = Arc::new(Service {
-            api: GraphApi {
-                engine: serving.engine,
-                directory: serving.directory,
-                home: serving.home,
-                public_url: serving.public_url,
-            },
+            api: GraphApi { engine: serving.engine, directory: serving.directory, home: serving.home },
+            origins: serving.origins,
             auth: serving.auth,
             operator: Operator { timeline: serving.timeline.clone(), stopping: stopping.clone() },
             timeline: serving.timeline,
             ready: Arc::clone(&ready),
         });
-        let accepting = tokio::spawn(accept(listener, service, stopping, Arc::clone(&connections)));
+        let (plain, secure) = (Arc::clone(&service), Handshakes::new(sockets.tls, service));
+        let accepting = [
+            tokio::spawn(accept(sockets.http, Door::Plain(plain), stopping.clone(), Arc::clone(&connections))),
+            tokio::spawn(accept(sockets.https, Door::Secure(secure), stopping, Arc::clone(&connections))),
+        ];
         Self { stop, ready, accepting, connections }
     }
 
@@ -82,7 +98,9 @@ impl Listener {
     pub(crate) async fn stop(self, within: Duration) {
         self.set_ready(false);
         let _ = self.stop.send(true);
-        let _ = self.accepting.await;
+        for accepting in self.accepting {
+            let _ = accepting.await;
+        }
         let all = u32::try_from(limits::CONNECTIONS).unwrap_or(u32::MAX);
         if tokio::time::timeout(within, self.connections.acquire_many(all)).await.is_err() {
             tracing::warn!("some requests had not finished when the server stopped");
@@ -90,12 +108,34 @@ impl Listener {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    service: Arc<Service>,
-    mut stopping: watch::Receiver<bool>,
-    connections: Arc<Semaphore>,
-) {
+/// What is spoken on a socket.
+#[derive(Clone)]
+enum Door {
+    Plain(Arc<Service>),
+    Secure(Handshakes),
+}
+
+impl Door {
+    async fn serve(self, stream: TcpStream, peer: SocketAddr, stopping: watch::Receiver<bool>) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "no TCP_NODELAY");
+        }
+        match self {
+            Door::Plain(service) => serve(stream, Client { peer, secure: false }, service, stopping).await,
+            Door::Secure(handshakes) => handshakes.serve(stream, peer, stopping).await,
+        }
+    }
+}
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug)]
+struct Client {
+    peer: SocketAddr,
+    /// The connection is in TLS that ends here.
+    secure: bool,
+}
+
+async fn accept(listener: TcpListener, door: Door, mut stopping: watch::Receiver<bool>, connections: Arc<Semaphore>) {
     loop {
         let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
         let accepted = tokio::select! {
@@ -104,9 +144,9 @@ async fn accept(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let (service, stopping) = (Arc::clone(&service), stopping.clone());
+                let (door, stopping) = (door.clone(), stopping.clone());
                 tokio::spawn(async move {
-                    serve(stream, peer, service, stopping).await;
+                    door.serve(stream, peer, stopping).await;
                     drop(permit);
                 });
             }
@@ -119,15 +159,15 @@ async fn accept(
     }
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, service: Arc<Service>, mut stopping: watch::Receiver<bool>) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "no TCP_NODELAY");
-    }
+async fn serve<S>(stream: S, client: Client, service: Arc<Service>, mut stopping: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let unflushed = Unflushed::default();
     let io = Flushing::new(TokioIo::new(stream), unflushed.clone());
     let handle = service_fn(|request| {
         let (service, unflushed) = (Arc::clone(&service), unflushed.clone());
-        async move { Ok::<_, Infallible>(service.answer(request, peer).await.finish(&unflushed)) }
+        async move { Ok::<_, Infallible>(service.answer(request, client).await.finish(&unflushed)) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -151,9 +191,4 @@ async fn serve(stream: TcpStream, peer: SocketAddr, service: Arc<Service>, mut s
 /// Waits for the stop.
 async fn stopped(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
-}
-
-/// Binds the listener.
-pub(crate) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address).await
 }

@@ -21,33 +21,39 @@ pub(crate) struct Operator {
 }
 
 impl Operator {
-    /// Carries out an operator's request; `path` is what follows `/_ringback/`.
-    pub(crate) async fn serve(&self, api: &GraphApi, method: &Method, path: &str) -> Result<Reply, Refused> {
+    /// Carries out an operator's request; `path` is what follows `/_ringback/`, `base` what links begin with.
+    pub(crate) async fn serve(
+        &self,
+        api: &GraphApi,
+        base: &str,
+        method: &Method,
+        path: &str,
+    ) -> Result<Reply, Refused> {
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         match (method.as_str(), segments.as_slice()) {
             ("GET", ["timeline"]) => Ok(self.timeline()),
             ("GET", ["status"]) => Ok(self.status(api)),
             ("GET", ["calls"]) => {
                 let views = api.engine.all_calls(None, limits::LIST_PAGE).await;
-                Ok(json(print_views(&api.public_url, &views)))
+                Ok(json(print_views(base, &views)))
             }
             ("GET", ["calls", call]) => {
                 let (app, tenant, id) = owner(api, call).await?;
                 let view = api.engine.call(&app, &tenant, id).await?;
-                Ok(json(print_views(&api.public_url, &[view])))
+                Ok(json(print_views(base, &[view])))
             }
             ("DELETE", ["calls", call]) => hang_up(api, call).await,
             ("GET", ["calls", call, "operations"]) => {
                 let (app, tenant, id) = owner(api, call).await?;
                 let operations = api.engine.operations(&app, &tenant, id).await?;
-                Ok(json(print_operations(&api.public_url, id, &operations)))
+                Ok(json(print_operations(base, id, &operations)))
             }
             ("GET", ["calls", call, "operations", operation]) => {
                 let (app, tenant, id) = owner(api, call).await?;
                 let operation = operation.parse().map_err(|_| Refused::operation_not_found())?;
                 let found = api.engine.operation(&app, &tenant, id, operation).await?;
                 let found = found.ok_or_else(Refused::operation_not_found)?;
-                Ok(json(print_operations(&api.public_url, id, &[found])))
+                Ok(json(print_operations(base, id, &[found])))
             }
             ("GET", ["calls", call, "undelivered"]) => undelivered(api, call_id(call)?).await,
             (_, known @ ["timeline" | "status" | "calls", ..]) => Err(Refused {

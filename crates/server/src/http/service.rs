@@ -13,9 +13,11 @@ use hyper::{Request, StatusCode};
 use ringback_core::CallId;
 use ringback_graph::{Action, ErrorBody, path, time::Utc};
 
+use super::Client;
 use super::answer::{ODATA, Reply};
 use super::graph_api::GraphApi;
 use super::operator::Operator;
+use super::origin::Origins;
 use super::refusals::Refused;
 use super::tokens;
 use crate::auth::Auth;
@@ -29,18 +31,21 @@ pub(crate) struct Service {
     pub(crate) api: GraphApi,
     pub(crate) auth: Arc<Auth>,
     pub(crate) operator: Operator,
+    pub(crate) origins: Origins,
     pub(crate) timeline: Timeline,
     pub(crate) ready: Arc<AtomicBool>,
 }
 
 impl Service {
     /// Answers a request, whatever it is.
-    pub(crate) async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Reply {
+    pub(crate) async fn answer(&self, request: Request<Incoming>, client: Client) -> Reply {
         let began = Instant::now();
         let (head, body) = request.into_parts();
         let ids = Ids::of(&head.headers);
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-        let outcome = self.route(head.method.clone(), target, &head.headers, body, peer).await;
+        let base = self.origins.of(client.secure, &head.uri, &head.headers);
+        let asked = Asked { method: &head.method, target, headers: &head.headers, base: &base, peer: client.peer };
+        let outcome = self.route(asked, body).await;
         let reply = match outcome {
             Ok(reply) => reply,
             Err(refused) => self.refuse(&refused, &ids),
@@ -58,14 +63,8 @@ impl Service {
         }
     }
 
-    async fn route(
-        &self,
-        method: hyper::Method,
-        target: &str,
-        headers: &HeaderMap,
-        body: Incoming,
-        peer: SocketAddr,
-    ) -> Result<Reply, Refused> {
+    async fn route(&self, asked: Asked<'_>, body: Incoming) -> Result<Reply, Refused> {
+        let Asked { method, target, headers, base, peer } = asked;
         let path = target.split('?').next().unwrap_or_default();
         if path == "/healthz" {
             return Ok(Reply::body(StatusCode::OK, "text/plain", "ok\n"));
@@ -83,20 +82,21 @@ impl Service {
                     "The operator's door wants the bearer token of the file operator.token in the data folder.",
                 ));
             }
-            return self.operator.serve(&self.api, &method, rest).await;
+            return self.operator.serve(&self.api, base, method, rest).await;
         }
-        if let Some(document) = tokens::documents(&self.auth, &method, path) {
+        if let Some(document) = tokens::documents(&self.auth, &self.origins, method, target, base) {
             return document;
         }
-        if let Some(tenant) = tokens::token_path(path) {
-            let bytes = read(body, headers).await?;
-            return tokens::token(&self.auth, &method, tenant, headers, &bytes, peer).await;
+        if let Some((tenant, version)) = tokens::token_path(path) {
+            let body = &read(body, headers).await?;
+            let request = tokens::request(base, tenant, version, headers, body, peer);
+            return tokens::token(&self.auth, method, request).await;
         }
         // Who asks comes before what is asked: strangers learn nothing of the paths.
         let caller = self.auth.verify(authorization(headers), clock::wall_seconds())?;
         let route = path::parse(method.as_str(), target)?;
         let bytes = read(body, headers).await?;
-        self.api.serve(&caller, route, &bytes).await
+        self.api.serve(&caller, base, route, &bytes).await
     }
 
     fn refuse(&self, refused: &Refused, ids: &Ids) -> Reply {
@@ -114,6 +114,16 @@ impl Service {
         }
         reply
     }
+}
+
+/// What is asked, without the body.
+struct Asked<'a> {
+    method: &'a hyper::Method,
+    target: &'a str,
+    headers: &'a HeaderMap,
+    /// What links in the answer begin with.
+    base: &'a str,
+    peer: SocketAddr,
 }
 
 /// The ids that every answer carries (client-facts §1): given ones come back, missing ones are made.

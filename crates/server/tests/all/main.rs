@@ -3,6 +3,7 @@
 
 mod facts;
 mod handed_over;
+mod https;
 mod journal;
 mod lanes;
 mod notified;

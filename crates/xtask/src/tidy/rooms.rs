@@ -24,7 +24,7 @@ struct Room {
 const DRAWN: &[Room] = &[
     Room {
         name: "http",
-        may: &["engine", "auth", "wire", "directory", "data_folder", "trace", "clock", "limits"],
+        may: &["engine", "auth", "wire", "tls", "directory", "data_folder", "trace", "clock", "limits"],
         not_crates: &[LEDGER, MEDIA, SIGNAL],
     },
     Room {
@@ -44,6 +44,8 @@ const DRAWN: &[Room] = &[
     Room { name: "auth", may: &["directory", "data_folder", "trace", "clock", "limits"], not_crates: ALL_BUT_CORE },
     // It answers the registrar's questions, through a trait of the signal room.
     Room { name: "directory", may: &["limits"], not_crates: &[GRAPH, LEDGER, MEDIA] },
+    // What it has to keep lies in the data folder.
+    Room { name: "tls", may: &["data_folder", "limits"], not_crates: ALL_BUT_CORE },
     Room { name: "data_folder", may: &["limits"], not_crates: ALL_BUT_CORE },
     Room { name: "trace", may: &["clock", "limits"], not_crates: ALL_BUT_CORE },
     Room { name: "clock", may: &["limits"], not_crates: ALL_BUT_CORE },
