@@ -5,9 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import queue
-import subprocess
-import threading
 import urllib.parse
 import uuid
 from dataclasses import dataclass, field
@@ -15,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from kit import check
-from kit.processes import Running
+from kit.processes import Talking
 
 START_WITHIN = 20.0
 """Seconds until the server must have said that it is ready."""
@@ -117,9 +114,7 @@ class Server:
         config = folder / "ringback.toml"
         config.write_text(world.toml())
         words: list[str | Path] = [program, "serve", "--data", folder / "data", "--config", config, "--json"]
-        self._running = Running(words, folder / "server.log", stdout=subprocess.PIPE)
-        self._lines: queue.Queue[str | None] = queue.Queue()
-        threading.Thread(target=self._read, name="server's output", daemon=True).start()
+        self._running = Talking(words, folder / "server.log")
         try:
             ready = self._ready()
         except BaseException:
@@ -131,21 +126,9 @@ class Server:
         host, _, port = ready["sip"].removeprefix("sip:").rpartition(":")
         self.sip: tuple[str, int] = (host, int(port))
 
-    def _read(self) -> None:
-        output = self._running.process.stdout
-        for line in output or ():
-            self._lines.put(line.decode(errors="replace"))
-        self._lines.put(None)
-
     def _ready(self) -> dict[str, str]:
         while True:
-            try:
-                line = self._lines.get(timeout=START_WITHIN)
-            except queue.Empty:
-                raise check.Failed(f"the server was not ready within {START_WITHIN:g} s:\n{self.tail()}") from None
-            if line is None:
-                raise check.Failed(f"the server ended at its start:\n{self.tail()}")
-            said = json.loads(line)
+            said = json.loads(self._running.line(START_WITHIN))
             if said.get("ready"):
                 return dict(said)
 

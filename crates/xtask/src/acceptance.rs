@@ -25,11 +25,13 @@ struct Program {
 }
 
 const BARESIP: Program = Program { name: "baresip", package: "baresip" };
+const LINPHONE: Program = Program { name: "linphonec", package: "linphone-cli" };
 const SIPP: Program = Program { name: "sipp", package: "sip-tester" };
 
 const PARTS: &[Part] = &[
     Part { name: "sdk", programs: &[SIPP] },
     Part { name: "baresip", programs: &[BARESIP] },
+    Part { name: "linphone", programs: &[LINPHONE] },
     Part { name: "sipp", programs: &[SIPP] },
     Part { name: "wire", programs: &[] },
 ];

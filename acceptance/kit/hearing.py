@@ -1,0 +1,77 @@
+"""A bot and a softphone that records what it hears: what the bot played is compared with that, and keys come back."""
+
+from __future__ import annotations
+
+import random
+from contextlib import ExitStack
+from pathlib import Path
+
+from kit import audio, check
+from kit.bot import Bot
+from kit.graph import Graph
+from kit.operations import Ledger
+from kit.server import Server, World
+
+ALIKE = 0.9
+"""What the phone heard is at least so like the prompt …"""
+
+UNLIKE = 0.3
+"""… and less than so like another prompt."""
+
+PROMPT_SECONDS = 5.0
+
+KEYS = "159*0#"
+KEYS_WITHIN = 20.0
+"""Seconds; a phone that presses them one a second has time enough."""
+
+TONES = ["tone1", "tone5", "tone9", "star", "tone0", "pound"]
+
+
+class Hearing:
+    """One server for all cases of a part; each case has a phone of its own and prompts of its own."""
+
+    def __init__(self, program: Path, folder: Path, stack: ExitStack) -> None:
+        self.folder = folder
+        self.bot = stack.enter_context(Bot())
+        self.world = World(self.bot.callback)
+        self.server = stack.enter_context(Server(program, folder / "server", self.world))
+        self.graph = Graph(self.server)
+        self.seed = random.SystemRandom().randrange(1 << 32)
+        self.draw = random.Random(self.seed)
+        print(f"      seed of this run: {self.seed}")
+
+    def answer_next(self, before: int) -> str:
+        """Answers the call that comes in after `before` notices; gives its id."""
+        call = str(self.bot.wait_incoming(before).data["id"])
+        self.graph.answer(call, self.bot.callback)
+        return call
+
+    def play(self, call: str) -> audio.Sound:
+        """Plays a prompt to its end; gives what was played."""
+        prompt = audio.draw_tones(self.draw, PROMPT_SECONDS)
+        url = self.bot.prompt(f"tones-{self.draw.randrange(1 << 32)}", audio.wav_bytes(prompt))
+        operation = self.graph.play(call, url)
+        end = self.bot.wait_operation(call, operation, PROMPT_SECONDS + 15)
+        check.same(end.data["status"], "completed", f"the prompt's end ({end.data.get('resultInfo')})")
+        return prompt
+
+    def compare(self, heard: audio.Sound, rate: int, played: audio.Sound) -> None:
+        """What the phone heard, with so many samples a second, is what was played."""
+        other = audio.draw_tones(self.draw, PROMPT_SECONDS)
+        sounds = [audio.at_rate(sound, audio.PROMPT_RATE, rate) for sound in (played, other)]
+        right, wrong = (audio.likeness(heard, sound, rate) for sound in sounds)
+        print(f"      heard {len(heard) / rate:.1f} s: {right:.3f} like the prompt, {wrong:.3f} like another")
+        check.that(right >= ALIKE, f"what was heard is {right:.3f} like the prompt, wanted {ALIKE}")
+        check.that(wrong < UNLIKE, f"what was heard is {wrong:.3f} like another prompt, wanted less than {UNLIKE}")
+
+    def keys_are_told(self, call: str) -> None:
+        """The bot is told of `KEYS`, each once and in order."""
+
+        def tones() -> list[str | None]:
+            return [notice.tone for notice in self.bot.so_far(call) if notice.tone]
+
+        self.bot.wait(f"{len(TONES)} keys", lambda _: len(tones()) >= len(TONES), KEYS_WITHIN)
+        check.same(tones(), TONES, "the keys")
+
+    def ended_well(self, call: str) -> None:
+        check.same(Ledger(self.bot, call).closed()["code"], 200, "the call's result")

@@ -1,0 +1,161 @@
+"""Linphone as a phone: its console program, with sound from and to files, in a folder of its own, steered by lines.
+
+Everything that it hears in its calls is recorded in one WAV file, `heard.wav`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from kit import audio, check
+from kit.processes import Talking
+from kit.server import Phone
+
+RATE = 8000
+"""Samples a second of G.711, and of what it says."""
+
+SAYS_SECONDS = 20
+"""Length of what it says; it begins again when that ends."""
+
+CONFIG = """\
+[sip]
+auto_net_state_mon=0
+sip_port={udp}
+sip_tcp_port={tcp}
+sip_tls_port=0
+use_ipv6=0
+default_proxy=0
+use_rfc2833={rfc2833}
+use_info={info}
+register_only_when_network_is_up=0
+
+[proxy_0]
+reg_proxy=<sip:{server};transport={transport}>
+reg_identity=sip:{name}@{server}
+reg_expires=60
+reg_sendregister=1
+
+[auth_info_0]
+username={name}
+passwd={password}
+
+[rtp]
+audio_rtp_port=44002-46000
+
+[sound]
+echocancellation=0
+"""
+
+
+class Linphone:
+    """A registered phone."""
+
+    def __init__(
+        self,
+        folder: Path,
+        phone: Phone,
+        server: tuple[str, int],
+        *,
+        answers: bool = False,
+        transport: str = "udp",
+        keys: str = "rfc2833",
+    ) -> None:
+        """`transport` is `udp` or `tcp`; `keys` says how it sends them: `rfc2833` (RTP events) or `info` (SIP INFO)."""
+        program = shutil.which("linphonec")
+        check.that(program, "linphonec is not installed")
+        # It keeps a database in its home, and makes the file but not the folder.
+        (folder / ".local/share/linphone").mkdir(parents=True)
+        self.name = phone.name
+        self.folder = folder
+        self._server = f"{server[0]}:{server[1]}"
+        config = CONFIG.format(
+            udp=-1 if transport == "udp" else 0,
+            tcp=-1 if transport == "tcp" else 0,
+            transport=transport,
+            rfc2833=int(keys == "rfc2833"),
+            info=int(keys == "info"),
+            server=self._server,
+            name=phone.name,
+            password=phone.password,
+        )
+        (folder / "linphonerc").write_text(config)
+        hum = 300 * np.sin(2 * np.pi * 200 * np.arange(SAYS_SECONDS * RATE) / RATE)
+        (folder / "says.wav").write_bytes(audio.wav_bytes(hum, RATE))
+        words: list[str | Path] = [str(program), "-c", folder / "linphonerc", "-d", "3", "-l", folder / "trace"]
+        words += ["-a"] if answers else []
+        self._program = Talking(words, folder / "log", env={"HOME": str(folder), "TERM": "dumb"})
+        self._said: list[str] = []
+        self.command("soundcard use files")
+        self.command(f"play {folder / 'says.wav'}")
+        self.command(f"record {folder / 'heard.wav'}")
+
+    def __enter__(self) -> Linphone:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._program.end()
+        if kind is not None:
+            print(f"linphone {self.name}'s last words:\n{''.join(self._said[-15:])}")
+
+    def command(self, line: str) -> None:
+        """Gives a command as its console knows it."""
+        self._program.say(line)
+
+    def wait(self, text: str, within: float = 15.0) -> str:
+        """It says this, now or later, and after what was waited for before; gives the line."""
+        deadline = time.monotonic() + within
+        while True:
+            line = self._program.line(max(0.0, deadline - time.monotonic()))
+            self._said.append(line)
+            if text in line:
+                return line
+
+    def wait_registered(self) -> None:
+        """It registers by itself at its start."""
+
+        def registered() -> bool:
+            self.command("status register")
+            return "registered, identity" in self.wait("registered")
+
+        check.soon(registered, f"linphone {self.name} is registered")
+
+    def dial(self, number: str) -> None:
+        self.command(f"call sip:{number}@{self._server}")
+
+    def wait_established(self) -> None:
+        self.wait("connected")
+
+    def wait_ringing(self) -> None:
+        self.wait("Receiving new incoming call")
+
+    def answer(self) -> None:
+        self.command("answer")
+
+    def hold(self) -> None:
+        self.command("pause")
+        self.wait("is now paused")
+
+    def resume(self) -> None:
+        self.command("resume")
+
+    def hang_up(self) -> None:
+        self.command("terminate")
+
+    def wait_closed(self) -> None:
+        self.wait("ended")
+
+    def press(self, keys: str) -> None:
+        """Presses keys one after the other. A line that begins with `#` is a remark to it."""
+        check.that(keys[0] != "#", "linphone's console can press # only behind another key")
+        self.command(keys)
+
+    def heard(self) -> tuple[audio.Sound, int]:
+        """What its calls heard, and the rate of that; to be asked when they have ended."""
+        return audio.read_wav(self.folder / "heard.wav")

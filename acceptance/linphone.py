@@ -1,0 +1,104 @@
+"""Linphone, a softphone of another family: prompts heard, keys, hold, and either side hanging up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from kit import part
+from kit.hearing import KEYS, Hearing
+from kit.linphone import Linphone
+from kit.server import BOT_NUMBER
+
+
+class Suite(Hearing):
+    """What linphone goes through."""
+
+    def phone(self, name: str, **how: Any) -> Linphone:
+        return Linphone(self.folder / name, self.world.phones[0], self.server.sip, **how)
+
+    def incoming(self, phone: Linphone) -> str:
+        """The phone calls the bot, which answers; gives the call's id."""
+        before = len(self.bot.journal)
+        phone.dial(BOT_NUMBER)
+        call = self.answer_next(before)
+        phone.wait_established()
+        self.bot.wait_ready(call)
+        return call
+
+    def audio_is(self, call: str, state: str) -> None:
+        """The bot is told that the call's audio is now so."""
+
+        def latest() -> str:
+            told = [n.data.get("mediaState") for n in self.bot.so_far(call) if n.state == "established"]
+            return str([media for media in told if media][-1]["audio"])
+
+        self.bot.wait(f"audio is {state}", lambda _: latest() == state)
+
+    def it_calls_and_hears_the_prompt_and_presses_keys(self) -> None:
+        with self.phone("calls") as phone:
+            phone.wait_registered()
+            call = self.incoming(phone)
+            self.graph.subscribe_to_tone(call)
+            played = self.play(call)
+            phone.press(KEYS)
+            self.keys_are_told(call)
+            self.graph.hang_up(call)
+            phone.wait_closed()
+            self.compare(*phone.heard(), played)
+        self.ended_well(call)
+
+    def it_is_called_and_hangs_up(self) -> None:
+        with self.phone("is-called", answers=True) as phone:
+            phone.wait_registered()
+            call = self.graph.call_user(self.world.phones[0].id, self.bot.callback)
+            phone.wait_established()
+            self.bot.wait_ready(call)
+            played = self.play(call)
+            phone.hang_up()
+            self.ended_well(call)
+            phone.wait_closed()
+            self.compare(*phone.heard(), played)
+
+    def it_lets_the_call_ring_and_answers(self) -> None:
+        with self.phone("answers") as phone:
+            phone.wait_registered()
+            call = self.graph.call_user(self.world.phones[0].id, self.bot.callback)
+            phone.wait_ringing()
+            phone.answer()
+            phone.wait_established()
+            self.bot.wait_ready(call)
+            self.graph.hang_up(call)
+            phone.wait_closed()
+        self.ended_well(call)
+
+    def it_holds_the_call_and_takes_it_up_again(self) -> None:
+        with self.phone("holds") as phone:
+            phone.wait_registered()
+            call = self.incoming(phone)
+            phone.hold()
+            self.audio_is(call, "inactive")
+            phone.resume()
+            self.audio_is(call, "active")
+            played = self.play(call)
+            phone.hang_up()
+            phone.wait_closed()
+            self.compare(*phone.heard(), played)
+        self.ended_well(call)
+
+
+def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
+    suite = Suite(program, folder, stack)
+    run = [
+        suite.it_calls_and_hears_the_prompt_and_presses_keys,
+        suite.it_is_called_and_hangs_up,
+        suite.it_lets_the_call_ring_and_answers,
+        suite.it_holds_the_call_and_takes_it_up_again,
+    ]
+    return part.named(run)
+
+
+if __name__ == "__main__":
+    part.main(cases)
