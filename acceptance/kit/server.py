@@ -26,6 +26,9 @@ BOT_NUMBER = "5000"
 TRUNK_PREFIX = "+1555"
 """What the bot may dial through the trunk."""
 
+TENANT_NAME = "acceptance.example"
+"""Stands for the tenant's id in a token's address."""
+
 ROUNDS = 10_000
 
 
@@ -67,7 +70,7 @@ class World:
                 "[server]",
                 {"http": "127.0.0.1:0", "https": "127.0.0.1:0", "sip": "127.0.0.1:0", "allow_private_targets": ["127.0.0.0/8"]},
             ),
-            ("[[tenants]]", {"id": self.tenant, "name": "acceptance.example"}),
+            ("[[tenants]]", {"id": self.tenant, "name": TENANT_NAME}),
             (
                 "[[apps]]",
                 words

@@ -29,6 +29,7 @@ const LINPHONE: Program = Program { name: "linphonec", package: "linphone-cli" }
 const SIPP: Program = Program { name: "sipp", package: "sip-tester" };
 
 const PARTS: &[Part] = &[
+    Part { name: "identity", programs: &[] },
     Part { name: "sdk", programs: &[SIPP] },
     Part { name: "baresip", programs: &[BARESIP] },
     Part { name: "linphone", programs: &[LINPHONE] },

@@ -123,6 +123,7 @@ fn nothing_written_means_the_defaults() {
     let Config { server, directory } = Config::parse("").unwrap();
     assert_eq!((server.http, server.sip), (address("127.0.0.1:8480"), address("127.0.0.1:5060")));
     assert_eq!((server.media_ports, server.public_url), (40000..=41999, None));
+    assert_eq!((server.https, server.tls_files), (address("127.0.0.1:8443"), None));
     assert!(!server.allow_private_targets.names_address([127, 0, 0, 1].into()), "loopback is for development");
     assert_eq!((directory.apps().count(), directory.users().count()), (0, 0));
     let development = Config::load(None).unwrap();
@@ -154,6 +155,9 @@ fn every_bad_value_names_its_key_and_what_to_do() {
     for (from, to, expected) in [
         ("127.0.0.1:8000", "localhost:8000", "server.http: is not an address and port"),
         ("127.0.0.1:5070", "127.0.0.1", "server.sip: is not an address and port"),
+        ("http = \"", "https = \"8443\"\nhttp = \"", "server.https: is not an address and port"),
+        ("http = \"", "tls_key = \"k.pem\"\nhttp = \"", "server.tls_certificate: is missing"),
+        ("http = \"", "tls_certificate = \"c.pem\"\nhttp = \"", "server.tls_key: is missing"),
         ("https://calls.example/", "https://calls.example/x", "server.public_url: is not"),
         ("198.51.100.7", "calls.example", "server.public_address: is not an IP address"),
         ("30000-30099", "30099-30000", "server.media_ports: is not a range"),
