@@ -2,6 +2,8 @@
 //!
 //! Says what is missing and installs it only when told to; the programs themselves are in acceptance/.
 
+mod node;
+
 use crate::Failure;
 use crate::run::{cargo, program, step};
 use std::fs;
@@ -12,10 +14,16 @@ use std::process::{Command, Stdio};
 const VENV: &str = ".acceptance/venv";
 const REQUIREMENTS: &str = "acceptance/requirements.txt";
 
+/// graph-rs-sdk's program, in a workspace of its own, and where it is built: acceptance/libraries.py looks there.
+const RUST_CLIENT: &str = "acceptance/rust-client/Cargo.toml";
+const RUST_CLIENT_TARGET: &str = ".acceptance/rust-client";
+
 /// A part of the acceptance, and what it needs besides Python.
 struct Part {
     name: &'static str,
     programs: &'static [Program],
+    /// Whether it runs client libraries for Node and Rust.
+    libraries: bool,
 }
 
 struct Program {
@@ -29,12 +37,13 @@ const LINPHONE: Program = Program { name: "linphonec", package: "linphone-cli" }
 const SIPP: Program = Program { name: "sipp", package: "sip-tester" };
 
 const PARTS: &[Part] = &[
-    Part { name: "identity", programs: &[] },
-    Part { name: "sdk", programs: &[SIPP] },
-    Part { name: "baresip", programs: &[BARESIP] },
-    Part { name: "linphone", programs: &[LINPHONE] },
-    Part { name: "sipp", programs: &[SIPP] },
-    Part { name: "wire", programs: &[] },
+    Part { name: "identity", programs: &[], libraries: false },
+    Part { name: "sdk", programs: &[SIPP], libraries: false },
+    Part { name: "libraries", programs: &[SIPP], libraries: true },
+    Part { name: "baresip", programs: &[BARESIP], libraries: false },
+    Part { name: "linphone", programs: &[LINPHONE], libraries: false },
+    Part { name: "sipp", programs: &[SIPP], libraries: false },
+    Part { name: "wire", programs: &[], libraries: false },
 ];
 
 struct Options {
@@ -50,8 +59,12 @@ pub(crate) fn run(root: &Path, options: &[&str]) -> Result<(), Failure> {
         let names: Vec<&str> = PARTS.iter().map(|part| part.name).collect();
         return Err(Failure::Unable(format!("--only takes one of: {}", names.join(", "))));
     }
+    let libraries = chosen.iter().any(|part| part.libraries);
     if options.install {
         install(root, &missing_packages(&chosen))?;
+        if libraries {
+            node::install(root)?;
+        }
     }
     let missing = missing(root, &chosen);
     if !missing.is_empty() {
@@ -61,6 +74,10 @@ pub(crate) fn run(root: &Path, options: &[&str]) -> Result<(), Failure> {
         )));
     }
     step("build the server", &mut cargo(root, &["build", "--release", "--package", "ringback"]))?;
+    if libraries {
+        let words = ["build", "--locked", "--manifest-path", RUST_CLIENT, "--target-dir", RUST_CLIENT_TARGET];
+        step("build the Rust client", &mut cargo(root, &words))?;
+    }
     let mut python = Command::new(venv_python(root));
     python.arg("run.py").arg("--server").arg(server(root)).current_dir(root.join("acceptance"));
     if let Some(only) = &options.only {
@@ -101,6 +118,9 @@ fn missing(root: &Path, parts: &[&Part]) -> Vec<String> {
     if !venv_is_current(root) {
         missing.push(format!("the Python packages of {REQUIREMENTS}, in {VENV}"));
     }
+    if parts.iter().any(|part| part.libraries) {
+        missing.extend(node::missing(root));
+    }
     missing
 }
 
@@ -126,7 +146,9 @@ fn install(root: &Path, packages: &[&str]) -> Result<(), Failure> {
     }
     if !venv_is_current(root) {
         step("Python environment", Command::new("python3").args(["-m", "venv", "--clear", VENV]).current_dir(root))?;
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", REQUIREMENTS];
+        // The SDKs have some 30,000 modules, of which few are used: those are compiled when they are.
+        let quick = ["--no-compile", "--quiet", "--disable-pip-version-check"];
+        let pip = ["-m", "pip", "install"].into_iter().chain(quick).chain(["-r", REQUIREMENTS]);
         step("Python packages", Command::new(venv_python(root)).args(pip).current_dir(root))?;
         // Written last: an installation that broke off is not taken for a whole one.
         fs::copy(root.join(REQUIREMENTS), stamp(root))

@@ -35,6 +35,7 @@ const DRAWN: &[Arrows] = &[
         may: &["ringback-core", "ringback-ledger", "ringback-server"],
     },
     Arrows { folder: "crates/xtask", package: "xtask", may: &[] },
+    Arrows { folder: "acceptance/rust-client", package: "ringback-acceptance-rust-client", may: &[] },
     Arrows { folder: "examples/rust", package: "ringback-example-bot", may: &["ringback-client"] },
 ];
 
