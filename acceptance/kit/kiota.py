@@ -16,11 +16,13 @@ from typing import Any
 
 import httpx
 from azure.identity import ClientSecretCredential
+from kiota_abstractions.base_request_configuration import RequestConfiguration
 from kiota_abstractions.serialization import Parsable
 from kiota_authentication_azure.azure_identity_authentication_provider import AzureIdentityAuthenticationProvider
 from kiota_serialization_json.json_parse_node_factory import JsonParseNodeFactory
 from kiota_serialization_json.json_serialization_writer import JsonSerializationWriter
 from msgraph_core import GraphClientFactory
+from msgraph_core.tasks.page_iterator import PageIterator
 
 from kit import check
 from kit.graph import SCOPE
@@ -75,6 +77,7 @@ class Kiota:
         adapter = made.GraphRequestAdapter(provider, client=http_client)
         adapter.base_url = f"{server.https}/{version}"
         client = importlib.import_module(f"{package}.graph_service_client").GraphServiceClient(request_adapter=adapter)
+        self._adapter = adapter
         self._calls = client.communications.calls
         self._error = self._class("models.o_data_errors.o_data_error", "ODataError")
         self._answer = ""
@@ -107,6 +110,8 @@ class Kiota:
         return method, step(self._calls.by_call_id(call), member)
 
     def offers(self, verb: str) -> bool:
+        if verb == "pageOperations":
+            return True
         try:
             method, builder = self._builder(verb, "call", "member")
         except AttributeError:
@@ -114,6 +119,8 @@ class Kiota:
         return hasattr(builder, method)
 
     def ask(self, verb: str, call: str = "", member: str = "", body: Json | None = None) -> Reply:
+        if verb == "pageOperations":
+            return Reply(self._loop.run_until_complete(asyncio.wait_for(self._page(call), ASK_WITHIN)))
         method, builder = self._builder(verb, call, member)
         arguments = [] if body is None else [self._model(verb, builder, body)]
         request = getattr(builder, method)(*arguments)
@@ -128,6 +135,15 @@ class Kiota:
         answered = json.loads(self._answer)
         check.same(trimmed(self._written(made)), trimmed(answered), f"what {self.name} made of the answer to {verb}")
         return Reply(answered)
+
+    async def _page(self, call: str) -> list[str]:
+        """The ids of the call's operations, in pages of one."""
+        operations = self._calls.by_call_id(call).operations
+        one_a_page = operations.OperationsRequestBuilderGetQueryParameters(top=1)
+        first = await operations.get(RequestConfiguration(query_parameters=one_a_page))
+        ids: list[str] = []
+        await PageIterator(first, self._adapter).iterate(lambda operation: ids.append(operation.id) or True)
+        return ids
 
     def _model(self, verb: str, builder: Any, body: Json) -> Parsable:
         """The body as an object of the SDK's own class."""

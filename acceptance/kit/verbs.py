@@ -14,6 +14,7 @@ from typing import Any
 
 from kit import audio, check, part
 from kit.bot import Bot
+from kit.graph import Graph
 from kit.library import Json, Library, Reply
 from kit.operations import Ledger
 from kit.server import BOT_NUMBER, Server
@@ -24,6 +25,9 @@ NUMBER = "+15550123"
 
 NOBODY = "00000000-0000-0000-0000-00000000dead"
 """The id of no call, operation or participant."""
+
+OPEN_OPERATIONS = 100
+"""How many media operations a call may have open: docs/OPERATING.md."""
 
 ODD = "\N{TELEPHONE RECEIVER} \"quoted\", back\\slash, <tag>, 100 % & \N{ZERO WIDTH JOINER}é\t"
 """A clientContext that must come back as it was."""
@@ -39,6 +43,7 @@ class Verbs:
         self.trunk = trunk
         self.server = server
         self.world = server.world
+        self.graph = Graph(server)
         self.bot = bot
         self.folder = folder
         draw = random.Random()
@@ -170,6 +175,18 @@ class Verbs:
         self.read(call, ledger, operation, "completed")
         self.hang_up(call, ledger)
 
+    def a_long_list_comes_in_pages(self) -> None:
+        if not self.library.offers("pageOperations"):
+            print(f"      left out: {self.library.name} leaves following pages to the program")
+            return
+        call, ledger = self.up()
+        ids = []
+        for context in ("first", "second", "third"):
+            value = self.ok("subscribeToTone", call, body={"clientContext": context})
+            ids.append(ledger.answered(value, "subscribeToToneOperation", context, "completed"))
+        check.same(self.ok("pageOperations", call), ids, "operations, one a page")
+        self.hang_up(call, ledger)
+
     def cancel_media_processing(self) -> None:
         with self.phoned() as (call, ledger):
             playing = self.play(call, ledger, self.endless, "playing", "running")
@@ -187,6 +204,17 @@ class Verbs:
             operation = self.play(call, ledger, self.endless, "cut short", "running")
             self.hang_up(call, ledger)
         ledger.told(operation, "failed", 400, 8508)
+
+    def a_full_queue_refuses_more(self) -> None:
+        """With 429, which most libraries repeat by themselves, three times and as late as they are asked to."""
+        with self.phoned() as (call, ledger):
+            for _ in range(OPEN_OPERATIONS):
+                self.graph.play(call, self.endless)
+            more = {"clientContext": "more", "prompts": self.prompts(self.short)}
+            self.refused(429, "activityLimitReached", "playPrompt", call, more)
+            contexts = [one["clientContext"] for one in self.ok("listOperations", call)["value"]]
+            check.that(contexts and "more" not in contexts, "what was refused was not done, however often it came")
+            self.hang_up(call, ledger)
 
     def what_is_wrong_is_refused(self) -> None:
         call, ledger = self.up()
@@ -256,7 +284,7 @@ class Verbs:
             },
         }
         if self.library.version == "beta":
-            for verb in ("record", "startRecording", "stopRecording", "startTranscription", "stopTranscription"):
+            for verb in ("startRecording", "stopRecording", "startTranscription", "stopTranscription"):
                 actions[verb] = context
         return actions
 
@@ -269,8 +297,10 @@ class Verbs:
             self.keep_alive,
             self.play_prompts_one_after_the_other,
             self.subscribe_to_tone,
+            self.a_long_list_comes_in_pages,
             self.cancel_media_processing,
             self.hang_up_while_playing,
+            self.a_full_queue_refuses_more,
             self.what_is_wrong_is_refused,
             self.no_such_call,
             self.what_is_not_offered_is_refused_in_words,

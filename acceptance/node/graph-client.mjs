@@ -1,7 +1,7 @@
 // @microsoft/microsoft-graph-client, with its token from @azure/identity. It sends a token over https alone.
 
 import { ClientSecretCredential } from "@azure/identity";
-import { Client, GraphError } from "@microsoft/microsoft-graph-client";
+import { Client, GraphError, PageIterator } from "@microsoft/microsoft-graph-client";
 import { TokenCredentialAuthenticationProvider } from "@microsoft/microsoft-graph-client/authProviders/azureTokenCredentials/index.js";
 import { serve } from "./lines.mjs";
 
@@ -44,6 +44,12 @@ function verbs(client) {
     updateCall: (told) => at(told, "").patch(told.body),
     hangUp: remove(""),
     listOperations: get("/operations"),
+    pageOperations: async (told) => {
+      const ids = [];
+      const first = await at(told, "/operations").top(1).get();
+      await new PageIterator(client, first, ({ id }) => ids.push(id) > 0).iterate();
+      return ids;
+    },
     getOperation: get("/operations/{member}"),
     deleteOperation: remove("/operations/{member}"),
     ...Object.fromEntries(actions.map((action) => [action, post(`/${action}`)])),

@@ -4,7 +4,7 @@
 //! for an answer that the SDK read as an error of Graph's, or `{broken}` for anything else.
 
 use graph_rs_sdk::http::{ResponseBlockingExt, Url};
-use graph_rs_sdk::{GraphClient, GraphClientConfiguration};
+use graph_rs_sdk::{GraphClient, GraphClientConfiguration, ODataQuery};
 use serde_json::{Value, json};
 use std::error::Error;
 use std::io;
@@ -17,6 +17,7 @@ const VERBS: &[&str] = &[
     "updateCall",
     "hangUp",
     "listOperations",
+    "pageOperations",
     "getOperation",
     "deleteOperation",
     "answer",
@@ -75,6 +76,12 @@ fn ask(client: &GraphClient, told: &Value) -> Result<Value, Box<dyn Error>> {
     let body = &told["body"];
     let calls = client.communications().calls();
     let call = client.communications().call(told["call"].as_str().unwrap_or_default());
+    if verb == "pageOperations" {
+        let pages = call.list_operations().top("1").into_blocking().paging().json::<Value>()?;
+        let pages = pages.iter().filter_map(|page| page.body().as_ref().ok()?["value"].as_array());
+        let ids: Vec<&Value> = pages.flatten().map(|operation| &operation["id"]).collect();
+        return Ok(json!({ "value": ids }));
+    }
     let request = match verb {
         "createCall" => calls.create_calls(body),
         "listCalls" => calls.list_calls(),
