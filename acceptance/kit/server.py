@@ -68,7 +68,8 @@ class World:
         tables: list[tuple[str, dict[str, object]]] = [
             (
                 "[server]",
-                {"http": "127.0.0.1:0", "https": "127.0.0.1:0", "sip": "127.0.0.1:0", "allow_private_targets": ["127.0.0.0/8"]},
+                dict.fromkeys(("http", "https", "sip", "sip_tls"), "127.0.0.1:0")
+                | {"allow_private_targets": ["127.0.0.0/8"]},
             ),
             ("[[tenants]]", {"id": self.tenant, "name": TENANT_NAME}),
             (

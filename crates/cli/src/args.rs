@@ -78,9 +78,12 @@ pub(crate) struct Serve {
     /// Where to serve HTTPS, instead of what the configuration says.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) https: Option<SocketAddr>,
-    /// Where to serve SIP over UDP, instead of what the configuration says.
+    /// Where to serve SIP over UDP and TCP, instead of what the configuration says.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) sip: Option<SocketAddr>,
+    /// Where to serve SIP with TLS, instead of what the configuration says.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) sip_tls: Option<SocketAddr>,
     /// How long a stop may take: phones are hung up, and bots told, within this many seconds.
     #[arg(long, default_value = "10", value_parser = seconds, value_name = "SECONDS")]
     pub(crate) drain: Duration,

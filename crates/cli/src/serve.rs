@@ -15,7 +15,14 @@ pub(crate) async fn run(args: Serve, json: bool) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
-    let options = Options { data: args.data, config: args.config, http: args.http, https: args.https, sip: args.sip };
+    let options = Options {
+        data: args.data,
+        config: args.config,
+        http: args.http,
+        https: args.https,
+        sip: args.sip,
+        sip_tls: args.sip_tls,
+    };
     let server = Server::start(options).await?;
     announce(&server, json);
     loop {
@@ -56,6 +63,7 @@ fn announce(server: &Server, json: bool) {
             "https": server.https_url(),
             "ca": server.tls().authority_file(),
             "sip": format!("sip:{}", server.sip_addr()),
+            "sip_tls": server.sip_tls_addr().map(|at| format!("sip:{at};transport=tls")),
             "operator_token_file": server.operator_token_file(),
             "adopted": server.adopted(),
         });
@@ -76,7 +84,10 @@ fn announce(server: &Server, json: bool) {
         let new = if server.tls().is_authority_new() { " (new: tell them anew)" } else { "" };
         println!("  clients     trust {}{new}", file.display());
     }
-    println!("  SIP (UDP)   {}", server.sip_addr());
+    println!("  SIP         {} (UDP and TCP)", server.sip_addr());
+    if let Some(at) = server.sip_tls_addr() {
+        println!("  with TLS    {at}");
+    }
     println!("  operator    bearer token in {}", server.operator_token_file().display());
     if server.adopted() > 0 {
         println!(

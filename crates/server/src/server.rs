@@ -20,9 +20,9 @@ use crate::engine::{Engine, EngineError, Tell};
 use crate::http::{self, Listener, Origins, Serving, Sockets};
 use crate::limits;
 use crate::notify::Lanes;
-use crate::outbound::{Outbound, OutboundError};
+use crate::outbound::{self, Outbound, OutboundError};
 use crate::phones::Phones;
-use crate::tls::{CertificateFiles, Names, Tls, TlsError};
+use crate::tls::{self, CertificateFiles, Names, Tls, TlsError};
 use crate::trace::Timeline;
 
 /// What a server is started with.
@@ -38,6 +38,8 @@ pub struct Options {
     pub https: Option<SocketAddr>,
     /// Overrides `server.sip`.
     pub sip: Option<SocketAddr>,
+    /// Overrides `server.sip_tls`.
+    pub sip_tls: Option<SocketAddr>,
 }
 
 /// Why a server did not start. The texts say what to do.
@@ -155,6 +157,8 @@ impl Server {
         let media = Media::start(media_config, Arc::new(phones.clone())).map_err(StartError::Media)?;
         let sip_config = SipConfig {
             bind: settings.sip,
+            tls: Some((settings.sip_tls, tls.server_config(&[])?)),
+            tls_client: Some(sip_client(settings.sip_ca.as_deref())?),
             public_address: settings.public_address,
             realm: SIP_REALM.to_owned(),
             user_agent: concat!("Ringback/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -166,7 +170,7 @@ impl Server {
             Arc::new(phones.clone()),
         )
         .await?;
-        let home = SipHome::new(&settings, sip.local_addr());
+        let home = SipHome::new(&settings, sip.local_addr(), sip.tls_addr());
         phones.connect(media, sip.clone(), home.clone());
 
         let adopted = engine.recover().await?;
@@ -233,9 +237,14 @@ impl Server {
         &self.public_url
     }
 
-    /// Where SIP listens.
+    /// Where SIP listens, by UDP and TCP.
     pub fn sip_addr(&self) -> SocketAddr {
         self.sip.local_addr()
+    }
+
+    /// Where SIP listens with TLS.
+    pub fn sip_tls_addr(&self) -> Option<SocketAddr> {
+        self.sip.tls_addr()
     }
 
     /// The file that holds the operator's token.
@@ -304,6 +313,7 @@ impl Options {
         config.server.http = self.http.unwrap_or(config.server.http);
         config.server.https = self.https.unwrap_or(config.server.https);
         config.server.sip = self.sip.unwrap_or(config.server.sip);
+        config.server.sip_tls = self.sip_tls.unwrap_or(config.server.sip_tls);
         config.check_safety()?;
         Ok(config)
     }
@@ -319,7 +329,9 @@ async fn bind(what: &'static str, address: SocketAddr) -> Result<(TcpListener, S
 /// Every name under which clients may ask for this server.
 fn names(settings: &ServerSettings, listener: SocketAddr) -> Result<Names, ConfigError> {
     let mut names = Names::default();
-    names.add_listener(listener.ip());
+    for reached in [Some(listener.ip()), Some(settings.sip_tls.ip()), settings.public_address].into_iter().flatten() {
+        names.add_listener(reached);
+    }
     let public = settings.public_url.as_deref().and_then(|url| Url::parse(url).ok());
     let public = public.as_ref().and_then(Url::host_str).map(|host| ("public_url".to_owned(), host));
     let listed = settings.tls_names.iter().enumerate();
@@ -338,6 +350,14 @@ fn tls(settings: &ServerSettings, data: &DataFolder, names: &Names) -> Result<Tl
             Tls::with_files(CertificateFiles { certificate: certificate.clone(), key: key.clone() })
         }
         None => Tls::with_authority(data, names.clone(), SystemTime::now()),
+    }
+}
+
+/// What trunks are verified with.
+fn sip_client(authorities: Option<&Path>) -> Result<Arc<rustls::ClientConfig>, StartError> {
+    match authorities {
+        Some(file) => Ok(tls::believing("server.sip_ca", file)?),
+        None => outbound::system_tls().map(Arc::new).map_err(|error| StartError::Tls(error.into())),
     }
 }
 

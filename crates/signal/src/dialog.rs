@@ -1,11 +1,10 @@
 //! A dialog's numbers (RFC 3261 §12): what is needed to send a request to the far end of a call,
 //! now or after a restart. Pure; knows no socket and no transaction.
 
-use std::net::SocketAddr;
-
 use rsipstack::sip::prelude::HeadersExt;
 use rsipstack::sip::{Method, Request, Response, Uri, Version, typed};
 
+use crate::sip::flow::Flow;
 use crate::sip::message;
 
 /// First line of the text form; another form gets another number.
@@ -29,13 +28,14 @@ pub(crate) struct Dialog {
     pub(crate) target: Uri,
     /// `Route` values, nearest first.
     pub(crate) routes: Vec<String>,
-    /// Where to send instead of where the numbers above say: the far end is behind a NAT.
-    pub(crate) flow: Option<SocketAddr>,
+    /// Where to send instead of where the numbers above say: the far end is behind a NAT, or its
+    /// messages come by a connection.
+    pub(crate) flow: Option<Flow>,
 }
 
 impl Dialog {
     /// The dialog an INVITE to us makes (RFC 3261 §12.1.1). `None` where a header is missing.
-    pub(crate) fn uas(invite: &Request, local_tag: &str, flow: Option<SocketAddr>) -> Option<Dialog> {
+    pub(crate) fn uas(invite: &Request, local_tag: &str, flow: Option<Flow>) -> Option<Dialog> {
         Some(Dialog {
             call_id: message::call_id(invite)?,
             local: format!("{};tag={local_tag}", invite.to_header().ok()?.value()),
@@ -50,7 +50,7 @@ impl Dialog {
     }
 
     /// The dialog a 2xx to our INVITE makes (RFC 3261 §12.1.2). `None` where a header is missing.
-    pub(crate) fn uac(response: &Response, flow: Option<SocketAddr>) -> Option<Dialog> {
+    pub(crate) fn uac(response: &Response, flow: Option<Flow>) -> Option<Dialog> {
         let mut routes = message::record_routes(response);
         routes.reverse();
         Some(Dialog {
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn the_text_form_gives_the_same_bye() {
-        for flow in [None, Some("198.51.100.7:1024".parse().unwrap())] {
+        for flow in ["", "198.51.100.7:1024", "tls 198.51.100.7:1024"].map(|flow| flow.parse().ok()) {
             let mut dialog = Dialog::uas(&invite(), "near", flow).unwrap();
             let mut read = Dialog::from_text(&dialog.to_text()).unwrap();
             assert_eq!(read.flow, flow);

@@ -14,7 +14,8 @@ mod sources;
 pub use digest::ha1;
 pub use ringback_media::LegId;
 pub use sip::{
-    Destination, EndCause, Incoming, LegEvent, LegSink, Peer, Place, Sip, SipConfig, SipDirectory, SipError,
+    Destination, EndCause, Flow, Incoming, LegEvent, LegSink, Peer, Place, Sip, SipConfig, SipDirectory, SipError,
+    Transport, Trunk,
 };
 
 /// The tracing directive without which the SIP library writes whole messages, credentials and

@@ -22,6 +22,60 @@ pub const MAX_DATAGRAMS_WAITING: u64 = 4_096;
 /// (datagrams that do not parse are never reported as handled) and starts anew.
 pub const DATAGRAM_COUNT_RESET: Duration = Duration::from_millis(100);
 
+/// Messages read from streams and not yet handled. Beyond it nothing more is read: TCP holds the
+/// far ends back, and nothing is lost.
+pub const MAX_MESSAGES_WAITING: usize = 4_096;
+
+/// Longest head of a message that comes by a stream, in bytes. Phones send about 1 KiB; proxies
+/// add a header or two each.
+pub const MAX_HEAD: usize = 16 * 1024;
+
+/// Longest message that comes by a stream, in bytes: what a datagram may hold too.
+pub const MAX_MESSAGE: usize = 65_535;
+
+/// What is read from a stream at once, in bytes: a few messages.
+pub const STREAM_READ: usize = 8 * 1024;
+
+/// Connections others opened. A phone needs one; at about 30 KiB each with TLS this is 120 MiB.
+pub const MAX_CONNECTIONS: usize = 4_096;
+
+/// Connections one source (an IPv4 address or an IPv6 /64) opened: an office behind one address.
+pub const MAX_CONNECTIONS_PER_SOURCE: usize = 256;
+
+/// How long a TLS handshake may take. One needs two round trips and 1 ms of work.
+pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a connection we open may take, TLS included: less than the first response may.
+pub const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long somebody who connected may be silent before the first message.
+pub const FIRST_MESSAGE: Duration = Duration::from_secs(30);
+
+/// How long a message may take from its first byte to its last.
+pub const MESSAGE_TIME: Duration = Duration::from_secs(15);
+
+/// How long a connection may be silent. A registration by it is refreshed at least every two
+/// minutes, and keep-alives count.
+pub const STREAM_IDLE: Duration = Duration::from_secs(600);
+
+/// How long a far end that owes us reading may take none of it.
+pub const WRITE_STALL: Duration = Duration::from_secs(10);
+
+/// What waits for a far end that is slow to read, in bytes: about a hundred messages.
+pub const MAX_UNSENT: usize = 256 * 1024;
+
+/// Keep-alives and refusals of one connection waiting to be written.
+pub const MAX_ANSWERS_WAITING: usize = 16;
+
+/// How long a connection that is given up still takes bytes, so that the last answer arrives.
+pub const LINGER: Duration = Duration::from_secs(2);
+
+/// Pause after a connection could not be accepted.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Ports tried for one that is free for datagrams and streams.
+pub const PORT_TRIES: usize = 16;
+
 /// In-dialog requests waiting for their leg. A peer has one or two in flight; a third is already
 /// strange.
 pub const MAX_REQUESTS_WAITING: usize = 8;

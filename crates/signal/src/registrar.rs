@@ -3,20 +3,20 @@
 //! clock and no password; who may register was settled before.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::limits::{
     MAX_BINDINGS_PER_USER, MAX_CONTACT, MAX_EXPIRES_SECONDS, MAX_REGISTERED_USERS, MIN_EXPIRES_SECONDS,
 };
+use crate::sip::flow::Flow;
 
 /// Where a user can be reached, for a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Binding {
     /// The contact address as the phone gave it, a SIP URI.
     pub(crate) contact: String,
-    /// Where the REGISTER came from.
-    pub(crate) flow: SocketAddr,
+    /// Where the REGISTER came from. Of a stream: the only way back.
+    pub(crate) flow: Flow,
     /// The registration's `Call-ID` and sequence number: an older one changes nothing.
     pub(crate) call_id: String,
     /// See `call_id`.
@@ -38,8 +38,8 @@ pub(crate) struct Register {
     pub(crate) call_id: String,
     /// Sequence number.
     pub(crate) cseq: u32,
-    /// Source address.
-    pub(crate) flow: SocketAddr,
+    /// Where it came from.
+    pub(crate) flow: Flow,
 }
 
 /// The contacts of a REGISTER.
@@ -157,9 +157,9 @@ impl Registrar {
         Ok(kept)
     }
 
-    /// The binding of `user` that was refreshed last and still lives.
-    pub(crate) fn current(&self, user: &str, now: Duration) -> Option<&Binding> {
-        let live = self.users.get(user)?.iter().filter(|b| b.until > now);
+    /// The binding of `user` that was refreshed last, still lives and can be reached.
+    pub(crate) fn current(&self, user: &str, now: Duration, is_open: impl Fn(Flow) -> bool) -> Option<&Binding> {
+        let live = self.users.get(user)?.iter().filter(|b| b.until > now && is_open(b.flow));
         live.max_by_key(|b| b.since)
     }
 }
@@ -178,7 +178,7 @@ mod tests {
             expires,
             call_id: "call".into(),
             cseq,
-            flow: "192.0.2.1:5060".parse().unwrap(),
+            flow: Flow::udp("192.0.2.1:5060".parse().unwrap()),
         }
     }
 
@@ -251,9 +251,10 @@ mod tests {
         registrar.register("u", &request(&[("sip:a", None)], None, 1), NOW).unwrap();
         let later = NOW + Duration::from_secs(1);
         registrar.register("u", &request(&[("sip:b", None)], None, 2), later).unwrap();
-        assert_eq!(registrar.current("u", later).unwrap().contact, "sip:b");
-        assert_eq!(registrar.current("u", NOW + Duration::from_secs(200)), None);
-        assert_eq!(registrar.current("nobody", NOW), None);
+        assert_eq!(registrar.current("u", later, |_| true).unwrap().contact, "sip:b");
+        assert_eq!(registrar.current("u", later, |_| false), None);
+        assert_eq!(registrar.current("u", NOW + Duration::from_secs(200), |_| true), None);
+        assert_eq!(registrar.current("nobody", NOW, |_| true), None);
     }
 
     proptest! {

@@ -70,7 +70,7 @@ impl Sources {
 }
 
 /// An IPv4 address by itself, an IPv6 address by its /64: one customer has all of it.
-fn network(source: IpAddr) -> IpAddr {
+pub(crate) fn network(source: IpAddr) -> IpAddr {
     match source {
         IpAddr::V4(_) => source,
         IpAddr::V6(v6) => match v6.to_ipv4_mapped() {

@@ -89,8 +89,8 @@ async fn measure(options: &Lifecycle, folder: &Path) -> Result<Value, Failure> {
 
 async fn serve(folder: &Path) -> Result<Talker, Failure> {
     let (data, config) = (folder.join("data"), folder.join("ringback.toml"));
-    let words =
-        ["serve", "--json", "--http", "127.0.0.1:0", "--https", "127.0.0.1:0", "--sip", "127.0.0.1:0", "--data"];
+    let any = "127.0.0.1:0";
+    let words = ["serve", "--json", "--http", any, "--https", any, "--sip", any, "--sip-tls", any, "--data"];
     let mut all: Vec<&std::ffi::OsStr> = words.iter().map(|word| std::ffi::OsStr::new(*word)).collect();
     all.extend([data.as_os_str(), std::ffi::OsStr::new("--config"), config.as_os_str()]);
     Talker::start(&all)

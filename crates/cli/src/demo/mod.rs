@@ -68,6 +68,7 @@ async fn perform(folder: &Path, json: bool) -> Result<(), Failure> {
         http: Some(loopback),
         https: Some(loopback),
         sip: Some(loopback),
+        sip_tls: Some(loopback),
     };
     let server = Server::start(options).await?;
     let following = follow(&server, json);

@@ -9,6 +9,7 @@ use super::{
     App, Directory, DirectoryParts, Line, Origin, SecretError, Tenant, Trunk, User, Webhook, development, dialled,
 };
 use ringback_core::{AppId, TenantId};
+use ringback_signal::Transport;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -28,8 +29,12 @@ pub struct ServerSettings {
     pub http: SocketAddr,
     /// Where HTTPS is served.
     pub https: SocketAddr,
-    /// Where SIP is served (UDP).
+    /// Where SIP is served (UDP and TCP).
     pub sip: SocketAddr,
+    /// Where SIP is served with TLS.
+    pub sip_tls: SocketAddr,
+    /// The certificate authorities that trunks are verified with, as a file; `None`: the system's.
+    pub sip_ca: Option<PathBuf>,
     /// How clients reach the HTTP side, without a trailing slash; `None`: the way each client came.
     pub public_url: Option<String>,
     /// Further names to have a certificate for.
@@ -143,7 +148,7 @@ impl Config {
     /// The safety rule: a listener that others can reach refuses to start with a published identity. To be asked once
     /// the listening addresses are final; slow only if one of them is not loopback.
     pub fn check_safety(&self) -> Result<(), ConfigError> {
-        let open = [self.server.http, self.server.https, self.server.sip]
+        let open = [self.server.http, self.server.https, self.server.sip, self.server.sip_tls]
             .into_iter()
             .find(|at| !at.ip().to_canonical().is_loopback());
         let Some(address) = open else { return Ok(()) };
@@ -185,6 +190,8 @@ struct ServerTable {
     http: Option<String>,
     https: Option<String>,
     sip: Option<String>,
+    sip_tls: Option<String>,
+    sip_ca: Option<PathBuf>,
     public_url: Option<String>,
     tls_names: Vec<String>,
     tls_certificate: Option<PathBuf>,
@@ -235,6 +242,8 @@ struct UserTable {
 struct TrunkTable {
     name: String,
     address: String,
+    transport: Option<String>,
+    host: Option<String>,
     #[serde(default)]
     nat: bool,
     max_calls: Option<u32>,
@@ -295,6 +304,8 @@ fn settings(table: ServerTable) -> Result<ServerSettings, ConfigError> {
         http: address("http", table.http, SocketAddr::from(([127, 0, 0, 1], 8480)))?,
         https: address("https", table.https, SocketAddr::from(([127, 0, 0, 1], 8443)))?,
         sip: address("sip", table.sip, SocketAddr::from(([127, 0, 0, 1], 5060)))?,
+        sip_tls: address("sip_tls", table.sip_tls, SocketAddr::from(([127, 0, 0, 1], 5061)))?,
+        sip_ca: table.sip_ca,
         public_url: table
             .public_url
             .map(|text| {
@@ -410,10 +421,22 @@ fn trunk(key: &Key, table: TrunkTable, names: &mut Names) -> Result<Trunk, Confi
     let address: SocketAddr = table.address.parse().map_err(|_| {
         key.error("address", "is not an address and port such as \"192.0.2.1:5060\"; names are not looked up")
     })?;
-    names.take(key, "address", "trunk address", &address.to_string())?;
+    let transport = table.transport.as_deref().unwrap_or("udp").parse::<Transport>();
+    let transport = transport.map_err(|()| key.error("transport", "is none of \"udp\", \"tcp\" and \"tls\""))?;
+    // By a connection a trunk is known by its host alone.
+    let place = match transport {
+        Transport::Udp => address.to_string(),
+        stream => format!("{stream} {}", address.ip()),
+    };
+    names.take(key, "address", "trunk address", &place)?;
+    if let Some(host) = &table.host {
+        check_host(key, host)?;
+    }
     Ok(Trunk {
         name: table.name,
         address,
+        transport,
+        host: table.host,
         nat: table.nat,
         max_calls: max_calls(key, table.max_calls)?,
         prefixes: prefixes(key, &table.prefixes)?,
@@ -448,6 +471,15 @@ fn check_id(key: &Key, field: &str, text: &str) -> Result<(), ConfigError> {
         return Ok(());
     }
     Err(key.error(field, format!("{text:?} is not 1 to 64 letters, digits, '-', '_' and '.' (a GUID is best)")))
+}
+
+/// A host name, as it stands in SIP addresses and certificates.
+fn check_host(key: &Key, text: &str) -> Result<(), ConfigError> {
+    let fine = |b: u8| b.is_ascii_alphanumeric() || b"-.".contains(&b);
+    if !text.is_empty() && text.len() <= 253 && text.bytes().all(fine) {
+        return Ok(());
+    }
+    Err(key.error("host", format!("{text:?} is not a host name such as \"sip.provider.example\"; no port, no scheme")))
 }
 
 /// What can be dialled, as the user part of a SIP address.

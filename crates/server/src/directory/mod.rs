@@ -18,6 +18,7 @@ pub use secret::{ITERATIONS, SecretError, SecretHash, hash_secret};
 pub use sip::SIP_REALM;
 
 use ringback_core::{AppId, Identity, IdentityKind, TenantId};
+use ringback_signal::{Flow, Transport};
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -122,6 +123,10 @@ pub struct Trunk {
     pub name: String,
     /// Where its requests go and come from.
     pub address: SocketAddr,
+    /// By what.
+    pub transport: Transport,
+    /// The host its SIP addresses and its certificate bear; `None`: its address, by number.
+    pub host: Option<String>,
     /// Whether its requests may come from any port and its audio from any address.
     pub nat: bool,
     /// Most calls at the same time, both directions together.
@@ -230,11 +235,16 @@ impl Directory {
         self.trunks.iter().find(|trunk| trunk.name == name)
     }
 
-    /// The trunk whose address this is: exactly, or from another port where the trunk is behind NAT.
-    pub fn trunk_by_source(&self, source: SocketAddr) -> Option<&Arc<Trunk>> {
-        let source = SocketAddr::new(source.ip().to_canonical(), source.port());
-        let exact = self.trunks.iter().find(|trunk| trunk.address == source);
-        exact.or_else(|| self.trunks.iter().find(|trunk| trunk.nat && trunk.address.ip() == source.ip()))
+    /// The trunk that this comes from. By datagrams: its address exactly, or another port of it where the trunk is
+    /// behind NAT. By a connection, which has a port of its own and cannot lie about its address: its host.
+    pub fn trunk_by_source(&self, source: Flow) -> Option<&Arc<Trunk>> {
+        let (ip, port) = (source.address.ip().to_canonical(), source.address.port());
+        let mut at = self.trunks.iter().filter(|trunk| trunk.transport == source.transport && trunk.address.ip() == ip);
+        if source.transport != Transport::Udp {
+            return at.next();
+        }
+        let exact = at.clone().find(|trunk| trunk.address.port() == port);
+        exact.or_else(|| at.find(|trunk| trunk.nat))
     }
 }
 

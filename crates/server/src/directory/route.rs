@@ -73,23 +73,25 @@ pub enum RouteError {
 #[derive(Clone, Debug)]
 pub struct SipHome {
     hosts: Vec<String>,
-    port: u16,
+    ports: Vec<u16>,
     allowed: AllowList,
 }
 
 impl SipHome {
-    /// From the settings and the address that SIP really listens on.
-    pub fn new(settings: &ServerSettings, listening: SocketAddr) -> SipHome {
+    /// From the settings and the addresses that SIP really listens on, without TLS and with it.
+    pub fn new(settings: &ServerSettings, listening: SocketAddr, secure: Option<SocketAddr>) -> SipHome {
         let mut hosts = vec![SIP_REALM.to_owned(), listening.ip().to_string()];
         hosts.extend(settings.public_address.map(|address: IpAddr| address.to_string()));
         if listening.ip().is_loopback() {
             hosts.push("localhost".to_owned());
         }
-        SipHome { hosts, port: listening.port(), allowed: settings.allow_private_targets.clone() }
+        let ports = [Some(listening), secure].into_iter().flatten().map(|at| at.port()).collect();
+        SipHome { hosts, ports, allowed: settings.allow_private_targets.clone() }
     }
 
     fn is_ours(&self, host: &str, port: Option<u16>) -> bool {
-        port.is_none_or(|port| port == self.port) && self.hosts.iter().any(|ours| ours.eq_ignore_ascii_case(host))
+        port.is_none_or(|port| self.ports.contains(&port))
+            && self.hosts.iter().any(|ours| ours.eq_ignore_ascii_case(host))
     }
 }
 

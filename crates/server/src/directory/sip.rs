@@ -1,8 +1,7 @@
 //! What the directory tells the SIP side: digests of passwords, trunks by address, who is behind NAT.
 
-use super::SharedDirectory;
-use ringback_signal::{Peer, SipDirectory};
-use std::net::SocketAddr;
+use super::{SharedDirectory, Trunk};
+use ringback_signal::{Flow, Peer, SipDirectory};
 
 /// The realm of SIP passwords: a configured `ha1` is `md5(login:ringback:password)`.
 pub const SIP_REALM: &str = "ringback";
@@ -17,7 +16,7 @@ impl SipDirectory for SharedDirectory {
         self.current().user_by_sip(user)?.ha1.clone()
     }
 
-    fn trunk_of(&self, source: SocketAddr) -> Option<String> {
+    fn trunk_of(&self, source: Flow) -> Option<String> {
         Some(self.current().trunk_by_source(source)?.name.clone())
     }
 
@@ -25,6 +24,17 @@ impl SipDirectory for SharedDirectory {
         match peer {
             Peer::User(name) => self.current().user_by_sip(name).is_some_and(|user| user.nat),
             Peer::Trunk(name) => self.current().trunk(name).is_some_and(|trunk| trunk.nat),
+        }
+    }
+}
+
+impl Trunk {
+    /// The same for the signalling.
+    pub fn signal(&self) -> ringback_signal::Trunk {
+        ringback_signal::Trunk {
+            name: self.name.clone(),
+            flow: Flow { transport: self.transport, address: self.address },
+            host: self.host.clone(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use ringback_core::IdentityKind;
-use ringback_signal::{Peer, SipDirectory as _};
+use ringback_signal::{Flow, Peer, SipDirectory as _, Transport};
 
 /// A configuration with everything in it. The hash is of "open sesame", 10,000 rounds.
 fn example() -> String {
@@ -75,6 +75,12 @@ name = "germany"
 address = "192.0.2.20:5060"
 nat = true
 prefixes = ["+49", "+43"]
+
+[[trunks]]
+name = "secure"
+address = "192.0.2.20:5061"
+transport = "tls"
+host = "sip.carrier.example"
 "#
     )
 }
@@ -122,6 +128,7 @@ fn a_configuration_is_read_whole() {
 fn nothing_written_means_the_defaults() {
     let Config { server, directory } = Config::parse("").unwrap();
     assert_eq!((server.http, server.sip), (address("127.0.0.1:8480"), address("127.0.0.1:5060")));
+    assert_eq!((server.sip_tls, server.sip_ca), (address("127.0.0.1:5061"), None));
     assert_eq!((server.media_ports, server.public_url), (40000..=41999, None));
     assert_eq!((server.https, server.tls_files), (address("127.0.0.1:8443"), None));
     assert!(!server.allow_private_targets.names_address([127, 0, 0, 1].into()), "loopback is for development");
@@ -187,6 +194,8 @@ fn every_bad_value_names_its_key_and_what_to_do() {
         ("192.0.2.10:5060", "sip.example:5060", "trunks[0].address: is not an address and port"),
         ("192.0.2.20:5060", "192.0.2.10:5060", "trunks[1].address"),
         ("\"germany\"", "\"berlin\"", "trunks[1].name"),
+        ("\"tls\"", "\"sctp\"", "trunks[2].transport: is none of"),
+        ("sip.carrier.example", "https://carrier.example", "trunks[2].host: \"https://carrier.example\" is not a host"),
     ] {
         let error = error(from, to);
         assert!(error.contains(expected), "{from} -> {to}: {error}");
@@ -245,10 +254,21 @@ fn the_sip_side_is_told_what_it_asks() {
     let shared = SharedDirectory::new(config().directory);
     assert_eq!(shared.ha1("1001"), Some(ringback_signal::ha1("1001", SIP_REALM, "wonderland")));
     assert_eq!((shared.ha1("9000"), shared.ha1("nobody")), (None, None), "a test line cannot register");
-    assert_eq!(shared.trunk_of(address("192.0.2.10:5060")).as_deref(), Some("berlin"));
-    assert_eq!(shared.trunk_of(address("[::ffff:192.0.2.10]:5060")).as_deref(), Some("berlin"));
-    assert_eq!(shared.trunk_of(address("192.0.2.10:5061")), None, "another port of its host is not the trunk");
-    assert_eq!(shared.trunk_of(address("192.0.2.20:61000")).as_deref(), Some("germany"), "unless it is behind NAT");
+    assert_eq!(shared.trunk_of(Flow::udp(address("192.0.2.10:5060"))).as_deref(), Some("berlin"));
+    assert_eq!(shared.trunk_of(Flow::udp(address("[::ffff:192.0.2.10]:5060"))).as_deref(), Some("berlin"));
+    assert_eq!(
+        shared.trunk_of(Flow::udp(address("192.0.2.10:5061"))),
+        None,
+        "another port of its host is not the trunk"
+    );
+    assert_eq!(
+        shared.trunk_of(Flow::udp(address("192.0.2.20:61000"))).as_deref(),
+        Some("germany"),
+        "unless it is behind NAT"
+    );
+    let by = |transport, at| shared.trunk_of(Flow { transport, address: address(at) });
+    assert_eq!(by(Transport::Tls, "192.0.2.20:61000").as_deref(), Some("secure"), "by a connection, any port");
+    assert_eq!(by(Transport::Tcp, "192.0.2.20:61000"), None, "but no other transport");
     let nat = ["1001", "2002"].map(|name| shared.nat(&Peer::User(name.into())));
     assert_eq!(nat, [true, false]);
     assert_eq!(["berlin", "germany"].map(|name| shared.nat(&Peer::Trunk(name.into()))), [false, true]);
@@ -266,7 +286,7 @@ fn a_replaced_directory_is_seen_by_all() {
 /// Where the example's first app gets by this identity, in a word.
 fn route(kind: IdentityKind, id: &str) -> Result<String, RouteError> {
     let config = config();
-    let home = SipHome::new(&config.server, config.server.sip);
+    let home = SipHome::new(&config.server, config.server.sip, None);
     let app = app(&config.directory);
     Ok(match config.directory.resolve_target(&app, kind, id, &home)? {
         Destination::Phone(user) => format!("phone {}", user.sip),
@@ -319,7 +339,7 @@ fn numbers_need_a_prefix_of_the_app_and_a_trunk() {
         assert_eq!(route(IdentityKind::Phone, number), Err(expected), "{number:?}");
     }
     let mut config = config();
-    let home = SipHome::new(&config.server, config.server.sip);
+    let home = SipHome::new(&config.server, config.server.sip, None);
     let mut app = App::clone(&app(&config.directory));
     app.prefixes = vec!["+1".into()];
     let route = config.directory.resolve_target(&app, IdentityKind::Phone, "+1234", &home);
@@ -363,7 +383,7 @@ fn foreign_sip_addresses_need_to_be_named() {
 #[test]
 fn the_development_directory_reaches_phones_on_this_machine() {
     let config = Config::development().unwrap();
-    let home = SipHome::new(&config.server, address("127.0.0.1:5060"));
+    let home = SipHome::new(&config.server, address("127.0.0.1:5060"), None);
     let app = Arc::clone(config.directory.app(&AppId::new(APP_ID)).unwrap());
     let resolve = |id: &str| config.directory.resolve_target(&app, IdentityKind::User, id, &home);
     assert!(matches!(resolve(PHONES[0].0), Ok(Destination::Phone(user)) if user.sip == "1001"));
@@ -390,7 +410,7 @@ fn numbers_have_one_form() {
 #[test]
 fn nothing_that_is_printed_tells_a_secret_or_a_number() {
     let config = config();
-    let home = SipHome::new(&config.server, config.server.sip);
+    let home = SipHome::new(&config.server, config.server.sip, None);
     let app = app(&config.directory);
     let resolve = |id| config.directory.resolve_target(&app, IdentityKind::Phone, id, &home).unwrap();
     let user = config.directory.user("u-1001").unwrap();

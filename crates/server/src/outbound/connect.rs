@@ -99,7 +99,7 @@ fn bare_host(target: &Target) -> &str {
 }
 
 /// TLS with the system's root certificates. Without any, https fails at the handshake and http still works.
-pub(super) fn system_tls() -> Result<ClientConfig, rustls::Error> {
+pub fn system_tls() -> Result<ClientConfig, rustls::Error> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     let (added, ignored) = roots.add_parsable_certificates(found.certs);

@@ -10,7 +10,7 @@ mod guard;
 pub mod limits;
 mod target;
 
-pub use connect::ConnectError;
+pub use connect::{ConnectError, system_tls};
 pub use fetch::FetchError;
 pub use guard::Forbidden;
 pub use target::Target;

@@ -218,7 +218,7 @@ impl Legs for Phones {
                     return self
                         .ended(leg, core::EndCause::Failed("the trunk carries as many calls as it may".to_owned()));
                 }
-                let to = signal::Destination::Trunk { name: trunk.name.clone(), address: trunk.address, number };
+                let to = signal::Destination::Trunk { trunk: Arc::new(trunk.signal()), number };
                 self.place_sip(leg, to, Some(trunk.name.clone()), from);
             }
         }

@@ -8,7 +8,7 @@ mod names;
 mod operators;
 
 pub use names::{Names, STANDS_IN_FOR};
-pub use operators::CertificateFiles;
+pub use operators::{CertificateFiles, believing};
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};

@@ -3,11 +3,13 @@
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, RootCertStore};
 
 use super::TlsError;
 
@@ -39,4 +41,20 @@ impl CertificateFiles {
         CertifiedKey::from_der(chain, pair, &default_provider())
             .map_err(|error| key(format!("is not a usable key of the certificate: {error}")))
     }
+}
+
+/// A client that believes the authorities in a PEM file, named by `key` of the configuration.
+pub fn believing(key: &'static str, path: &Path) -> Result<Arc<ClientConfig>, TlsError> {
+    let bad = |why: String| TlsError::File { key, path: path.to_owned(), why };
+    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+    let mut roots = RootCertStore::empty();
+    for certificate in found.map_err(|error| bad(error.to_string()))? {
+        roots.add(certificate).map_err(|error| bad(error.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(bad("holds no certificate in PEM form".into()));
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+    let builder = builder.with_safe_default_protocol_versions()?;
+    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
 }

@@ -51,7 +51,8 @@ pub(crate) fn configuration(webhooks: SocketAddr) -> String {
     let few = NonZeroU32::new(10_000).expect("not zero");
     let hash = SecretHash::make(SECRET, few).expect("random bytes");
     let mut text = format!(
-        "[server]\nhttp = \"127.0.0.1:0\"\nhttps = \"127.0.0.1:0\"\nsip = \"127.0.0.1:0\"\nmedia_ports = \"20000-31999\"\n\
+        "[server]\nhttp = \"127.0.0.1:0\"\nhttps = \"127.0.0.1:0\"\nsip = \"127.0.0.1:0\"\nsip_tls = \"127.0.0.1:0\"\n\
+         media_ports = \"20000-31999\"\n\
          allow_private_targets = [\"127.0.0.1\"]\n\
          [[tenants]]\nid = \"{TENANT}\"\nname = \"one.example\"\n\
          [[tenants]]\nid = \"{OTHER_TENANT}\"\nname = \"two.example\"\n"

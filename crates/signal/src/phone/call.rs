@@ -11,8 +11,9 @@ use super::{Line, PhoneError};
 use crate::dialog::Dialog;
 use crate::limits;
 use crate::sdp::{self, Direction, Local};
+use crate::sip::flow::{Hop, Transport};
 use crate::sip::message::{self, header};
-use crate::sip::wire::{self, Asked, InviteEvent};
+use crate::sip::wire::{Asked, InviteEvent};
 
 /// Who ended a phone's call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,10 +153,10 @@ impl Task {
 
     async fn hang_up(&mut self) {
         let bye = self.dialog.request(Method::Bye);
-        let Some(to) = wire::resolve(&self.dialog.next_hop()).await else {
+        let Some(to) = Hop::of(&self.dialog.next_hop()).await else {
             return;
         };
-        if let Some(mut bye) = self.line.phone.wire.send(bye, to) {
+        if let Some(mut bye) = self.line.phone.wire.send(bye, &to) {
             let _ = timeout(limits::AFTERMATH, bye.last()).await;
         }
     }
@@ -164,10 +165,10 @@ impl Task {
         self.local.version += 1;
         let mut invite = self.dialog.request(Method::Invite);
         invite.body = sdp::offer(&self.local, direction);
-        invite.headers.push(self.line.phone.wire.contact());
+        invite.headers.push(self.line.phone.wire.contact(Transport::Udp, false));
         invite.headers.push(header("Content-Type", message::SDP));
-        let to = wire::resolve(&self.dialog.next_hop()).await.ok_or(PhoneError::NoResponse)?;
-        let mut sent = self.line.phone.wire.send(invite, to).ok_or(PhoneError::NoResponse)?;
+        let to = Hop::of(&self.dialog.next_hop()).await.ok_or(PhoneError::NoResponse)?;
+        let mut sent = self.line.phone.wire.send(invite, &to).ok_or(PhoneError::NoResponse)?;
         let response = sent.last().await.ok_or(PhoneError::NoResponse)?;
         if response.status_code.kind() != StatusCodeKind::Successful {
             return Err(PhoneError::Refused(response.status_code.code()));
@@ -212,7 +213,7 @@ impl Task {
             }
             Err(_) => (488, None),
         };
-        let headers = vec![wire.contact()];
+        let headers = vec![wire.contact(Transport::Udp, false)];
         invited.respond(wire.response(&invited.request, status, "", headers, body));
         tokio::spawn(async move { while let Some(InviteEvent::Cancelled) = invited.event().await {} });
     }

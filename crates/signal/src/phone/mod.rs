@@ -19,8 +19,9 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc};
 
 use crate::dialog::Dialog;
 use crate::sdp::{self, Direction, Local};
+use crate::sip::flow::{Flow, Hop, Transport};
 use crate::sip::message::{self, header};
-use crate::sip::wire::{self, Asked, InviteEvent, Invited, Sent, Wire};
+use crate::sip::wire::{self, Asked, InviteEvent, Invited, Listen, Sent, Wire};
 use crate::{digest, limits};
 use audio::Audio;
 pub use call::{CallEnd, PhoneCall};
@@ -116,7 +117,7 @@ impl Inner {
         let mut challenges = 0;
         loop {
             request.headers.unique_push(header("CSeq", format!("{cseq} {}", request.method)));
-            let sent = self.wire.send(request.clone(), self.config.registrar);
+            let sent = self.wire.send(request.clone(), &Hop::back(Flow::udp(self.config.registrar)));
             let mut sent = sent.ok_or(PhoneError::NoResponse)?;
             let response = loop {
                 let response = sent.response().await.ok_or(PhoneError::NoResponse)?;
@@ -178,7 +179,8 @@ impl Phone {
     /// Switches a phone on; it is not registered yet.
     pub async fn start(config: PhoneConfig) -> Result<Phone, PhoneError> {
         let bind = SocketAddr::new(config.bind, 0);
-        let (wire, requests) = Wire::open(bind, None, "ringback-phone").await?;
+        let listen = Listen { bind, tcp: false, tls: None, client: None, public: None, user_agent: "ringback-phone" };
+        let (wire, requests) = Wire::open(listen).await.map_err(|(_, why)| why)?;
         let (rings, ringing) = mpsc::channel(limits::PHONE_RINGING);
         let registration = (wire::tag(), Mutex::new(0));
         let inner = Arc::new(Inner { config, wire, registration, calls: Mutex::default() });
@@ -254,7 +256,7 @@ impl Phone {
             header("Call-ID", call_id.as_str()),
             header("From", message::name_address(None, &own, Some(&tag))),
             header("To", message::name_address(None, &uri, None)),
-            phone.wire.contact(),
+            phone.wire.contact(Transport::Udp, false),
             header("Content-Type", message::SDP),
         ];
         let request = Request {
@@ -333,7 +335,7 @@ impl RingingCall {
     fn respond(&self, status: u16, body: Option<Vec<u8>>) {
         let wire = &self.phone.wire;
         let Invited { request, tag, .. } = &self.invited;
-        let headers = if status < 300 { vec![wire.contact()] } else { Vec::new() };
+        let headers = if status < 300 { vec![wire.contact(Transport::Udp, false)] } else { Vec::new() };
         self.invited.respond(wire.response(request, status, tag, headers, body));
     }
 

@@ -5,7 +5,7 @@ use rsipstack::sip::{Method, StatusCodeKind};
 
 use super::leg::{Heard, Leg};
 use super::message::{self, header};
-use super::wire::{self, Asked, InviteEvent, Invited, Sent};
+use super::wire::{Asked, InviteEvent, Invited, Sent};
 use super::{Core, EndCause, LegEvent};
 use crate::dialog::Dialog;
 use crate::limits;
@@ -107,7 +107,7 @@ impl Call {
             Err(sdp::SdpError::Malformed) => (400, None),
             Err(sdp::SdpError::NothingInCommon) => (488, None),
         };
-        let headers = vec![core.wire.contact(), header("Allow", message::ALLOW)];
+        let headers = vec![self.leg.contact.clone(), header("Allow", message::ALLOW)];
         let response = core.wire.response(&invited.request, status, &invited.tag, headers, body);
         let accepted = response.status_code.kind() == StatusCodeKind::Successful;
         invited.respond(response);
@@ -171,9 +171,6 @@ pub(crate) async fn hang_up(mut leg: Leg, mut dialog: Dialog, cause: EndCause) {
 
 /// Sends a BYE; `None` when there is nowhere to send it.
 pub(crate) async fn send_bye(core: &Core, dialog: &mut Dialog) -> Option<Sent> {
-    let to = match dialog.flow {
-        Some(flow) => Some(flow),
-        None => wire::resolve(&dialog.next_hop()).await,
-    };
-    core.wire.send(dialog.request(Method::Bye), to?)
+    let to = core.wire.hop(dialog).await?;
+    core.wire.send(dialog.request(Method::Bye), &to)
 }

@@ -1,13 +1,14 @@
 //! Sorts what comes in: requests of calls that are up go to their legs, REGISTER to the registrar,
 //! INVITE becomes a leg once its sender is known, the rest is refused as cheaply as possible.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 
 use rsipstack::sip::{Header, Method, Request, typed};
 use rsipstack::transaction::TransactionReceiver;
 use tokio::sync::mpsc::error::TrySendError;
 
+use super::flow::Flow;
 use super::message::{self, header};
 use super::wire::Asked;
 use super::{Core, Peer, incoming, lock, wire};
@@ -61,12 +62,12 @@ async fn overloaded(core: &Core, transaction: Asked) {
 
 /// Whether a source may send one more request without proof of who it is. Beyond that it gets no
 /// answer: a real phone repeats itself, and a guesser learns nothing.
-fn may_ask(core: &Core, source: SocketAddr) -> bool {
-    core.directory.trunk_of(source).is_some() || lock(&core.sources).take(source.ip(), core.now())
+fn may_ask(core: &Core, source: Flow) -> bool {
+    core.directory.trunk_of(source).is_some() || lock(&core.sources).take(source.address.ip(), core.now())
 }
 
 /// A request within a dialog goes to its leg, which knows whether it is the far end's.
-async fn in_dialog(core: &Arc<Core>, transaction: Asked, local_tag: String, source: SocketAddr) {
+async fn in_dialog(core: &Arc<Core>, transaction: Asked, local_tag: String, source: Flow) {
     let key = message::call_id(&transaction.original).map(|call_id| (call_id, local_tag));
     let leg = key.and_then(|key| lock(&core.dialogs).get(&key).cloned());
     let transaction = match leg {
@@ -108,8 +109,8 @@ async fn authenticate(core: &Core, transaction: Asked, source: IpAddr) -> Option
     None
 }
 
-async fn register(core: &Arc<Core>, transaction: Asked, source: SocketAddr) {
-    let Some((user, transaction)) = authenticate(core, transaction, source.ip()).await else {
+async fn register(core: &Arc<Core>, transaction: Asked, source: Flow) {
+    let Some((user, transaction)) = authenticate(core, transaction, source.address.ip()).await else {
         return;
     };
     let request = &transaction.original;
@@ -143,7 +144,7 @@ fn granted(binding: &Binding, now: std::time::Duration) -> Header {
 }
 
 /// What a REGISTER asks; `None` when it cannot be read.
-fn facts(request: &Request, source: SocketAddr) -> Option<Register> {
+fn facts(request: &Request, source: Flow) -> Option<Register> {
     let mut list = Vec::new();
     let mut all = false;
     for value in message::values(request, "Contact") {
@@ -172,10 +173,10 @@ fn facts(request: &Request, source: SocketAddr) -> Option<Register> {
     })
 }
 
-async fn invite(core: &Arc<Core>, transaction: Asked, source: SocketAddr) {
+async fn invite(core: &Arc<Core>, transaction: Asked, source: Flow) {
     let (peer, transaction) = match core.directory.trunk_of(source) {
         Some(trunk) => (Peer::Trunk(trunk), transaction),
-        None => match authenticate(core, transaction, source.ip()).await {
+        None => match authenticate(core, transaction, source.address.ip()).await {
             Some((user, transaction)) => (Peer::User(user), transaction),
             None => return,
         },

@@ -1,7 +1,6 @@
 //! A call that comes in: told, rung, and then accepted, declined, given up by its caller or left
 //! ringing too long. Up, it is `call`'s.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ringback_media::LegId;
@@ -9,6 +8,7 @@ use rsipstack::sip::Method;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
+use super::flow::Flow;
 use super::leg::{Heard, Leg};
 use super::wire::{self, Asked, InviteEvent, Invited};
 use super::{Core, EndCause, Incoming, LegEvent, Peer, call, message};
@@ -37,17 +37,19 @@ pub(crate) fn enrol(
     core: &Arc<Core>,
     transaction: Asked,
     peer: Peer,
-    source: SocketAddr,
+    source: Flow,
     slot: OwnedSemaphorePermit,
 ) -> Option<IncomingLeg> {
     let tag = wire::tag();
     let nat = core.directory.nat(&peer);
-    let dialog = Dialog::uas(&transaction.original, &tag, nat.then_some(source))?;
+    let back = nat || source.transport.is_stream();
+    let dialog = Dialog::uas(&transaction.original, &tag, back.then_some(source))?;
     let mut id = [0u8; 16];
     aws_lc_rs::rand::fill(&mut id).expect("the system gives random bytes");
     let id = LegId::from_u128(u128::from_be_bytes(id) & !(0xf << 76) & !(0x3 << 62) | 4 << 76 | 2 << 62);
     let mut leg = Leg::enrol(core, id, (dialog.call_id.clone(), tag.clone()), slot)?;
     leg.nat = nat;
+    leg.contact = core.wire.contact(source.transport, message::is_secure(&transaction.original.uri));
     Some(IncomingLeg { leg, invited: core.wire.invited(transaction, tag), dialog, peer })
 }
 
@@ -96,7 +98,7 @@ impl IncomingLeg {
         if status > 100 && status < 300 {
             let routes = message::values(&self.invited.request, "Record-Route");
             headers.extend(routes.map(|route| message::header("Record-Route", route)));
-            headers.push(self.leg.core.wire.contact());
+            headers.push(self.leg.contact.clone());
             headers.push(message::header("Allow", message::ALLOW));
         }
         if status == 503 {

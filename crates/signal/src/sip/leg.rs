@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ringback_media::LegId;
+use rsipstack::sip::Header;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
+use super::flow::Transport;
 use super::wire::Asked;
 use super::{Core, DialogKey, EndCause, LegEvent, lock};
 use crate::limits;
@@ -42,6 +44,8 @@ pub(crate) struct Leg {
     pub(crate) agreed: Option<Agreed>,
     /// The far end is behind a NAT.
     pub(crate) nat: bool,
+    /// Our `Contact` in this call: where and by what the far end reaches us.
+    pub(crate) contact: Header,
     key: DialogKey,
     ended: bool,
     _slot: OwnedSemaphorePermit,
@@ -51,6 +55,7 @@ impl Leg {
     /// Puts a leg on the lists under which orders (`id`) and requests (`key`) find it. `None` when
     /// the id is taken.
     pub(crate) fn enrol(core: &Arc<Core>, id: LegId, key: DialogKey, slot: OwnedSemaphorePermit) -> Option<Leg> {
+        let contact = core.wire.contact(Transport::Udp, false);
         let (orders, ordered) = watch::channel(Orders::default());
         let (requests, requested) = mpsc::channel(limits::MAX_REQUESTS_WAITING);
         let mut legs = lock(&core.legs);
@@ -68,6 +73,7 @@ impl Leg {
             local: None,
             agreed: None,
             nat: false,
+            contact,
             key,
             ended: false,
             _slot: slot,

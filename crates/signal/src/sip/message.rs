@@ -1,7 +1,7 @@
 //! Small readings and makings of SIP messages: headers by name, users and tags, texts made safe.
 //! Pure; knows no socket and no call.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use rsipstack::sip::headers::make_header;
 use rsipstack::sip::prelude::{HeadersExt, ToTypedHeader};
@@ -77,14 +77,14 @@ pub(crate) fn contact(message: &impl HeadersExt) -> Option<Uri> {
     address(&contact.uri.to_string())
 }
 
-/// A `sip:` address from text: no other scheme, one line, no header part; its user part decoded,
+/// A `sip:` or `sips:` address from text: no other scheme, one line, no header part; its user part decoded,
 /// because the library encodes it when it prints.
 pub(crate) fn address(text: &str) -> Option<Uri> {
     if text.chars().any(|c| c.is_control() || c.is_whitespace() || "<>\"".contains(c)) {
         return None;
     }
     let mut uri = Uri::try_from(text).ok()?;
-    if !matches!(uri.scheme, Some(Scheme::Sip)) {
+    if !matches!(uri.scheme, Some(Scheme::Sip | Scheme::Sips)) {
         return None;
     }
     uri.headers.clear();
@@ -115,15 +115,14 @@ pub(crate) fn record_routes(message: &impl HeadersExt) -> Vec<String> {
     routes.iter().map(typed::RecordRoute::to_string).collect()
 }
 
-/// The socket address an address names, where it names one by number.
-pub(crate) fn socket_address(uri: &Uri) -> Option<SocketAddr> {
-    let ip: IpAddr = uri.host_with_port.host.clone().try_into().ok()?;
-    Some(SocketAddr::new(ip, port(uri)))
+/// The IP address an address names its host by, if it does.
+pub(crate) fn ip(uri: &Uri) -> Option<IpAddr> {
+    uri.host_with_port.host.clone().try_into().ok()
 }
 
-/// The port an address names, or SIP's own.
-pub(crate) fn port(uri: &Uri) -> u16 {
-    uri.host_with_port.port.as_ref().map_or(5060, |p| p.value())
+/// Whether an address wants TLS all the way.
+pub(crate) fn is_secure(uri: &Uri) -> bool {
+    uri.scheme == Some(Scheme::Sips)
 }
 
 /// Text as one line of at most 128 characters without control characters.
@@ -161,13 +160,13 @@ mod tests {
         let uri = address("sip:a%23b%20c@192.0.2.1:5070;ob").unwrap();
         assert_eq!(user(&uri), "a#b c");
         assert_eq!(uri.to_string(), "sip:a%23b%20c@192.0.2.1:5070;ob");
-        assert_eq!(socket_address(&uri), Some("192.0.2.1:5070".parse().unwrap()));
+        assert_eq!(ip(&uri), Some("192.0.2.1".parse().unwrap()));
         assert_eq!(user(&Uri::try_from("tel:+15551234").unwrap()), "+15551234");
     }
 
     #[test]
     fn only_plain_sip_addresses_are_addresses() {
-        for text in ["sips:a@b", "tel:1", "http://x", "sip:a@b\r\nX: y", "sip:a@b c", "", "<sip:a>"] {
+        for text in ["tel:1", "http://x", "sip:a@b\r\nX: y", "sip:a@b c", "", "<sip:a>"] {
             assert!(address(text).is_none(), "{text:?}");
         }
     }

@@ -1,14 +1,22 @@
 //! The SIP user agent and registrar. This file: what the rest of Ringback sees of it, and what its
 //! parts share. `dispatch` sorts requests, `incoming` and `placed` bring a call up, `call` carries
-//! it until it ends, `leg` is what they have in common, `wire` hides the SIP library.
+//! it until it ends, `leg` is what they have in common, `wire` hides the SIP library, `streams` carries it
+//! over TCP and TLS.
 
 mod call;
 mod dispatch;
+pub(crate) mod flow;
+mod framing;
 mod incoming;
 mod leg;
 pub(crate) mod message;
+mod nat;
 mod placed;
+mod screen;
 mod socket;
+mod stream;
+mod streams;
+mod trunk;
 pub(crate) mod wire;
 
 use std::collections::HashMap;
@@ -26,14 +34,20 @@ use crate::digest::Challenger;
 use crate::limits;
 use crate::registrar::Registrar;
 use crate::sources::Sources;
+pub use flow::{Flow, Transport};
 use leg::Orders;
-use wire::{Asked, Wire};
+pub use trunk::Trunk;
+use wire::{Asked, Listen, Wire};
 
 /// Where and as whom to speak SIP.
 #[derive(Clone, Debug)]
 pub struct SipConfig {
-    /// The UDP address to listen at; port 0 picks one.
+    /// The address to listen at, UDP and TCP; port 0 picks one.
     pub bind: SocketAddr,
+    /// The address to listen at for TLS, and with which certificate.
+    pub tls: Option<(SocketAddr, Arc<rustls::ServerConfig>)>,
+    /// What outgoing TLS connections believe; none: they are not made.
+    pub tls_client: Option<Arc<rustls::ClientConfig>>,
     /// The address others reach us at, where it is not `bind`'s: goes into `Via`, `Contact` and
     /// session descriptions.
     pub public_address: Option<IpAddr>,
@@ -48,8 +62,8 @@ pub trait SipDirectory: Send + Sync + 'static {
     /// `md5(user:realm:password)` in hexadecimal of a user who may register and call, see
     /// [`crate::ha1`].
     fn ha1(&self, user: &str) -> Option<String>;
-    /// The name of the trunk whose address this is.
-    fn trunk_of(&self, source: SocketAddr) -> Option<String>;
+    /// The name of the trunk that this comes from.
+    fn trunk_of(&self, source: Flow) -> Option<String>;
     /// Whether the peer is behind a NAT: its signalling and media go where they come from.
     fn nat(&self, peer: &Peer) -> bool;
 }
@@ -70,14 +84,12 @@ pub enum Destination {
     User(String),
     /// A number through a trunk.
     Trunk {
-        /// The trunk's name.
-        name: String,
-        /// Its address.
-        address: SocketAddr,
+        /// The trunk.
+        trunk: Arc<Trunk>,
         /// The number, as the trunk wants it.
         number: String,
     },
-    /// A `sip:` address.
+    /// A `sip:` or `sips:` address.
     Uri(String),
 }
 
@@ -214,8 +226,16 @@ impl Sip {
         directory: Arc<dyn SipDirectory>,
         sink: Arc<dyn LegSink>,
     ) -> Result<Sip, SipError> {
-        let opened = Wire::open(config.bind, config.public_address, &config.user_agent).await;
-        let (wire, requests) = opened.map_err(|source| SipError::Bind { address: config.bind, source })?;
+        let listen = Listen {
+            bind: config.bind,
+            tcp: true,
+            tls: config.tls.clone(),
+            client: config.tls_client.clone(),
+            public: config.public_address,
+            user_agent: &config.user_agent,
+        };
+        let opened = Wire::open(listen).await;
+        let (wire, requests) = opened.map_err(|(address, source)| SipError::Bind { address, source })?;
         let core = Arc::new(Core {
             challenger: Challenger::new(&config.realm),
             config,
@@ -236,9 +256,14 @@ impl Sip {
         Ok(Sip { core, runtime })
     }
 
-    /// The address listened at.
+    /// The address listened at, UDP and TCP.
     pub fn local_addr(&self) -> SocketAddr {
         self.core.wire.bound
+    }
+
+    /// The address listened at for TLS.
+    pub fn tls_addr(&self) -> Option<SocketAddr> {
+        self.core.wire.bound_tls
     }
 
     /// Places a call; `leg` must be new.
@@ -299,7 +324,7 @@ impl Sip {
     /// Whether the user can be called.
     pub fn registered(&self, user: &str) -> bool {
         let now = self.core.now();
-        lock(&self.core.registrar).current(user, now).is_some()
+        lock(&self.core.registrar).current(user, now, |flow| self.core.wire.is_open(flow)).is_some()
     }
 
     /// Hangs up all legs and stops, within the time given.

@@ -1,7 +1,6 @@
 //! A call we place: whom to send the INVITE to, what its responses mean, and giving up before an
 //! answer. Up, it is `call`'s.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ringback_media::LegId;
@@ -9,9 +8,11 @@ use rsipstack::sip::{Method, Request, Response, StatusCodeKind, Uri, Version};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::flow::{Flow, Hop, Transport};
 use super::leg::{Heard, Leg};
 use super::message::{self, header};
-use super::wire::{self, NatMark, Sent};
+use super::nat::NatMark;
+use super::wire::{self, Sent};
 use super::{Core, Destination, EndCause, LegEvent, Peer, Place, call, lock};
 use crate::dialog::Dialog;
 use crate::limits;
@@ -27,8 +28,15 @@ pub(crate) struct PlacedLeg {
 /// Where an INVITE goes.
 struct Target {
     uri: Uri,
-    to: SocketAddr,
+    to: Hop,
     nat: bool,
+}
+
+impl Target {
+    /// Where requests of the call go, whatever the far end's contact says.
+    fn flow(&self) -> Option<Flow> {
+        (self.nat || self.to.flow.transport.is_stream()).then_some(self.to.flow)
+    }
 }
 
 /// What ringing came to.
@@ -53,14 +61,15 @@ pub(crate) async fn run(mut placed: PlacedLeg, place: Place) {
         return placed.leg.end(EndCause::Unreachable);
     };
     placed.leg.nat = target.nat;
-    let _mark: Option<NatMark> = target.nat.then(|| core.wire.nat.mark(target.to));
+    placed.leg.contact = core.wire.contact(target.to.flow.transport, message::is_secure(&target.uri));
+    let _mark: Option<NatMark> = target.nat.then(|| core.wire.nat.mark(target.to.flow.address));
     if !placed.leg.open_media() {
         tracing::warn!("no media port is free; a call is not placed");
         let cause = EndCause::Failed("no media port is free".to_owned());
         return placed.leg.end(cause);
     }
     let invite = placed.invite(&place, &target);
-    let Some(mut invite) = invite.and_then(|invite| core.wire.send(invite, target.to)) else {
+    let Some(mut invite) = invite.and_then(|invite| core.wire.send(invite, &target.to)) else {
         let cause = EndCause::Failed("the INVITE could not be made".to_owned());
         return placed.leg.end(cause);
     };
@@ -78,23 +87,27 @@ pub(crate) async fn run(mut placed: PlacedLeg, place: Place) {
 async fn find(core: &Core, destination: &Destination) -> Option<Target> {
     match destination {
         Destination::User(user) => {
-            let binding = lock(&core.registrar).current(user, core.now()).cloned()?;
+            let binding = lock(&core.registrar).current(user, core.now(), |flow| core.wire.is_open(flow)).cloned()?;
             let uri = message::address(&binding.contact)?;
             let nat = core.directory.nat(&Peer::User(user.clone()));
             // A contact may name another port of the phone, never another host: else a user could point calls, which
             // carry our address, at a trunk or at anyone inside.
-            let contact = if nat { None } else { wire::resolve(&uri).await };
-            let to = contact.filter(|contact| contact.ip() == binding.flow.ip()).unwrap_or(binding.flow);
+            // Nor does a contact change the transport: a stream is the only way back to who opened it.
+            let direct = nat || binding.flow.transport.is_stream();
+            let contact = if direct { None } else { Hop::of(&uri).await };
+            let is_same =
+                |hop: &Hop| hop.flow.transport == Transport::Udp && hop.flow.address.ip() == binding.flow.address.ip();
+            let to = contact.filter(is_same).unwrap_or(Hop::back(binding.flow));
             Some(Target { uri, to, nat })
         }
-        Destination::Trunk { name, address, number } => Some(Target {
-            uri: message::address_of(number, &address.to_string())?,
-            to: *address,
-            nat: core.directory.nat(&Peer::Trunk(name.clone())),
+        Destination::Trunk { trunk, number } => Some(Target {
+            uri: message::address_of(number, &trunk.authority())?,
+            to: trunk.hop(),
+            nat: core.directory.nat(&Peer::Trunk(trunk.name.clone())),
         }),
         Destination::Uri(text) => {
             let uri = message::address(text)?;
-            let to = wire::resolve(&uri).await?;
+            let to = Hop::of(&uri).await?;
             Some(Target { uri, to, nat: false })
         }
     }
@@ -111,7 +124,7 @@ impl PlacedLeg {
             header("From", message::name_address(display, &from, Some(&self.tag))),
             header("To", message::name_address(None, &target.uri, None)),
             header("CSeq", "1 INVITE"),
-            wire.contact(),
+            self.leg.contact.clone(),
             header("Allow", message::ALLOW),
             header("Content-Type", message::SDP),
         ];
@@ -167,7 +180,7 @@ impl PlacedLeg {
     }
 
     async fn answered(mut self, invite: Sent, response: &Response, target: &Target) {
-        let flow = target.nat.then_some(target.to);
+        let flow = target.flow();
         let Some(dialog) = Dialog::uac(response, flow) else {
             // It was acknowledged, but without a contact nothing more can be said to it.
             let cause = EndCause::Failed("the answer names no contact".to_owned());
@@ -202,7 +215,7 @@ impl PlacedLeg {
                 }
                 StatusCodeKind::Provisional => {}
                 StatusCodeKind::Successful => {
-                    let flow = target.nat.then_some(target.to);
+                    let flow = target.flow();
                     let Some(mut dialog) = Dialog::uac(&response, flow) else {
                         return;
                     };
@@ -231,7 +244,7 @@ fn meaning(status: u16) -> EndCause {
 
 /// A proxy may let several phones answer one INVITE. The first won; the others are hung up. Runs
 /// until the INVITE's transaction is over, 32 s after its first answer.
-async fn end_forks(core: Arc<Core>, mut invite: Sent, winner: String, flow: Option<SocketAddr>) {
+async fn end_forks(core: Arc<Core>, mut invite: Sent, winner: String, flow: Option<Flow>) {
     let mut ended = vec![winner];
     while let Some(response) = invite.response().await {
         if response.status_code.kind() != StatusCodeKind::Successful {

@@ -8,10 +8,12 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use rsipstack::platform::net::UdpSocket as PlatformSocket;
-use rsipstack::sip::Method;
 use rsipstack::transaction::endpoint::TransportEventInspector;
-use rsipstack::transport::TransportEvent;
+use rsipstack::transport::{SipConnection, TransportEvent};
 use tokio::net::UdpSocket;
+
+use super::screen::{self, Sight};
+use super::streams::Streams;
 
 use crate::limits;
 
@@ -57,13 +59,15 @@ impl Backlog {
     }
 }
 
-/// Tells the backlog what the library has taken out of its queue.
-pub(crate) struct Handled(pub(crate) Arc<Backlog>);
+/// Tells the backlog and the streams what the library has taken out of its queue.
+pub(crate) struct Handled(pub(crate) Arc<Backlog>, pub(crate) Streams);
 
 #[async_trait]
 impl TransportEventInspector for Handled {
     async fn handle(&self, event: TransportEvent) -> Option<TransportEvent> {
-        if matches!(event, TransportEvent::Incoming(..)) {
+        if let TransportEvent::Incoming(_, SipConnection::Channel(_), _) = event {
+            self.1.handled();
+        } else if matches!(event, TransportEvent::Incoming(..)) {
             self.0.handled.fetch_add(1, Ordering::Relaxed);
             self.0.last.store(self.0.millis(), Ordering::Relaxed);
         }
@@ -87,12 +91,25 @@ impl PlatformSocket for Socket {
                 tokio::task::yield_now().await;
                 continue;
             };
-            match sort(&buffer[..length]) {
-                Sorted::Message if self.backlog.admit() => return Ok((length, source)),
-                Sorted::Message | Sorted::Noise => {}
-                Sorted::UnknownMethod(answer) => {
-                    let _ = self.inner.send_to(&answer, source).await;
+            // A keep-alive, which the library answers (RFC 5626 §3.5.1).
+            if buffer[..length].iter().all(|b| matches!(b, b'\r' | b'\n')) {
+                return Ok((length, source));
+            }
+            let length = match screen::look(&buffer[..length]) {
+                Sight::Message => length,
+                Sight::WithLength(bytes) if bytes.len() <= buffer.len() => {
+                    buffer[..bytes.len()].copy_from_slice(&bytes);
+                    bytes.len()
                 }
+                Sight::Refused(answer) => {
+                    // To where it came from, as `rport` would have it.
+                    let _ = self.inner.send_to(&answer, source).await;
+                    continue;
+                }
+                Sight::WithLength(_) | Sight::Noise | Sight::Unfit => continue,
+            };
+            if self.backlog.admit() {
+                return Ok((length, source));
             }
         }
     }
@@ -106,95 +123,9 @@ impl PlatformSocket for Socket {
     }
 }
 
-/// What a datagram looks like at first sight.
-#[derive(Debug, PartialEq, Eq)]
-enum Sorted {
-    /// A message, or a keep-alive, which the library answers.
-    Message,
-    /// Nothing of SIP.
-    Noise,
-    /// A request whose method the library does not know, and the 501 it gets.
-    UnknownMethod(Vec<u8>),
-}
-
-fn sort(datagram: &[u8]) -> Sorted {
-    if datagram.iter().all(|b| matches!(b, b'\r' | b'\n')) {
-        return Sorted::Message;
-    }
-    let Some(end) = datagram.windows(4).position(|w| w == b"\r\n\r\n") else {
-        return Sorted::Noise;
-    };
-    let Ok(head) = std::str::from_utf8(&datagram[..end]) else {
-        return Sorted::Noise;
-    };
-    let (first, headers) = head.split_once("\r\n").unwrap_or((head, ""));
-    if first.starts_with("SIP/2.0 ") {
-        return Sorted::Message;
-    }
-    let (Some((method, _)), true) = (first.split_once(' '), first.ends_with(" SIP/2.0")) else {
-        return Sorted::Noise;
-    };
-    if method.parse::<Method>().is_ok() {
-        return Sorted::Message;
-    }
-    match not_implemented(headers) {
-        Some(answer) => Sorted::UnknownMethod(answer),
-        None => Sorted::Noise,
-    }
-}
-
-/// A stateless 501 (RFC 3261 §8.2.1, §8.2.7) that repeats the headers an answer must. `None` when
-/// one is missing. Sent to where the request came from, as `rport` would have it.
-fn not_implemented(headers: &str) -> Option<Vec<u8>> {
-    let mut answer = String::from("SIP/2.0 501 Not Implemented\r\n");
-    let mut seen = [false; 5];
-    let wanted = [("via", "v"), ("from", "f"), ("to", "t"), ("call-id", "i"), ("cseq", "cseq")];
-    for line in headers.split("\r\n") {
-        let name = line.split(':').next()?.trim().to_ascii_lowercase();
-        let Some(index) = wanted.iter().position(|(long, short)| name == *long || name == *short) else {
-            continue;
-        };
-        seen[index] = true;
-        answer.push_str(line);
-        if index == 2 && !line.contains("tag=") {
-            answer.push_str(";tag=unimplemented");
-        }
-        answer.push_str("\r\n");
-    }
-    answer.push_str("Content-Length: 0\r\n\r\n");
-    seen.iter().all(|s| *s).then(|| answer.into_bytes())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    const HEADERS: &str = "Via: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\nf: <sip:a@b>;tag=1\r\n\
-        To: <sip:c@d>\r\nCall-ID: x\r\nCSeq: 1 FROB\r\nSubject: no\r\n\r\n";
-
-    #[test]
-    fn datagrams_are_sorted() {
-        for text in ["\r\n\r\n", "\r\n", "OPTIONS sip:a@b SIP/2.0\r\nVia: x\r\n\r\n", "SIP/2.0 200 OK\r\n\r\n"] {
-            assert_eq!(sort(text.as_bytes()), Sorted::Message, "{text}");
-        }
-        for text in
-            ["hello", "GET / HTTP/1.1\r\n\r\n", "FROB sip:a SIP/2.0\r\nVia: x\r\n\r\n", "INVITE sip:a SIP/2.0\r\n"]
-        {
-            assert_eq!(sort(text.as_bytes()), Sorted::Noise, "{text}");
-        }
-    }
-
-    #[test]
-    fn an_unknown_method_is_told_so() {
-        let Sorted::UnknownMethod(answer) = sort(format!("FROB sip:c@d SIP/2.0\r\n{HEADERS}").as_bytes()) else {
-            panic!("it has an unknown method");
-        };
-        let answer = String::from_utf8(answer).unwrap();
-        assert!(answer.starts_with("SIP/2.0 501 "), "{answer}");
-        assert!(answer.contains("To: <sip:c@d>;tag=unimplemented\r\n"), "{answer}");
-        assert!(!answer.contains("Subject"), "{answer}");
-    }
 
     #[test]
     fn what_waits_is_bounded_and_the_count_heals() {
@@ -204,17 +135,5 @@ mod tests {
         assert!(admitted < 10_000);
         backlog.handled.fetch_add(1, Ordering::Relaxed);
         assert!(backlog.admit());
-    }
-
-    proptest! {
-        #[test]
-        fn any_datagram_is_sorted(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = sort(&bytes);
-        }
-
-        #[test]
-        fn any_headers_are_answered_or_not(method in "[A-Z]{1,6}", headers in "([a-zA-Z-]{0,8}:?[ -~]{0,20}\r\n){0,8}") {
-            let _ = sort(format!("{method} sip:a SIP/2.0\r\n{headers}\r\n").as_bytes());
-        }
     }
 }

@@ -1,127 +1,90 @@
-//! The SIP library behind one file: an endpoint on a UDP socket, requests sent and awaited,
-//! INVITEs answered. Shared by the server and the scripted phone, which each have an endpoint of
-//! their own. Knows transactions; no users, no calls, no media.
+//! The SIP library behind one file: an endpoint on a UDP socket and on streams, requests sent and
+//! awaited, INVITEs answered. Shared by the server and the scripted phone, which each have an
+//! endpoint of their own. Knows transactions; no users, no calls, no media.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use rsipstack::platform::CancellationToken;
 use rsipstack::sip::prelude::HeadersExt;
-use rsipstack::sip::{Header, Method, Request, Response, SipMessage, StatusCodeKind, Transport, Uri};
-use rsipstack::transaction::endpoint::{EndpointInnerRef, EndpointOption, MessageInspector, TargetLocator};
+use rsipstack::sip::{Domain, Header, Method, Request, Response, SipMessage, StatusCodeKind, Transport as Word, Uri};
+use rsipstack::transaction::endpoint::{EndpointInnerRef, EndpointOption, TargetLocator};
 use rsipstack::transaction::key::{TransactionKey, TransactionRole};
 use rsipstack::transaction::transaction::{Transaction, TransactionEvent, TransactionEventSender};
 use rsipstack::transaction::{EndpointBuilder, TransactionReceiver};
+use rsipstack::transport::channel::ChannelConnection;
 use rsipstack::transport::udp::UdpConnection;
-use rsipstack::transport::{SipAddr, SipConnection, TransportLayer};
-use tokio::net::UdpSocket;
+use rsipstack::transport::{SipAddr, SipConnection, TransportEvent, TransportLayer};
+use rustls::{ClientConfig, ServerConfig};
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 
+use super::flow::{Flow, Hop, Transport};
 use super::message;
+use super::nat::NatFlows;
 use super::socket::{Backlog, Handled, Socket};
+use super::streams::Streams;
+use crate::dialog::Dialog;
 use crate::limits;
 
-/// Addresses whose contacts are not to be believed: the far end is behind a NAT and is reached
-/// where its messages come from. Counted, since several calls may share one.
-#[derive(Clone, Default)]
-pub(crate) struct NatFlows(Arc<Mutex<HashMap<SocketAddr, usize>>>);
-
-impl NatFlows {
-    /// Marks an address for as long as the mark is kept.
-    pub(crate) fn mark(&self, flow: SocketAddr) -> NatMark {
-        *self.locked().entry(flow).or_default() += 1;
-        NatMark { flows: self.clone(), flow }
-    }
-
-    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<SocketAddr, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// See [`NatFlows::mark`].
-pub(crate) struct NatMark {
-    flows: NatFlows,
-    flow: SocketAddr,
-}
-
-impl Drop for NatMark {
-    fn drop(&mut self) {
-        let mut flows = self.flows.locked();
-        if let Some(count) = flows.get_mut(&self.flow) {
-            *count -= 1;
-            if *count == 0 {
-                flows.remove(&self.flow);
-            }
-        }
-    }
-}
-
-/// The library acknowledges a 2xx by itself, to the contact in it, before anyone else sees it. So
-/// the contact of a far end behind a NAT is put right on arrival.
-impl MessageInspector for NatFlows {
-    fn before_send(&self, message: SipMessage, _: Option<&SipAddr>) -> SipMessage {
-        message
-    }
-
-    fn after_received(&self, message: SipMessage, from: Option<&SipAddr>) -> SipMessage {
-        let SipMessage::Response(mut response) = message else {
-            return message;
-        };
-        let source = from.and_then(|f| f.get_socketaddr().ok());
-        let marked = source.filter(|s| self.locked().contains_key(s));
-        if let (Some(source), Some(mut uri)) = (marked, message::contact(&response)) {
-            uri.host_with_port = source.into();
-            let contact = message::header("Contact", format!("<{uri}>"));
-            response.headers.unique_push(contact);
-        }
-        response.into()
-    }
-}
-
-/// We speak UDP only, whatever transport an address asks for.
-struct UdpOnly;
+/// Where the library sends an acknowledgement by itself: by UDP. (What answered by a stream is
+/// acknowledged by the same stream, without asking.)
+struct ByUdp;
 
 #[async_trait]
-impl TargetLocator for UdpOnly {
+impl TargetLocator for ByUdp {
     async fn locate(&self, uri: &Uri) -> rsipstack::Result<SipAddr> {
         let unresolved = || rsipstack::Error::DnsResolutionError("no address".to_owned());
-        resolve(uri).await.map(udp).ok_or_else(unresolved)
+        Hop::of(uri).await.map(|hop| udp(hop.flow.address)).ok_or_else(unresolved)
     }
 }
 
 fn udp(address: SocketAddr) -> SipAddr {
-    SipAddr::new(Transport::Udp, address.into())
-}
-
-/// The socket address of a SIP address: by number, or looked up as a host name (A and AAAA
-/// records only) within [`limits::RESOLVE_LIMIT`].
-pub(crate) async fn resolve(uri: &Uri) -> Option<SocketAddr> {
-    if let Some(address) = message::socket_address(uri) {
-        return Some(address);
-    }
-    let host = uri.host_with_port.host.to_string();
-    let found = tokio::net::lookup_host((host, message::port(uri)));
-    let found = tokio::time::timeout(limits::RESOLVE_LIMIT, found).await;
-    found.ok()?.ok()?.next()
+    SipAddr::new(Transport::Udp.word(), address.into())
 }
 
 /// A request to us, in a box because it is moved about and large.
 pub(crate) type Asked = Box<Transaction>;
 
 /// Where a request came from.
-pub(crate) fn source(transaction: &Transaction) -> Option<SocketAddr> {
-    transaction.connection.as_ref()?.get_remote_addr()?.get_socketaddr().ok()
+pub(crate) fn source(transaction: &Transaction) -> Option<Flow> {
+    let from = transaction.connection.as_ref()?.get_remote_addr()?;
+    let transport = match from.r#type? {
+        Word::Udp => Transport::Udp,
+        Word::Tcp => Transport::Tcp,
+        Word::Tls => Transport::Tls,
+        _ => return None,
+    };
+    Some(Flow { transport, address: from.get_socketaddr().ok()? })
 }
 
-/// One SIP endpoint on one UDP socket. Dropping it ends it.
+/// What an endpoint listens at.
+pub(crate) struct Listen<'a> {
+    /// For datagrams; port 0 picks one.
+    pub(crate) bind: SocketAddr,
+    /// Streams are accepted at the same address and port.
+    pub(crate) tcp: bool,
+    /// Where TLS is accepted, and how.
+    pub(crate) tls: Option<(SocketAddr, Arc<ServerConfig>)>,
+    /// What certificates of others are believed.
+    pub(crate) client: Option<Arc<ClientConfig>>,
+    /// The address others reach us at.
+    pub(crate) public: Option<IpAddr>,
+    /// `User-Agent`.
+    pub(crate) user_agent: &'a str,
+}
+
+/// One SIP endpoint. Dropping it ends it.
 pub(crate) struct Wire {
     endpoint: EndpointInnerRef,
+    streams: Streams,
     stop: CancellationToken,
-    /// The socket's own address.
+    /// The address of UDP and TCP.
     pub(crate) bound: SocketAddr,
+    /// The address of TLS.
+    pub(crate) bound_tls: Option<SocketAddr>,
     /// Where others reach it: goes into `Via`, `Contact` and session descriptions.
     pub(crate) reached: SocketAddr,
     /// See [`NatFlows`].
@@ -135,15 +98,26 @@ impl Drop for Wire {
 }
 
 impl Wire {
-    /// Binds the socket and starts to receive; requests come out of the second value.
-    pub(crate) async fn open(
-        bind: SocketAddr,
-        public: Option<IpAddr>,
-        user_agent: &str,
+    /// Binds the sockets and starts to receive; requests come out of the second value.
+    pub(crate) async fn open(listen: Listen<'_>) -> Result<(Wire, TransactionReceiver), CannotListen> {
+        let bound = listen.bind;
+        let (socket, tcp) = bind(bound, listen.tcp).await.map_err(|why| (bound, why))?;
+        let tls = match &listen.tls {
+            None => None,
+            Some((at, config)) => Some((TcpListener::bind(at).await.map_err(|why| (*at, why))?, config.clone())),
+        };
+        Wire::start(listen, socket, tcp, tls).await.map_err(|why| (bound, why))
+    }
+
+    async fn start(
+        listen: Listen<'_>,
+        socket: UdpSocket,
+        tcp: Option<TcpListener>,
+        tls: Option<(TcpListener, Arc<ServerConfig>)>,
     ) -> io::Result<(Wire, TransactionReceiver)> {
-        let socket = UdpSocket::bind(bind).await?;
         let bound = socket.local_addr()?;
-        let public = public.map(|ip| SocketAddr::new(ip, bound.port()));
+        let bound_tls = tls.as_ref().map(|(listener, _)| listener.local_addr()).transpose()?;
+        let public = listen.public.map(|ip| SocketAddr::new(ip, bound.port()));
         let backlog = Backlog::new();
         let socket = Socket { inner: socket, backlog: backlog.clone() };
         let stop = CancellationToken::new();
@@ -152,9 +126,12 @@ impl Wire {
         let reached = connection.get_addr().get_socketaddr().map_err(io::Error::other)?;
         let transport = TransportLayer::new(stop.clone());
         transport.add_transport(SipConnection::Udp(connection));
+        let (inlet, from_streams) = mpsc::unbounded_channel();
+        transport.add_connection(SipConnection::Channel(inlet_of(from_streams).await?));
+        let streams = Streams::new(inlet, listen.client, stop.clone());
         let nat = NatFlows::default();
         let endpoint = EndpointBuilder::new()
-            .with_user_agent(user_agent)
+            .with_user_agent(listen.user_agent)
             .with_transport_layer(transport)
             .with_cancel_token(stop.clone())
             .with_option(EndpointOption {
@@ -163,15 +140,21 @@ impl Wire {
                 ..EndpointOption::default()
             })
             .with_inspector(Box::new(nat.clone()))
-            .with_target_locator(Box::new(UdpOnly))
-            .with_transport_inspector(Box::new(Handled(backlog)))
+            .with_target_locator(Box::new(ByUdp))
+            .with_transport_inspector(Box::new(Handled(backlog, streams.clone())))
             .build();
         let requests = endpoint.incoming_transactions().map_err(io::Error::other)?;
         let inner = endpoint.inner.clone();
         tokio::spawn(async move {
             let _ = inner.serve().await;
         });
-        let wire = Wire { endpoint: endpoint.inner, stop, bound, reached, nat };
+        if let Some(listener) = tcp {
+            streams.listen(listener, None);
+        }
+        if let Some((listener, config)) = tls {
+            streams.listen(listener, Some(config));
+        }
+        let wire = Wire { endpoint: endpoint.inner, streams, stop, bound, bound_tls, reached, nat };
         Ok((wire, requests))
     }
 
@@ -180,9 +163,38 @@ impl Wire {
         self.stop.cancel();
     }
 
-    /// `Contact` of what we send.
-    pub(crate) fn contact(&self) -> Header {
-        message::header("Contact", format!("<sip:{}>", self.reached))
+    /// Whether a connection stands. Datagrams need none.
+    pub(crate) fn is_open(&self, flow: Flow) -> bool {
+        !flow.transport.is_stream() || self.streams.is_open(flow)
+    }
+
+    /// Where others reach us by a transport.
+    fn reached_by(&self, transport: Transport) -> SocketAddr {
+        match (transport, self.bound_tls) {
+            (Transport::Tls, Some(tls)) => SocketAddr::new(self.reached.ip(), tls.port()),
+            _ => self.reached,
+        }
+    }
+
+    /// `Contact` of what we send by a transport. `secure`: what it is for bears a `sips:` address
+    /// (RFC 3261 §8.1.1.8, §12.1.1).
+    pub(crate) fn contact(&self, transport: Transport, secure: bool) -> Header {
+        let address = self.reached_by(transport);
+        let contact = match transport {
+            Transport::Tls if secure => format!("<sips:{address}>"),
+            Transport::Udp => format!("<sip:{address}>"),
+            stream => format!("<sip:{address};transport={stream}>"),
+        };
+        message::header("Contact", contact)
+    }
+
+    /// Where the next request of a dialog goes: back where its messages come from, if that is
+    /// known and stands, else where its numbers say.
+    pub(crate) async fn hop(&self, dialog: &Dialog) -> Option<Hop> {
+        match dialog.flow {
+            Some(flow) if self.is_open(flow) => Some(Hop::back(flow)),
+            _ => Hop::of(&dialog.next_hop()).await,
+        }
     }
 
     /// Transactions held, answered ones that still absorb retransmissions included.
@@ -193,8 +205,10 @@ impl Wire {
 
     /// Sends a request in a transaction of its own. Adds `Via`, `Max-Forwards` and `User-Agent`.
     /// `None` when it lacks a header it must have.
-    pub(crate) fn send(&self, mut request: Request, to: SocketAddr) -> Option<Sent> {
-        let via = self.endpoint.get_via(None, None).ok()?;
+    pub(crate) fn send(&self, mut request: Request, to: &Hop) -> Option<Sent> {
+        let transport = to.flow.transport;
+        let sent_by = SipAddr::new(transport.word(), self.reached_by(transport).into());
+        let via = self.endpoint.get_via(Some(sent_by), None).ok()?;
         request.headers.push_front(via.into());
         request.headers.push(message::header("Max-Forwards", "70"));
         let user_agent = message::header("User-Agent", self.endpoint.user_agent.as_str());
@@ -202,16 +216,17 @@ impl Wire {
         self.transact(request, to)
     }
 
-    fn transact(&self, request: Request, to: SocketAddr) -> Option<Sent> {
+    fn transact(&self, request: Request, to: &Hop) -> Option<Sent> {
         let key = TransactionKey::from_request(&request, TransactionRole::Client).ok()?;
         let endpoint = self.endpoint.clone();
         let mut transaction = Transaction::new_client(key, request.clone(), endpoint, None);
-        transaction.destination = Some(udp(to));
+        transaction.destination = Some(SipAddr::new(to.flow.transport.word(), to.flow.address.into()));
         let control = transaction.tu_sender.clone();
         let key = transaction.key.clone();
         let (responses, received) = mpsc::channel(limits::MAX_INVITE_EVENTS);
-        tokio::spawn(drive_client(transaction, responses, self.stop.clone()));
-        Some(Sent { request, to, responses: received, control, key, provisional: false })
+        let way = Way { streams: self.streams.clone(), hop: to.clone(), stop: self.stop.clone() };
+        tokio::spawn(drive_client(transaction, way, responses));
+        Some(Sent { request, to: to.clone(), responses: received, control, key, provisional: false })
     }
 
     /// Cancels an INVITE that got a provisional response (RFC 3261 §9.1). Its own final response
@@ -235,7 +250,7 @@ impl Wire {
         });
         let number = message::cseq(original).unwrap_or_default();
         cancel.headers.push(message::header("CSeq", format!("{number} CANCEL")));
-        self.transact(cancel, invite.to)
+        self.transact(cancel, &invite.to)
     }
 
     /// A response to a request, with our tag in `To` if there is none and its length set.
@@ -299,7 +314,7 @@ pub(crate) fn tag() -> String {
 pub(crate) struct Sent {
     /// As sent.
     pub(crate) request: Request,
-    to: SocketAddr,
+    to: Hop,
     responses: mpsc::Receiver<Response>,
     control: TransactionEventSender,
     key: TransactionKey,
@@ -336,23 +351,39 @@ impl Sent {
     }
 }
 
+/// What a request travels by.
+struct Way {
+    streams: Streams,
+    hop: Hop,
+    stop: CancellationToken,
+}
+
 /// The library's `receive` must not be interrupted, so a task of its own runs it. When nobody reads the responses any
-/// more it goes on to the transaction's end, which is bounded, or the endpoint's, after which no timer runs.
-async fn drive_client(mut transaction: Transaction, responses: mpsc::Sender<Response>, stop: CancellationToken) {
+/// more it goes on to the transaction's end, which is bounded, or that of the endpoint or connection, after which
+/// nothing comes.
+async fn drive_client(mut transaction: Transaction, way: Way, responses: mpsc::Sender<Response>) {
+    let mut over = way.stop;
+    if way.hop.flow.transport.is_stream() {
+        let Some(connection) = way.streams.connection(&way.hop).await else {
+            return;
+        };
+        transaction.connection = Some(SipConnection::Channel(connection.channel));
+        over = connection.closed;
+    }
     if transaction.send().await.is_err() {
         return;
     }
-    while let Some(message) = received(&mut transaction, &stop).await {
+    while let Some(message) = received(&mut transaction, &over).await {
         if let SipMessage::Response(response) = message {
             let _ = responses.send(response).await;
         }
     }
 }
 
-async fn received(transaction: &mut Transaction, stop: &CancellationToken) -> Option<SipMessage> {
+async fn received(transaction: &mut Transaction, over: &CancellationToken) -> Option<SipMessage> {
     tokio::select! {
         message = transaction.receive() => message,
-        () = stop.cancelled() => None,
+        () = over.cancelled() => None,
     }
 }
 
@@ -388,7 +419,9 @@ impl Invited {
 }
 
 async fn drive_server(mut transaction: Asked, events: mpsc::Sender<InviteEvent>, stop: CancellationToken) {
-    while let Some(message) = received(&mut transaction, &stop).await {
+    // An answer goes back by the connection the INVITE came by, or not at all.
+    let over = transaction.connection.as_ref().and_then(SipConnection::cancel_token).unwrap_or(stop);
+    while let Some(message) = received(&mut transaction, &over).await {
         let event = match message {
             SipMessage::Request(request) if request.method == Method::Cancel => InviteEvent::Cancelled,
             SipMessage::Request(request) if request.method == Method::Ack => InviteEvent::Acknowledged(request.body),
@@ -396,4 +429,34 @@ async fn drive_server(mut transaction: Asked, events: mpsc::Sender<InviteEvent>,
         };
         let _ = events.send(event).await;
     }
+}
+
+/// Why an endpoint does not listen: where, and why.
+pub(crate) type CannotListen = (SocketAddr, io::Error);
+
+/// A datagram socket, and a listener at the same port if streams are wanted. Where any port will
+/// do, one is looked for that both can have.
+async fn bind(at: SocketAddr, tcp: bool) -> io::Result<(UdpSocket, Option<TcpListener>)> {
+    let mut tries = if at.port() == 0 { limits::PORT_TRIES } else { 1 };
+    loop {
+        let socket = UdpSocket::bind(at).await?;
+        if !tcp {
+            return Ok((socket, None));
+        }
+        tries -= 1;
+        match TcpListener::bind(socket.local_addr()?).await {
+            Ok(listener) => return Ok((socket, Some(listener))),
+            Err(error) if tries == 0 => return Err(error),
+            Err(_) => {}
+        }
+    }
+}
+
+/// The one channel by which the messages of all streams enter the library. Its own address is
+/// nobody's, so that nothing is ever sent to it.
+async fn inlet_of(from_streams: mpsc::UnboundedReceiver<TransportEvent>) -> io::Result<ChannelConnection> {
+    let (nowhere, _) = mpsc::unbounded_channel();
+    let nobody = SipAddr::new(Transport::Tcp.word(), Domain::from("streams.invalid").into());
+    let inlet = ChannelConnection::create_connection(from_streams, nowhere, nobody, None);
+    inlet.await.map_err(io::Error::other)
 }

@@ -3,7 +3,7 @@
 use tokio::net::UdpSocket;
 
 use crate::world::{HERE, World, soon};
-use ringback_signal::{EndCause, LegEvent};
+use ringback_signal::{EndCause, Flow, LegEvent};
 
 /// A small generator, so that a failure can be repeated.
 struct Dice(u64);
@@ -52,7 +52,7 @@ async fn five_thousand_broken_datagrams_and_then_a_call() {
     let mut world = World::start().await;
     let socket = UdpSocket::bind((HERE, 0)).await.unwrap();
     // The parts of a trunk are open to it, so that the broken messages get further.
-    world.directory.trunks.lock().unwrap().insert(socket.local_addr().unwrap(), "carrier".into());
+    world.directory.trunks.lock().unwrap().insert(Flow::udp(socket.local_addr().unwrap()), "carrier".into());
     let stranger = UdpSocket::bind((HERE, 0)).await.unwrap();
     let mut dice = Dice(0x5EED);
     for n in 0..5_000 {

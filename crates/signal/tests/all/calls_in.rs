@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ringback_media::{MediaEvent, Prompt, Repeat, Tone, correlate::correlate};
 use ringback_signal::phone::{CallEnd, PhoneError};
-use ringback_signal::{EndCause, Incoming, LegEvent, LegId, Peer};
+use ringback_signal::{EndCause, Flow, Incoming, LegEvent, LegId, Peer};
 
 use crate::world::{World, soon};
 
@@ -92,7 +92,7 @@ async fn without_the_password_nobody_is_told() {
 async fn a_trunk_needs_no_password() {
     let mut world = World::start().await;
     let phone = world.phone_with("+15550100", "").await;
-    world.directory.trunks.lock().unwrap().insert(phone.local_addr(), "carrier".into());
+    world.directory.trunks.lock().unwrap().insert(Flow::udp(phone.local_addr()), "carrier".into());
     let call = tokio::spawn(async move { phone.call("+15550199").await });
     let (leg, event) = world.event().await;
     let LegEvent::Incoming(told) = event else {

@@ -1,9 +1,10 @@
 //! Calls we place.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ringback_signal::phone::CallEnd;
-use ringback_signal::{Destination, EndCause, LegEvent};
+use ringback_signal::{Destination, EndCause, Flow, LegEvent, Trunk};
 
 use crate::world::{World, soon};
 
@@ -43,7 +44,13 @@ async fn a_sip_address_and_a_trunk_are_called_too() {
     let address = phone.local_addr();
     for (to, called_by) in [
         (Destination::Uri(format!("sip:someone@{address}")), "bot"),
-        (Destination::Trunk { name: "carrier".into(), address, number: "+15550100".into() }, "bot"),
+        (
+            Destination::Trunk {
+                trunk: Arc::new(Trunk::at("carrier", Flow::udp(address))),
+                number: "+15550100".into(),
+            },
+            "bot",
+        ),
     ] {
         let leg = world.place(to);
         let ringing = soon(phone.ringing()).await.unwrap();

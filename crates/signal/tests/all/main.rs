@@ -4,7 +4,9 @@
 mod bad_input;
 mod calls_in;
 mod calls_out;
+mod peer;
 mod raw;
 mod register;
 mod secrets;
+mod streams;
 mod world;

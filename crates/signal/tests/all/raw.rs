@@ -1,107 +1,12 @@
 //! Bare datagrams: what no phone of ours would send, and what the answers look like on the wire.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use ringback_signal::{Destination, EndCause, LegEvent, Peer};
 use tokio::net::UdpSocket;
 
-use crate::world::{HERE, World, soon};
-
-/// A far end that says exactly what the test says.
-struct Raw {
-    socket: UdpSocket,
-    /// Takes the audio, which nobody looks at.
-    rtp: UdpSocket,
-    server: SocketAddr,
-}
-
-impl Raw {
-    async fn start(world: &World) -> Raw {
-        let socket = UdpSocket::bind((HERE, 0)).await.unwrap();
-        let rtp = UdpSocket::bind((HERE, 0)).await.unwrap();
-        Raw { socket, rtp, server: world.sip.local_addr() }
-    }
-
-    fn address(&self) -> SocketAddr {
-        self.socket.local_addr().unwrap()
-    }
-
-    async fn trunk(world: &World) -> Raw {
-        let raw = Raw::start(world).await;
-        world.directory.trunks.lock().unwrap().insert(raw.address(), "carrier".into());
-        raw
-    }
-
-    async fn send(&self, text: &str) {
-        self.socket.send_to(text.as_bytes(), self.server).await.unwrap();
-    }
-
-    async fn receive(&self) -> String {
-        let mut buffer = vec![0; 65_536];
-        let (length, _) = soon(self.socket.recv_from(&mut buffer)).await.unwrap();
-        String::from_utf8(buffer[..length].to_vec()).unwrap()
-    }
-
-    /// The next message that starts so; repetitions of others are passed over.
-    async fn expect(&self, start: &str) -> String {
-        loop {
-            let text = self.receive().await;
-            if text.starts_with(start) {
-                return text;
-            }
-        }
-    }
-
-    /// A request of ours, in the call `call`; `tag` is the far end's.
-    fn request(&self, method: &str, call: &str, cseq: u32, tag: Option<&str>, extra: &str, body: &str) -> String {
-        let here = self.address();
-        let server = self.server;
-        let tag = tag.map(|t| format!(";tag={t}")).unwrap_or_default();
-        let extra = if extra.is_empty() { String::new() } else { format!("{extra}\r\n") };
-        format!(
-            "{method} sip:bot@{server} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bK{call}{cseq}{method};rport\r\n\
-             From: <sip:+1555@{here}>;tag=far\r\nTo: <sip:bot@{server}>{tag}\r\nCall-ID: {call}\r\n\
-             CSeq: {cseq} {method}\r\nContact: <sip:+1555@{here}>\r\nMax-Forwards: 70\r\n{extra}\
-             Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-    }
-
-    fn sdp(&self, formats: &str, more: &str) -> String {
-        format!(
-            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
-             m=audio {} RTP/AVP {formats}\r\n{more}",
-            self.rtp.local_addr().unwrap().port()
-        )
-    }
-
-    /// A response to a request of the server.
-    fn response(&self, request: &str, status: &str, tag: &str, contact: &str, body: &str) -> String {
-        let mut text = format!("SIP/2.0 {status}\r\n");
-        for name in ["Via", "From", "To", "Call-ID", "CSeq"] {
-            let value = value(request, name).unwrap();
-            let tag = if name == "To" && !tag.is_empty() { format!(";tag={tag}") } else { String::new() };
-            text += &format!("{name}: {value}{tag}\r\n");
-        }
-        text += &format!("Contact: <{contact}>\r\n");
-        if !body.is_empty() {
-            text += "Content-Type: application/sdp\r\n";
-        }
-        text + &format!("Content-Length: {}\r\n\r\n{body}", body.len())
-    }
-}
-
-const SDP: &str = "Content-Type: application/sdp";
-
-fn value<'a>(message: &'a str, name: &str) -> Option<&'a str> {
-    let mut lines = message.lines().take_while(|l| !l.is_empty());
-    lines.find_map(|l| l.split_once(':').filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.trim()))
-}
-
-fn to_tag(message: &str) -> String {
-    value(message, "To").unwrap().split(";tag=").nth(1).unwrap().to_owned()
-}
+use crate::peer::{Raw, SDP, to_tag, value};
+use crate::world::{World, soon};
 
 #[tokio::test]
 async fn requests_out_of_any_call() {
@@ -166,8 +71,7 @@ async fn a_source_without_credentials_is_bounded() {
     trunk.send(&trunk.request("OPTIONS", "end", 1, None, "", "")).await;
     trunk.expect("SIP/2.0 200").await;
     let mut answered = 0;
-    let mut buffer = [0; 4_096];
-    while raw.socket.try_recv_from(&mut buffer).is_ok() {
+    while raw.try_receive() {
         answered += 1;
     }
     assert!((1..=400).contains(&answered), "{answered}");
@@ -261,7 +165,7 @@ async fn within_a_call_each_request_gets_its_answer() {
 async fn a_2xx_that_crosses_our_cancel_is_ended_by_bye() {
     let mut world = World::start().await;
     let raw = Raw::start(&world).await;
-    let contact = format!("sip:x@{}", raw.address());
+    let contact = raw.contact();
     let leg = world.place(Destination::Uri(contact.clone()));
     let invite = raw.expect("INVITE").await;
     raw.send(&raw.response(&invite, "180 Ringing", "far", &contact, "")).await;
@@ -282,7 +186,7 @@ async fn a_2xx_that_crosses_our_cancel_is_ended_by_bye() {
 async fn a_cancel_waits_for_a_provisional_response() {
     let mut world = World::start().await;
     let raw = Raw::start(&world).await;
-    let contact = format!("sip:x@{}", raw.address());
+    let contact = raw.contact();
     let leg = world.place(Destination::Uri(contact.clone()));
     let invite = raw.expect("INVITE").await;
     world.sip.hang_up(leg);
@@ -300,7 +204,7 @@ async fn a_cancel_waits_for_a_provisional_response() {
 async fn the_second_phone_that_answers_one_call_is_hung_up() {
     let mut world = World::start().await;
     let raw = Raw::start(&world).await;
-    let contact = format!("sip:x@{}", raw.address());
+    let contact = raw.contact();
     let leg = world.place(Destination::Uri(contact.clone()));
     let invite = raw.expect("INVITE").await;
     let sdp = raw.sdp("0", "");
@@ -322,7 +226,7 @@ async fn behind_a_nat_all_goes_where_it_came_from() {
     world.directory.natted.lock().unwrap().push(Peer::Trunk("carrier".into()));
     // An address nobody can reach from here, as a phone behind a NAT would state.
     let contact = "sip:x@192.0.2.77:5060";
-    let to = Destination::Trunk { name: "carrier".into(), address: raw.address(), number: "+1555".into() };
+    let to = Destination::Trunk { trunk: raw.as_trunk(), number: "+1555".into() };
     let leg = world.place(to);
     let invite = raw.expect("INVITE").await;
     raw.send(&raw.response(&invite, "200 OK", "far", contact, &raw.sdp("0", ""))).await;
@@ -337,7 +241,7 @@ async fn behind_a_nat_all_goes_where_it_came_from() {
 async fn an_answer_without_audio_we_know_is_hung_up() {
     let mut world = World::start().await;
     let raw = Raw::start(&world).await;
-    let contact = format!("sip:x@{}", raw.address());
+    let contact = raw.contact();
     let leg = world.place(Destination::Uri(contact.clone()));
     let invite = raw.expect("INVITE").await;
     raw.send(&raw.response(&invite, "200 OK", "far", &contact, "")).await;
@@ -350,7 +254,7 @@ async fn an_answer_without_audio_we_know_is_hung_up() {
 async fn shutdown_hangs_up() {
     let mut world = World::start().await;
     let raw = Raw::start(&world).await;
-    let contact = format!("sip:x@{}", raw.address());
+    let contact = raw.contact();
     let leg = world.place(Destination::Uri(contact.clone()));
     let invite = raw.expect("INVITE").await;
     raw.send(&raw.response(&invite, "200 OK", "far", &contact, &raw.sdp("0", ""))).await;
@@ -397,7 +301,7 @@ async fn without_a_media_port_there_is_no_call_either_way() {
     let refused = raw.expect("SIP/2.0 503").await;
     assert_eq!(value(&refused, "Call-ID"), Some("two"));
     assert!(value(&refused, "Retry-After").is_some());
-    let placed = world.place(Destination::Uri(format!("sip:x@{}", raw.address())));
+    let placed = world.place(Destination::Uri(raw.contact()));
     let ended = world.event_of(placed).await;
     assert!(matches!(ended, LegEvent::Ended(EndCause::Failed(_))), "{ended:?}");
     world.sip.decline(leg, 486);

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use ringback_signal::{Destination, QUIET_SIP_LIBRARY};
+use ringback_signal::{Destination, Flow, QUIET_SIP_LIBRARY, Trunk};
 use tracing_subscriber::EnvFilter;
 
 use crate::world::{PASSWORD, World, soon};
@@ -45,7 +45,8 @@ async fn neither_secrets_nor_numbers_are_traced() {
     world.event_of(leg).await;
     world.sip.hang_up_after_restart("secret nonsense");
     let address = phone.local_addr();
-    let leg = world.place(Destination::Trunk { name: "t".into(), address, number: "+15550124".into() });
+    let leg = world
+        .place(Destination::Trunk { trunk: Arc::new(Trunk::at("t", Flow::udp(address))), number: "+15550124".into() });
     soon(phone.ringing()).await.unwrap().decline(486);
     world.event_of(leg).await;
 

@@ -4,12 +4,14 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use ringback_media::{LegId, Media, MediaConfig, MediaEvent, MediaSink};
 use ringback_signal::phone::{Phone, PhoneConfig};
-use ringback_signal::{Destination, LegEvent, LegSink, Peer, Place, Sip, SipConfig, SipDirectory, ha1};
+use ringback_signal::{Destination, Flow, LegEvent, LegSink, Peer, Place, Sip, SipConfig, SipDirectory, ha1};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::sync::mpsc;
 
 pub(crate) const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -24,9 +26,46 @@ pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, what).await.expect("it happens soon")
 }
 
+/// A certificate for 127.0.0.1, the same for the whole run, and a client that believes it.
+pub(crate) fn tls() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
+    static MADE: OnceLock<(Arc<ServerConfig>, Arc<ClientConfig>)> = OnceLock::new();
+    let made = MADE.get_or_init(|| {
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let server = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+        let server = server.unwrap().with_no_client_auth();
+        let server = server.with_single_cert(vec![made.cert.der().clone()], key).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(made.cert.der().clone()).unwrap();
+        let client = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let client = client.unwrap().with_root_certificates(roots).with_no_client_auth();
+        (Arc::new(server), Arc::new(client))
+    });
+    made.clone()
+}
+
+/// The `Authorization` header that answers a challenge as user 1001.
+pub(crate) fn credentials(challenge: &str, method: &str, uri: &str) -> String {
+    let get = |name: &str| challenge.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap();
+    let (nonce, opaque) = (get("nonce"), get("opaque"));
+    // RFC 2617 §3.2.2.1.
+    let ha2 = md5(&format!("{method}:{uri}"));
+    let proof = md5(&format!("{}:{nonce}:00000001:c:auth:{ha2}", ha1("1001", REALM, PASSWORD)));
+    format!(
+        "Authorization: Digest username=\"1001\", realm=\"{REALM}\", nonce=\"{nonce}\", uri=\"{uri}\", \
+         response=\"{proof}\", algorithm=MD5, qop=auth, nc=00000001, cnonce=\"c\", opaque=\"{opaque}\""
+    )
+}
+
+pub(crate) fn md5(text: &str) -> String {
+    use md5::Digest as _;
+    md5::Md5::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[derive(Default)]
 pub(crate) struct Directory {
-    pub(crate) trunks: Mutex<HashMap<SocketAddr, String>>,
+    pub(crate) trunks: Mutex<HashMap<Flow, String>>,
     pub(crate) natted: Mutex<Vec<Peer>>,
 }
 
@@ -35,7 +74,7 @@ impl SipDirectory for Directory {
         ["1001", "1002", "rosalind", "quentin"].contains(&user).then(|| ha1(user, REALM, PASSWORD))
     }
 
-    fn trunk_of(&self, source: SocketAddr) -> Option<String> {
+    fn trunk_of(&self, source: Flow) -> Option<String> {
         self.trunks.lock().unwrap().get(&source).cloned()
     }
 
@@ -90,6 +129,8 @@ impl World {
         let (sender, events) = mpsc::unbounded_channel();
         let config = SipConfig {
             bind: SocketAddr::new(HERE, 0),
+            tls: Some((SocketAddr::new(HERE, 0), tls().0)),
+            tls_client: Some(tls().1),
             public_address: None,
             realm: REALM.into(),
             user_agent: "ringback-test".into(),
