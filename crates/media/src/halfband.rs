@@ -31,7 +31,8 @@ impl Upsampler {
     }
 
     /// One frame at 8 kHz to one at 16 kHz.
-    pub(crate) fn frame(&mut self, pcm8k: &[i16; FRAME_TICKS], pcm16k: &mut [i16; FRAME_PCM]) {
+    pub(crate) fn frame(&mut self, pcm8k: &[i16; FRAME_TICKS]) -> [i16; FRAME_PCM] {
+        let mut pcm16k = [0; FRAME_PCM];
         let mut line = [0; TAPS - 1 + FRAME_TICKS];
         line[..TAPS - 1].copy_from_slice(&self.past);
         line[TAPS - 1..].copy_from_slice(pcm8k);
@@ -40,6 +41,7 @@ impl Upsampler {
             *pair = [window[TAPS / 2 - 1], between(window)];
         }
         self.past.copy_from_slice(&line[FRAME_TICKS..]);
+        pcm16k
     }
 }
 
@@ -58,7 +60,8 @@ impl Downsampler {
     }
 
     /// One frame at 16 kHz to one at 8 kHz.
-    pub(crate) fn frame(&mut self, pcm16k: &[i16; FRAME_PCM], pcm8k: &mut [i16; FRAME_TICKS]) {
+    pub(crate) fn frame(&mut self, pcm16k: &[i16; FRAME_PCM]) -> [i16; FRAME_TICKS] {
+        let mut pcm8k = [0; FRAME_TICKS];
         let mut even = [0; TAPS - 1 + FRAME_TICKS];
         let mut odd = [0; TAPS / 2 + FRAME_TICKS];
         even[..TAPS - 1].copy_from_slice(&self.even);
@@ -72,6 +75,7 @@ impl Downsampler {
         }
         self.even.copy_from_slice(&even[FRAME_TICKS..]);
         self.odd.copy_from_slice(&odd[FRAME_TICKS..]);
+        pcm8k
     }
 }
 
@@ -114,13 +118,13 @@ mod tests {
     }
 
     fn up(hertz: f64) -> Vec<i16> {
-        let (mut up, mut out) = (Upsampler::new(), [0; FRAME_PCM]);
-        (0..50).flat_map(|n| (up.frame(&frame(n, hertz), &mut out), out).1).collect()
+        let mut up = Upsampler::new();
+        (0..50).flat_map(|n| up.frame(&frame(n, hertz))).collect()
     }
 
     fn down(hertz: f64) -> Vec<i16> {
-        let (mut down, mut out) = (Downsampler::new(), [0; FRAME_TICKS]);
-        (0..50).flat_map(|n| (down.frame(&frame(n, hertz), &mut out), out).1).collect()
+        let mut down = Downsampler::new();
+        (0..50).flat_map(|n| down.frame(&frame(n, hertz))).collect()
     }
 
     #[test]
@@ -144,9 +148,7 @@ mod tests {
         let input: Vec<i16> = (0..480u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 16) as i16).collect();
         let mut output = Vec::new();
         for frame in input.as_chunks::<FRAME_TICKS>().0 {
-            let mut pcm16k = [0; FRAME_PCM];
-            up.frame(frame, &mut pcm16k);
-            output.extend(pcm16k.into_iter().step_by(2));
+            output.extend(up.frame(frame).into_iter().step_by(2));
         }
         assert_eq!(output[TAPS / 2..], input[..480 - TAPS / 2]);
     }

@@ -2,21 +2,73 @@
 //! concealment and the step up to the rate inside, in this order. Knows neither RTP headers nor who listens.
 
 use crate::codec::Codec;
-use crate::g711;
 use crate::halfband::Upsampler;
 use crate::jitter::{CodeFrame, Jitter};
 use crate::limits::{CONCEAL_FRAMES, FRAME_PCM, FRAME_TICKS};
+use crate::{g711, g722};
 
 /// One direction of a leg that is listened to. Its memory is fixed: a frame allocates nothing.
 #[derive(Debug)]
 pub(crate) struct Hearing {
     codec: Codec,
     jitter: Jitter,
-    up: Upsampler,
-    /// The last frame that was there whole, at the codec's rate. A gap is concealed by it, fading to silence.
-    last: [i16; FRAME_TICKS],
+    decoder: Decoder,
+    /// The last frame that was there whole, at the codec's own rate. A gap is concealed by it, fading to silence.
+    last: [i16; FRAME_PCM],
     /// Frames since that one.
     concealed: u32,
+}
+
+#[derive(Debug)]
+enum Decoder {
+    /// Bytes by a table; a frame at 8 kHz is brought up.
+    G711(fn(u8) -> i16, Upsampler),
+    G722(Box<g722::Decoder>),
+}
+
+impl Decoder {
+    fn new(codec: Codec) -> Decoder {
+        match codec {
+            Codec::Pcmu => Decoder::G711(g711::sample_of_ulaw, Upsampler::new()),
+            Codec::Pcma => Decoder::G711(g711::sample_of_alaw, Upsampler::new()),
+            Codec::G722 => Decoder::G722(Box::default()),
+        }
+    }
+
+    /// Samples of one byte.
+    fn samples(&self) -> usize {
+        match self {
+            Decoder::G711(..) => 1,
+            Decoder::G722(_) => FRAME_PCM / FRAME_TICKS,
+        }
+    }
+
+    /// Decodes what there is of a frame, each byte to its place. What remembers does not notice a gap.
+    fn decode(&mut self, code: &CodeFrame, pcm: &mut [i16; FRAME_PCM]) {
+        match self {
+            Decoder::G711(sample, _) => {
+                for (pcm, byte) in pcm.iter_mut().zip(code) {
+                    *pcm = byte.map_or(0, *sample);
+                }
+            }
+            Decoder::G722(decoder) => {
+                let (pairs, _) = pcm.as_chunks_mut::<2>();
+                for (pair, byte) in pairs.iter_mut().zip(code) {
+                    if let Some(byte) = byte {
+                        decoder.decode(&[*byte], pair);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The frame at the rate inside.
+    fn finish(&mut self, pcm: [i16; FRAME_PCM]) -> [i16; FRAME_PCM] {
+        match (self, pcm.first_chunk()) {
+            (Decoder::G711(_, up), Some(pcm8k)) => up.frame(pcm8k),
+            _ => pcm,
+        }
+    }
 }
 
 impl Hearing {
@@ -25,8 +77,8 @@ impl Hearing {
         Hearing {
             codec,
             jitter: Jitter::default(),
-            up: Upsampler::new(),
-            last: [0; FRAME_TICKS],
+            decoder: Decoder::new(codec),
+            last: [0; FRAME_PCM],
             concealed: CONCEAL_FRAMES,
         }
     }
@@ -34,8 +86,7 @@ impl Hearing {
     /// Another codec from now on; what waits of the old one cannot be decoded by it and is gone.
     pub(crate) fn retune(&mut self, codec: Codec) {
         if codec != self.codec {
-            self.codec = codec;
-            self.jitter = Jitter::default();
+            *self = Hearing::new(codec);
         }
     }
 
@@ -45,33 +96,30 @@ impl Hearing {
     }
 
     /// The next 20 ms.
-    pub(crate) fn frame(&mut self, pcm16k: &mut [i16; FRAME_PCM]) {
-        let pcm8k = match self.jitter.pull() {
-            Some(code) => self.decode(&code),
-            None => self.conceal(|_| None),
-        };
-        self.up.frame(&pcm8k, pcm16k);
-    }
-
-    fn decode(&mut self, code: &CodeFrame) -> [i16; FRAME_TICKS] {
-        let sample = match self.codec {
-            Codec::Pcmu => g711::sample_of_ulaw,
-            Codec::Pcma => g711::sample_of_alaw,
-        };
-        if code.iter().any(Option::is_none) {
-            return self.conceal(|tick| code[tick].map(sample));
+    pub(crate) fn frame(&mut self) -> [i16; FRAME_PCM] {
+        let code = self.jitter.pull().unwrap_or([None; FRAME_TICKS]);
+        let mut pcm = [0; FRAME_PCM];
+        self.decoder.decode(&code, &mut pcm);
+        if code.iter().all(Option::is_some) {
+            self.last = pcm;
+            self.concealed = 0;
+        } else {
+            self.conceal(&code, &mut pcm);
         }
-        self.last = code.map(|byte| byte.map_or(0, sample));
-        self.concealed = 0;
-        self.last
+        self.decoder.finish(pcm)
     }
 
     /// Each sample that is missing is that of the last whole frame, quieter with each frame concealed.
-    fn conceal(&mut self, received: impl Fn(usize) -> Option<i16>) -> [i16; FRAME_TICKS] {
+    fn conceal(&mut self, code: &CodeFrame, pcm: &mut [i16; FRAME_PCM]) {
         let left = CONCEAL_FRAMES.saturating_sub(self.concealed) as i32;
         let whole = CONCEAL_FRAMES as i32 + 1;
         self.concealed = self.concealed.saturating_add(1);
-        std::array::from_fn(|tick| received(tick).unwrap_or_else(|| (i32::from(self.last[tick]) * left / whole) as i16))
+        let samples = self.decoder.samples();
+        for (i, (pcm, last)) in pcm.iter_mut().zip(&self.last).enumerate() {
+            if code.get(i / samples).is_some_and(Option::is_none) {
+                *pcm = (i32::from(*last) * left / whole) as i16;
+            }
+        }
     }
 }
 
@@ -81,9 +129,7 @@ mod tests {
 
     /// What comes out for each packet: its first sample that was not computed by the filter, which delays by 12.
     fn heard(hearing: &mut Hearing) -> i16 {
-        let mut pcm16k = [0; FRAME_PCM];
-        hearing.frame(&mut pcm16k);
-        pcm16k[FRAME_PCM / 2]
+        hearing.frame()[FRAME_PCM / 2]
     }
 
     /// A byte of each law for 8,000, about.

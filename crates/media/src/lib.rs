@@ -6,6 +6,7 @@
 
 pub mod correlate;
 pub mod g711;
+pub mod g722;
 pub mod jitter;
 pub mod limits;
 pub mod presses;

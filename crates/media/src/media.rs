@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -106,10 +106,14 @@ struct Legs {
     opened: usize,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Leg {
     shard: usize,
     plays: Arc<AtomicUsize>,
+    /// As last connected; a guess before.
+    codec: Codec,
+    /// What may still be played, so that another codec finds it encoded.
+    prompts: Vec<Weak<Prompt>>,
 }
 
 impl Media {
@@ -141,25 +145,47 @@ impl Media {
         let addr = pair.addr();
         let shard = legs.opened % self.inner.shards.len();
         legs.opened = legs.opened.wrapping_add(1);
-        let entry = Leg { shard, plays: Arc::default() };
-        legs.open.insert(leg, entry.clone());
+        let plays = Arc::default();
+        let entry = Leg { shard, plays: Arc::clone(&plays), codec: Codec::Pcmu, prompts: Vec::new() };
+        legs.open.insert(leg, entry);
         drop(legs);
-        self.command(shard, Command::Open { leg, pair, plays: entry.plays });
+        self.command(shard, Command::Open { leg, pair, plays });
         Ok(LocalRtp { addr })
     }
 
-    /// Starts the leg's media, or changes it (re-INVITE, hold). A leg that is not open is ignored.
+    /// Starts the leg's media, or changes it (re-INVITE, hold). A leg that is not open is ignored. With another codec,
+    /// what plays and waits is encoded for it first, on the caller's thread, and goes on at the same place.
     pub fn connect(&self, leg: LegId, remote: RemoteRtp) {
-        if let Some(entry) = self.leg(leg) {
-            self.command(entry.shard, Command::Connect { leg, remote });
+        let mut legs = self.legs();
+        let Some(entry) = legs.open.get_mut(&leg) else { return };
+        entry.codec = remote.codec;
+        let shard = entry.shard;
+        let prompts: Vec<_> = entry.prompts.iter().filter_map(Weak::upgrade).collect();
+        drop(legs);
+        prompts.iter().for_each(|prompt| prompt.encode(remote.codec));
+        self.command(shard, Command::Connect { leg, remote });
+    }
+
+    /// Encodes a prompt as this leg will hear it, on the caller's thread: about 1 ms a second of audio at most. Else
+    /// [`play`](Media::play) does.
+    pub fn prepare(&self, leg: LegId, prompt: &Prompt) {
+        let codec = self.legs().open.get(&leg).map(|entry| entry.codec);
+        if let Some(codec) = codec {
+            prompt.encode(codec);
         }
     }
 
     /// Plays the prompts one after the other, behind what plays or waits already. Its end is told by
     /// [`MediaEvent::Finished`]. On a leg that is not open nothing plays and nothing is told, as if it had been closed
-    /// an instant later. A prompt played for the first time may be encoded here, on the caller's thread.
+    /// an instant later. What was not [prepared](Media::prepare) is encoded here, on the caller's thread.
     pub fn play(&self, leg: LegId, play: PlayId, prompts: Vec<Arc<Prompt>>, repeat: Repeat) -> Result<(), Busy> {
-        prompts.iter().for_each(|prompt| prompt.encode());
+        let mut legs = self.legs();
+        let Some(entry) = legs.open.get_mut(&leg) else { return Ok(()) };
+        entry.prompts.retain(|prompt| prompt.strong_count() > 0);
+        entry.prompts.extend(prompts.iter().map(Arc::downgrade));
+        let codec = entry.codec;
+        drop(legs);
+        prompts.iter().for_each(|prompt| prompt.encode(codec));
         self.queue(leg, Command::Play { leg, play, prompts, repeat })
     }
 
@@ -174,14 +200,17 @@ impl Media {
     /// in the media within [`limits::SAME_PRESS`]: a phone that tells each press two ways is heard once. A press heard
     /// one way only is never taken for a repetition, so that a key may be pressed twice as fast as a finger can.
     pub fn signalled(&self, leg: LegId, tone: Tone) {
-        if let Some(entry) = self.leg(leg) {
-            self.command(entry.shard, Command::Signalled { leg, tone });
+        if let Some(shard) = self.shard(leg) {
+            self.command(shard, Command::Signalled { leg, tone });
         }
     }
 
     /// Hands over something to send, of which each leg may have so much waiting.
     fn queue(&self, leg: LegId, command: Command) -> Result<(), Busy> {
-        let Some(Leg { shard, plays }) = self.leg(leg) else { return Ok(()) };
+        let Some((shard, plays)) = self.legs().open.get(&leg).map(|entry| (entry.shard, Arc::clone(&entry.plays)))
+        else {
+            return Ok(());
+        };
         if plays.fetch_add(1, Ordering::Relaxed) >= limits::PLAYS {
             plays.fetch_sub(1, Ordering::Relaxed);
             return Err(Busy);
@@ -197,8 +226,8 @@ impl Media {
 
     /// Ends a play, running or waiting; it tells nothing more, unless its end was already on its way.
     pub fn stop(&self, leg: LegId, play: PlayId) {
-        if let Some(entry) = self.leg(leg) {
-            self.command(entry.shard, Command::Stop { leg, play });
+        if let Some(shard) = self.shard(leg) {
+            self.command(shard, Command::Stop { leg, play });
         }
     }
 
@@ -210,8 +239,9 @@ impl Media {
         }
     }
 
-    fn leg(&self, leg: LegId) -> Option<Leg> {
-        self.legs().open.get(&leg).cloned()
+    /// The shard of an open leg.
+    fn shard(&self, leg: LegId) -> Option<usize> {
+        self.legs().open.get(&leg).map(|entry| entry.shard)
     }
 
     fn legs(&self) -> MutexGuard<'_, Legs> {

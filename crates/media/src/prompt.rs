@@ -10,12 +10,14 @@ use rubato::{Fft, FixedSync, Resampler, WindowFunction};
 use crate::codec::Codec;
 use crate::limits::{self, RATE};
 use crate::wav::{self, Wav, WavError};
+use crate::{g711, g722};
 
 /// Audio that can be played: mono, 16 kHz, 16-bit PCM inside.
 #[derive(Debug)]
 pub struct Prompt {
     pcm16k: Vec<i16>,
     g711: OnceLock<G711>,
+    g722: OnceLock<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -73,8 +75,7 @@ pub enum PromptError {
 }
 
 impl Prompt {
-    /// Checks, decodes and encodes the bytes of a WAV file: at most 20 MiB, mono, 16-bit PCM, 8 to 48 kHz (resampled to
-    /// 16 kHz).
+    /// Checks and decodes the bytes of a WAV file: at most 20 MiB, mono, 16-bit PCM, 8 to 48 kHz (resampled to 16 kHz).
     /// Takes milliseconds for each minute of audio: not for an async thread.
     pub fn decode(bytes: &[u8]) -> Result<Prompt, PromptError> {
         if bytes.len() > limits::PROMPT_BYTES {
@@ -84,14 +85,12 @@ impl Prompt {
         if !limits::PROMPT_RATES.contains(&rate) {
             return Err(PromptError::Rate { rate });
         }
-        let prompt = Prompt::from_pcm16k(if rate == RATE { pcm } else { resample(&pcm, rate, RATE) });
-        prompt.encode();
-        Ok(prompt)
+        Ok(Prompt::from_pcm16k(if rate == RATE { pcm } else { resample(&pcm, rate, RATE) }))
     }
 
-    /// A prompt of mono samples at 16 kHz; encoded when it is first played.
+    /// A prompt of mono samples at 16 kHz.
     pub fn from_pcm16k(pcm16k: Vec<i16>) -> Prompt {
-        Prompt { pcm16k, g711: OnceLock::new() }
+        Prompt { pcm16k, g711: OnceLock::new(), g722: OnceLock::new() }
     }
 
     /// How long it plays.
@@ -104,9 +103,9 @@ impl Prompt {
         &self.pcm16k
     }
 
-    /// Encodes it, unless that is done. [`Media::play`](crate::Media::play) sees to it before it tells the shard.
-    pub(crate) fn encode(&self) {
-        self.g711();
+    /// Encodes it, unless that is done. [`Media`](crate::Media) sees to it before it tells the shard.
+    pub(crate) fn encode(&self, codec: Codec) {
+        self.encoded(codec);
     }
 
     /// Its bytes in a codec, the same for all its listeners.
@@ -114,16 +113,21 @@ impl Prompt {
         match codec {
             Codec::Pcmu => &self.g711().ulaw,
             Codec::Pcma => &self.g711().alaw,
+            Codec::G722 => self.g722.get_or_init(|| {
+                let mut code = Vec::with_capacity(self.pcm16k.len().div_ceil(2));
+                g722::Encoder::default().encode(&self.pcm16k, &mut code);
+                code
+            }),
         }
     }
 
-    /// Both laws at once: the filter costs more than the tables, and a leg may change its codec in mid-play.
+    /// Both laws at once: the filter costs more than the tables.
     fn g711(&self) -> &G711 {
         self.g711.get_or_init(|| {
             let pcm8k = resample(&self.pcm16k, RATE, limits::RTP_CLOCK);
             let (mut ulaw, mut alaw) = (Vec::with_capacity(pcm8k.len()), Vec::with_capacity(pcm8k.len()));
-            Codec::Pcmu.encode(&pcm8k, &mut ulaw);
-            Codec::Pcma.encode(&pcm8k, &mut alaw);
+            g711::encode_ulaw(&pcm8k, &mut ulaw);
+            g711::encode_alaw(&pcm8k, &mut alaw);
             G711 { ulaw, alaw }
         })
     }

@@ -85,6 +85,8 @@ pub struct Session {
     octets: u32,
     payload: Vec<u8>,
     encoder: Encoder,
+    /// Frames of silence sent in this codec.
+    silent: usize,
     turns: VecDeque<Turn>,
     /// Timestamp of the key we press: its beginning (RFC 4733 §2.2).
     pressed: u32,
@@ -115,6 +117,7 @@ impl Session {
             octets: 0,
             payload: Vec::with_capacity(FRAME_TICKS),
             encoder: Encoder::new(Codec::Pcmu),
+            silent: 0,
             turns: VecDeque::new(),
             pressed: 0,
             received: None,
@@ -137,6 +140,7 @@ impl Session {
         }
         if self.terms.is_none_or(|before| before.codec != terms.codec) {
             self.encoder = Encoder::new(terms.codec);
+            self.silent = 0;
         }
         if let Some(hearing) = &mut self.hearing {
             hearing.retune(terms.codec);
@@ -252,9 +256,7 @@ impl Session {
         let Some(terms) = self.terms else { return };
         self.send(terms, out);
         if let Some(hearing) = &mut self.hearing {
-            let mut frame = [0; FRAME_PCM];
-            hearing.frame(&mut frame);
-            out.heard.extend_from_slice(&frame);
+            out.heard.extend_from_slice(&hearing.frame());
         }
         if let Some(tone) = self.tones.tick(now) {
             self.heard_key(now, tone, Way::Events, out);
@@ -292,7 +294,10 @@ impl Session {
                 (payload_type, key.marker, self.pressed)
             }
             None => {
-                self.payload.resize(FRAME_TICKS, terms.codec.silence());
+                if self.payload.len() < FRAME_TICKS {
+                    terms.codec.pad(self.silent, &mut self.payload);
+                    self.silent = self.silent.wrapping_add(1);
+                }
                 (terms.codec.payload_type(), self.resumed, self.timestamp)
             }
         };
@@ -310,6 +315,9 @@ impl Session {
     /// Fills the frame from whose turn it is; what is missing at its end is silence. Returns the key's packet that takes
     /// the frame's place, if one does.
     fn fill(&mut self, terms: Terms, out: &mut Out) -> Option<PressPacket> {
+        if self.silent < terms.codec.rest() {
+            return None;
+        }
         while let Some(turn) = self.turns.front_mut() {
             let mut key = None;
             let (over, whole) = match &mut turn.what {

@@ -159,12 +159,15 @@ impl Keys {
         down.left -= 1;
         match &mut down.how {
             How::Event(press) => press.next().map_or(KeyFrame::Pause, KeyFrame::Event),
-            How::Sound(Some(sound), left) if *left > 0 => {
-                *left -= 1;
-                *pcm16k = sound.frame();
+            How::Sound(sound, left) => {
+                // Its pause is audio too, of the same stream: what remembers goes on.
+                *pcm16k = match sound {
+                    Some(sound) if *left > 0 => sound.frame(),
+                    _ => [0; FRAME_PCM],
+                };
+                *left = left.saturating_sub(1);
                 KeyFrame::Sound
             }
-            How::Sound(..) => KeyFrame::Pause,
         }
     }
 

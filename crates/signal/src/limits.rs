@@ -144,7 +144,7 @@ pub const RESTART_CSEQ_STEP: u32 = 1_000;
 /// Dialogs taken down after a restart at once; the others wait for their turn.
 pub const MAX_RESTART_BYES: usize = 64;
 
-/// What a scripted phone keeps of what it hears: ten minutes at 8,000 samples a second (9.6 MB).
+/// What a scripted phone keeps of what it hears (9.6 MB): ten minutes at 8,000 samples a second, five at 16,000.
 pub const PHONE_HEARD_SAMPLES: usize = 8_000 * 600;
 
 /// What a scripted phone may have queued to say or press: the packets of ten minutes.

@@ -1,4 +1,4 @@
-//! Offer and answer (RFC 3264) for one audio stream of G.711 with RFC 4733 tones. Pure: bytes in,
+//! Offer and answer (RFC 3264) for one audio stream of G.722 or G.711 with RFC 4733 tones. Pure: bytes in,
 //! bytes and facts out. Knows no SIP, no socket and no call.
 
 use std::net::{IpAddr, SocketAddr};
@@ -60,6 +60,8 @@ pub(crate) struct Local {
     pub(crate) session: u64,
     /// The description's version; one more with each one sent (RFC 3264 §8).
     pub(crate) version: u64,
+    /// What we speak, the best first. In an answer the offerer's order counts (RFC 3264 §6.1).
+    pub(crate) codecs: &'static [Codec],
 }
 
 /// What was agreed, seen from us.
@@ -104,10 +106,10 @@ pub(crate) enum SdpError {
     NothingInCommon,
 }
 
-/// Our offer: PCMU, PCMA, tones.
+/// Our offer: our codecs, tones.
 pub(crate) fn offer(local: &Local, direction: Direction) -> Vec<u8> {
-    let mut media = audio(local.address.port(), "RTP/AVP", format!("0 8 {TELEPHONE_EVENT}"));
-    describe(&mut media, &[Codec::Pcmu, Codec::Pcma], Some(TELEPHONE_EVENT));
+    let mut media = audio(local.address.port(), "RTP/AVP", formats(local.codecs, Some(TELEPHONE_EVENT)));
+    describe(&mut media, local.codecs, Some(TELEPHONE_EVENT));
     media.attributes.push(flag(direction.word()));
     print(local, vec![media])
 }
@@ -116,15 +118,12 @@ pub(crate) fn offer(local: &Local, direction: Direction) -> Vec<u8> {
 /// all others refused with port 0 (RFC 3264 §6).
 pub(crate) fn answer(offer: &[u8], local: &Local) -> Result<(Vec<u8>, Agreed), SdpError> {
     let session = parse(offer)?;
-    let (chosen, agreed) = choose(&session)?;
+    let (chosen, agreed) = choose(&session, local.codecs)?;
     let answers = session.medias.iter().enumerate().map(|(index, offered)| {
         if index != chosen {
             return refused(offered);
         }
-        let formats = match agreed.telephone_event {
-            Some(tones) => format!("{} {tones}", payload_type(agreed.codec)),
-            None => payload_type(agreed.codec).to_string(),
-        };
+        let formats = formats(&[agreed.codec], agreed.telephone_event);
         let mut media = audio(local.address.port(), &offered.proto, formats);
         describe(&mut media, &[agreed.codec], agreed.telephone_event);
         media.attributes.push(flag(agreed.direction.word()));
@@ -134,10 +133,10 @@ pub(crate) fn answer(offer: &[u8], local: &Local) -> Result<(Vec<u8>, Agreed), S
     Ok((print(local, answers), agreed))
 }
 
-/// What the answer to our offer agreed.
-pub(crate) fn read_answer(answer: &[u8]) -> Result<Agreed, SdpError> {
+/// What the answer to our offer of these codecs agreed.
+pub(crate) fn read_answer(answer: &[u8], codecs: &[Codec]) -> Result<Agreed, SdpError> {
     let session = parse(answer)?;
-    choose(&session).map(|(_, agreed)| agreed)
+    choose(&session, codecs).map(|(_, agreed)| agreed)
 }
 
 fn parse(bytes: &[u8]) -> Result<Session, SdpError> {
@@ -152,19 +151,19 @@ fn parse(bytes: &[u8]) -> Result<Session, SdpError> {
 }
 
 /// The first media line we can share, and what we make of it.
-fn choose(session: &Session) -> Result<(usize, Agreed), SdpError> {
+fn choose(session: &Session, codecs: &[Codec]) -> Result<(usize, Agreed), SdpError> {
     let mut lines = session.medias.iter().enumerate();
-    lines.find_map(|(index, media)| Some((index, agree(session, media)?))).ok_or(SdpError::NothingInCommon)
+    lines.find_map(|(index, media)| Some((index, agree(session, media, codecs)?))).ok_or(SdpError::NothingInCommon)
 }
 
-fn agree(session: &Session, media: &Media) -> Option<Agreed> {
+fn agree(session: &Session, media: &Media, codecs: &[Codec]) -> Option<Agreed> {
     if media.media != "audio" || media.proto != "RTP/AVP" || media.port == 0 {
         return None;
     }
     let connection = media.connections.first().or(session.connection.as_ref())?;
     let ip = address(connection)?;
     let formats = media.fmt.split_ascii_whitespace().filter_map(|f| f.parse::<u8>().ok());
-    let codec = formats.clone().find_map(|format| codec(media, format))?;
+    let codec = formats.clone().find_map(|format| codec(media, format, codecs))?;
     let telephone_event = formats.clone().find(|f| (96..=127).contains(f) && is_mapped(media, *f, "telephone-event"));
     let mut theirs =
         direction(&media.attributes).or_else(|| direction(&session.attributes)).unwrap_or(Direction::SendReceive);
@@ -185,20 +184,15 @@ fn address(connection: &Connection) -> Option<IpAddr> {
 }
 
 /// The codec of a static payload type, unless the description maps it to something else.
-fn codec(media: &Media, format: u8) -> Option<Codec> {
-    let (codec, name) = match format {
-        0 => (Codec::Pcmu, "PCMU"),
-        8 => (Codec::Pcma, "PCMA"),
-        _ => return None,
-    };
-    (rtpmap(media, format).is_none() || is_mapped(media, format, name)).then_some(codec)
+fn codec(media: &Media, format: u8, codecs: &[Codec]) -> Option<Codec> {
+    let codec = codecs.iter().copied().find(|codec| codec.payload_type() == format)?;
+    (rtpmap(media, format).is_none() || is_mapped(media, format, codec.encoding_name())).then_some(codec)
 }
 
-fn payload_type(codec: Codec) -> u8 {
-    match codec {
-        Codec::Pcmu => 0,
-        Codec::Pcma => 8,
-    }
+/// The formats of a media line.
+fn formats(codecs: &[Codec], telephone_event: Option<u8>) -> String {
+    let formats = codecs.iter().map(|codec| codec.payload_type()).chain(telephone_event);
+    formats.map(|format| format.to_string()).collect::<Vec<_>>().join(" ")
 }
 
 fn rtpmap(media: &Media, format: u8) -> Option<&str> {
@@ -251,11 +245,7 @@ fn refused(offered: &Media) -> Media {
 
 fn describe(media: &mut Media, codecs: &[Codec], telephone_event: Option<u8>) {
     for codec in codecs {
-        let name = match codec {
-            Codec::Pcmu => "PCMU",
-            Codec::Pcma => "PCMA",
-        };
-        let map = format!("{} {name}/8000", payload_type(*codec));
+        let map = format!("{} {}/8000", codec.payload_type(), codec.encoding_name());
         media.attributes.push(valued("rtpmap", map));
     }
     if let Some(tones) = telephone_event {
@@ -293,7 +283,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn local() -> Local {
-        Local { address: "192.0.2.1:40000".parse().unwrap(), session: 77, version: 3 }
+        Local { address: "192.0.2.1:40000".parse().unwrap(), session: 77, version: 3, codecs: Codec::ALL }
     }
 
     fn phone(connection: &str, lines: &str) -> Vec<u8> {
@@ -314,21 +304,24 @@ mod tests {
         assert_eq!(
             text,
             "v=0\r\no=- 77 3 IN IP4 192.0.2.1\r\ns=ringback\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
-             m=audio 40000 RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
+             m=audio 40000 RTP/AVP 9 0 8 101\r\na=rtpmap:9 G722/8000\r\na=rtpmap:0 PCMU/8000\r\n\
+             a=rtpmap:8 PCMA/8000\r\n\
              a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n"
         );
         let (answer, theirs) = answer(text.as_bytes(), &local()).unwrap();
-        let ours = read_answer(&answer).unwrap();
+        let ours = read_answer(&answer, Codec::ALL).unwrap();
         assert_eq!(ours, theirs);
-        assert_eq!(ours.codec, Codec::Pcmu);
+        assert_eq!(ours.codec, Codec::G722, "the best that both know");
         assert_eq!(ours.telephone_event, Some(101));
     }
 
     #[test]
     fn the_offerers_order_and_numbers_are_taken() {
-        let (text, agreed) =
-            answered(HERE, "m=audio 5000 RTP/AVP 9 8 0 96\na=rtpmap:96 telephone-event/8000\na=rtpmap:9 G722/8000\n")
-                .unwrap();
+        let (text, agreed) = answered(
+            HERE,
+            "m=audio 5000 RTP/AVP 18 8 9 0 96\na=rtpmap:96 telephone-event/8000\na=rtpmap:9 G722/8000\n",
+        )
+        .unwrap();
         assert_eq!(agreed.codec, Codec::Pcma);
         assert_eq!(agreed.telephone_event, Some(96));
         assert_eq!(agreed.address, "192.0.2.9:5000".parse().unwrap());
@@ -381,7 +374,8 @@ mod tests {
     fn nothing_in_common_and_nonsense_differ() {
         for lines in [
             "",
-            "m=audio 5000 RTP/AVP 9 18\n",
+            "m=audio 5000 RTP/AVP 3 18\n",
+            "m=audio 5000 RTP/AVP 9\na=rtpmap:9 G722/16000\n",
             "m=audio 0 RTP/AVP 0\n",
             "m=audio 5000 RTP/SAVP 0\n",
             "m=video 5000 RTP/AVP 0\n",
@@ -405,12 +399,17 @@ mod tests {
         assert_eq!(answered(HERE, lines).unwrap().1.telephone_event, Some(98));
     }
 
+    fn some_codecs() -> impl Strategy<Value = &'static [Codec]> {
+        let all = Codec::ALL;
+        prop::sample::select(vec![all, &all[1..], &all[..2], &all[..1], &all[1..2], &all[2..]])
+    }
+
     fn mutated() -> impl Strategy<Value = Vec<u8>> {
         let edits = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0u8..3), 0..12);
         (edits, any::<prop::sample::Index>(), any::<bool>()).prop_map(|(edits, cut, whole)| {
             let mut bytes = phone(
                 HERE,
-                "m=audio 5000 RTP/AVP 8 0 96\na=rtpmap:96 telephone-event/8000\na=sendonly\n\
+                "m=audio 5000 RTP/AVP 9 8 0 96\na=rtpmap:9 G722/8000\na=rtpmap:96 telephone-event/8000\na=sendonly\n\
                  m=video 6000 RTP/AVP 99\nb=AS:64\n",
             );
             for (at, byte, how) in edits {
@@ -432,13 +431,31 @@ mod tests {
         #[test]
         fn any_bytes_are_answered_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
             let _ = answer(&bytes, &local());
-            let _ = read_answer(&bytes);
+            let _ = read_answer(&bytes, Codec::ALL);
+        }
+
+        /// Any two that share a codec agree on one, the same on both sides: the offerer's first that the other has.
+        #[test]
+        fn both_sides_agree_on_the_offerers_best(ours in some_codecs(), theirs in some_codecs()) {
+            let offerer = Local { codecs: ours, ..local() };
+            let answerer = Local { codecs: theirs, ..local() };
+            let best = ours.iter().copied().find(|codec| theirs.contains(codec));
+            match answer(&offer(&offerer, Direction::SendReceive), &answerer) {
+                Ok((text, agreed)) => {
+                    prop_assert_eq!(Some(agreed.codec), best);
+                    prop_assert_eq!(read_answer(&text, ours).unwrap(), agreed);
+                }
+                Err(error) => {
+                    prop_assert_eq!(error, SdpError::NothingInCommon);
+                    prop_assert_eq!(best, None);
+                }
+            }
         }
 
         #[test]
         fn a_broken_offer_is_refused_or_its_answer_can_be_read(bytes in mutated()) {
             if let Ok((text, agreed)) = answer(&bytes, &local()) {
-                let read = read_answer(&text).unwrap();
+                let read = read_answer(&text, Codec::ALL).unwrap();
                 prop_assert_eq!(read.codec, agreed.codec);
                 prop_assert_eq!(read.telephone_event, agreed.telephone_event);
                 prop_assert_eq!(read.direction.reversed(), agreed.direction);

@@ -9,7 +9,7 @@ use ringback_media::limits::{FRAME, FRAME_TICKS};
 use ringback_media::rtp::Packet;
 use ringback_media::session::Terms;
 use ringback_media::telephone_event::{Payload, Press};
-use ringback_media::{Codec, MediaEvent, Prompt, Repeat, Tone, g711};
+use ringback_media::{Codec, MediaEvent, Prompt, Repeat, Tone, g711, g722};
 
 use crate::sessions::{EVENTS, Leg, TERMS, id, prompt};
 
@@ -122,18 +122,24 @@ fn on_hold_keys_go_on_unheard_and_no_keys_are_over_at_once() {
 /// What another implementation hears in the audio that a leg sends, until its play ends.
 fn heard_in_audio(leg: &mut Leg, codec: Codec) -> String {
     let mut heard = String::new();
-    let mut decoder = dtmf::decoder::Decoder::new(8_000, |tone, state| {
+    let mut g722 = g722::Decoder::default();
+    let rate = if codec == Codec::G722 { 16_000 } else { 8_000 };
+    let mut decoder = dtmf::decoder::Decoder::new(rate, |tone, state| {
         if state == dtmf::enums::State::On {
             heard.push(tone.as_char());
         }
     });
     let mut left = 10;
     while left > 0 {
-        let (payload, _) = leg.tick();
+        let payload = leg.tick().0.expect("a packet");
         let mut pcm = Vec::new();
         match codec {
-            Codec::Pcmu => g711::decode_ulaw(&payload.expect("a packet"), &mut pcm),
-            Codec::Pcma => g711::decode_alaw(&payload.expect("a packet"), &mut pcm),
+            Codec::Pcmu => g711::decode_ulaw(&payload, &mut pcm),
+            Codec::Pcma => g711::decode_alaw(&payload, &mut pcm),
+            Codec::G722 => {
+                pcm.resize(2 * payload.len(), 0);
+                g722.decode(&payload, &mut pcm);
+            }
         }
         decoder.process(&pcm.iter().map(|&s| f32::from(s) / 32_768.0).collect::<Vec<_>>());
         left -= usize::from(!leg.session.playing());
@@ -143,7 +149,7 @@ fn heard_in_audio(leg: &mut Leg, codec: Codec) -> String {
 
 #[test]
 fn without_events_another_implementation_hears_every_key_in_the_audio() {
-    for codec in [Codec::Pcmu, Codec::Pcma] {
+    for &codec in Codec::ALL {
         let mut leg = Leg::new(Terms { codec, ..WITHOUT_EVENTS });
         leg.session.press(id(1), tones("1234567890*#ABCD"), ms(80));
         assert_eq!(heard_in_audio(&mut leg, codec), "1234567890*#ABCD", "{codec:?}");

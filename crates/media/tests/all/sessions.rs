@@ -157,16 +157,64 @@ fn on_hold_nothing_is_sent_and_a_play_goes_on() {
 
 #[test]
 fn another_codec_in_mid_play_goes_on_at_the_same_place() {
-    let mut leg = Leg::new(TERMS);
-    let prompt = prompt(100);
-    leg.session.play(id(1), vec![Arc::clone(&prompt)], Repeat::Times(1));
-    let mut pcm = Vec::new();
-    ringback_media::g711::decode_ulaw(&leg.tick().0.expect("a packet"), &mut pcm);
-    leg.session.connect(leg.now, Terms { codec: Codec::Pcma, ..TERMS });
-    while leg.session.playing() {
-        ringback_media::g711::decode_alaw(&leg.tick().0.expect("a packet"), &mut pcm);
+    for (from, to) in Codec::ALL.iter().flat_map(|&from| Codec::ALL.iter().map(move |&to| (from, to))) {
+        let (mut a, mut b) = (Leg::new(Terms { codec: from, ..TERMS }), Leg::new(Terms { codec: from, ..TERMS }));
+        b.session.listen(true);
+        let prompt = prompt(2_000);
+        a.session.play(id(1), vec![Arc::clone(&prompt)], Repeat::Times(1));
+        let mut heard = Vec::new();
+        for frame in 0..110 {
+            if frame == 50 {
+                // A re-INVITE changes both sides at once; what was on its way is decoded by nobody.
+                a.session.connect(a.now, Terms { codec: to, ..TERMS });
+                b.session.connect(b.now, Terms { codec: to, ..TERMS });
+            }
+            a.tick();
+            assert!(b.session.input(b.now, &a.out.rtp, &mut b.out));
+            b.tick();
+            heard.extend_from_slice(&b.out.heard);
+        }
+        let halves = prompt.pcm16k().split_at(16_000);
+        for (half, part) in [halves.0, halves.1].into_iter().enumerate() {
+            // Without the frames that the change cost, at the end of one half and the beginning of the other.
+            let part = &part[1_600..14_400];
+            let place = half * 16_000 + 1_600;
+            let found = correlate(part, &heard, heard.len()).expect("not silent");
+            assert!(found.coefficient > 0.98, "{from:?} to {to:?}, half {half}: {found:?}");
+            let delay = found.lag - place as isize;
+            // G.722 begins with three frames of silence.
+            let begun = [Some(from), (half == 1 && to != from).then_some(to)];
+            let settling = 960 * begun.iter().filter(|&&codec| codec == Some(Codec::G722)).count() as isize;
+            assert!((640..=720).contains(&(delay - settling)), "{from:?} to {to:?}, half {half}: {delay} late");
+        }
     }
-    assert!(correlate(&decoded(&prompt), &pcm, 0).expect("not silent").coefficient > 0.999);
+}
+
+#[test]
+fn wide_band_is_heard_as_it_was_played() {
+    let terms = Terms { codec: Codec::G722, ..TERMS };
+    let (mut a, mut b) = (Leg::new(terms), Leg::new(terms));
+    b.session.listen(true);
+    // A sweep from 300 to 3,000 Hz, and a tone that a narrow band would not carry, fainter, as in speech.
+    let wave = |turns: f64, peak: f64| ((turns * std::f64::consts::TAU).sin() * peak) as i16;
+    let seconds = |n: i32| f64::from(n) / 16_000.0;
+    let high: Vec<i16> = (0..16_000).map(|n| wave(6_000.0 * seconds(n), 2_000.0)).collect();
+    let sweep = (0..16_000).map(|n| wave(300.0 * seconds(n) + 1_350.0 * seconds(n).powi(2), 12_000.0));
+    let prompt = Arc::new(Prompt::from_pcm16k(sweep.zip(&high).map(|(low, high)| low + high).collect()));
+    a.session.play(id(1), vec![Arc::clone(&prompt)], Repeat::Times(1));
+    let mut heard = Vec::new();
+    for _ in 0..60 {
+        a.tick();
+        b.session.input(b.now, &a.out.rtp, &mut b.out);
+        b.tick();
+        heard.extend_from_slice(&b.out.heard);
+    }
+    let found = correlate(prompt.pcm16k(), &heard, 2_000).expect("not silent");
+    assert!(found.coefficient > 0.99, "{found:?}");
+    assert_eq!(found.lag, 960 + 640 + 22, "three frames of silence, the jitter buffer, the codec");
+    let share = correlate(&high, &heard, 2_000).expect("not silent").coefficient;
+    let played = correlate(&high, prompt.pcm16k(), 0).expect("not silent").coefficient;
+    assert!((share / played - 1.0).abs() < 0.1, "the high tone: {share} of what is heard, {played} of what was played");
 }
 
 #[test]

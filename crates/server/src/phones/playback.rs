@@ -57,7 +57,7 @@ impl Phones {
         for (index, prompt) in prompts.iter().enumerate() {
             let audio = match fetched.get(prompt.uri.as_str()) {
                 Some(audio) => Arc::clone(audio),
-                None => self.fetch(app, index, &prompt.uri).await?,
+                None => self.fetch(leg, app, index, &prompt.uri).await?,
             };
             fetched.insert(&prompt.uri, Arc::clone(&audio));
             list.push(audio);
@@ -75,14 +75,20 @@ impl Phones {
         played.map_err(|busy| PlayOutcome::Failed(busy.to_string()))
     }
 
-    async fn fetch(&self, app: &AppId, index: usize, uri: &str) -> Result<Arc<media::Prompt>, PlayOutcome> {
+    async fn fetch(&self, leg: LegId, app: &AppId, index: usize, uri: &str) -> Result<Arc<media::Prompt>, PlayOutcome> {
         let unavailable = |why: String| PlayOutcome::Unavailable(format!("prompts[{index}]: {why}"));
         let target = Target::parse(uri).map_err(|error| unavailable(error.to_string()))?;
         let app = self.shared.directory.current().app(app).cloned();
         let own = app.as_ref().map(|app| app.webhook.origin());
         let bytes = self.shared.outbound.get(&target, own, media::limits::PROMPT_BYTES, limits::PROMPT_TIME).await;
         let bytes = bytes.map_err(|error| unavailable(error.to_string()))?;
-        let decoded = tokio::task::spawn_blocking(move || media::Prompt::decode(&bytes)).await;
+        let engine = self.wires().map(|wires| wires.media.clone());
+        let decoded = tokio::task::spawn_blocking(move || {
+            let prompt = media::Prompt::decode(&bytes)?;
+            engine.inspect(|engine| engine.prepare(leg.0, &prompt));
+            Ok::<_, media::PromptError>(prompt)
+        });
+        let decoded = decoded.await;
         match decoded {
             Ok(Ok(prompt)) => Ok(Arc::new(prompt)),
             Ok(Err(error)) => Err(PlayOutcome::Invalid(format!("prompts[{index}]: {error}"))),

@@ -1,5 +1,6 @@
 //! Calls between bots and SIP phones: how they come up, what is heard of them, how they end.
 
+use ringback_media::Codec;
 use ringback_media::correlate::correlate;
 use ringback_signal::phone::CallEnd;
 use serde_json::{Value, json};
@@ -174,6 +175,39 @@ async fn a_prompt_is_fetched_once_per_operation() {
     }
     assert_eq!(world.journal.fetched("/once.wav"), ["GET", "GET"]);
     assert_eq!(world.journal.fetched("/other.wav"), ["GET", "GET"]);
+    soon(up.hang_up()).await;
+    world.over(&call).await;
+}
+
+/// A phone that speaks G.722 hears the whole band of a prompt; in mid-call it may change its mind.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_prompt_is_heard_in_wide_band_and_then_in_narrow() {
+    let world = World::start().await;
+    let phone = world.phone("1001").await;
+    phone.speak(&[Codec::G722, Codec::Pcmu]);
+    let wave = |n: i32, hertz: f64| (f64::from(n) * hertz / 16_000.0 * std::f64::consts::TAU).sin();
+    let high: Vec<i16> = (0..8_000).map(|n| (wave(n, 6_000.0) * 2_000.0) as i16).collect();
+    let both: Vec<i16> = (0..).zip(&high).map(|(n, high)| (wave(n, 700.0) * 8_000.0) as i16 + high).collect();
+    let file = world.journal.file("/wide.wav", ringback_media::wav::encode(16_000, &both));
+    let (call, up) = world.call_to(&phone, USERS[0].0).await;
+    let play = async || {
+        let operation = world.bot.post(&format!("/{call}/playPrompt"), &play(&[&file], None)).await.is(200).id();
+        assert_eq!(world.journal.ended(&call, &operation).await["status"], "completed");
+    };
+    assert_eq!(up.rate(), 16_000);
+    play().await;
+    let likeness = |played: &[i16]| {
+        let heard = up.heard();
+        correlate(played, &heard, heard.len()).expect("not silent").coefficient
+    };
+    assert!(likeness(&both) > 0.95, "{}", likeness(&both));
+    assert!(likeness(&high) > 0.15, "the high tone is there: {}", likeness(&high));
+    phone.speak(&[Codec::Pcma]);
+    soon(up.hold(false)).await.expect("it agrees");
+    assert_eq!(up.rate(), 8_000);
+    play().await;
+    let narrow: Vec<i16> = (0..4_000).map(|n| (wave(2 * n, 700.0) * 8_000.0) as i16).collect();
+    assert!(likeness(&narrow) > 0.95, "{}", likeness(&narrow));
     soon(up.hang_up()).await;
     world.over(&call).await;
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ringback_media::telephone_event::Press;
-use ringback_media::{Codec, Tone, g711, rtp};
+use ringback_media::{Codec, Tone, g711, g722, rtp};
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -18,9 +18,9 @@ use super::heard::Heard;
 use crate::limits::PHONE_QUEUE_PACKETS;
 use crate::sdp::Agreed;
 
-/// A packet's time and samples at 8,000 Hz.
+/// A packet's time, and its ticks of the RTP clock.
 const FRAME: Duration = Duration::from_millis(20);
-const SAMPLES: usize = 160;
+const TICKS: usize = 160;
 
 /// How long a key is pressed.
 const PRESS: Duration = Duration::from_millis(100);
@@ -29,13 +29,20 @@ const BETWEEN_KEYS: usize = 3;
 
 /// One packet to send.
 enum Frame {
+    /// Samples at the codec's rate; what is missing is silence.
     Audio(Vec<i16>),
-    Event { payload: [u8; 4], first: bool },
+    Event {
+        payload: [u8; 4],
+        first: bool,
+    },
 }
 
 #[derive(Default)]
 struct State {
     agreed: Option<Agreed>,
+    /// G.722 remembers, each way; unused by others.
+    encoder: g722::Encoder,
+    decoder: g722::Decoder,
     queue: VecDeque<Frame>,
     heard: Heard,
     last_sound: Option<Instant>,
@@ -78,13 +85,17 @@ impl Audio {
         self.state().agreed = Some(agreed);
     }
 
-    /// Queues samples at 8,000 Hz; what exceeds the queue's bound is dropped.
+    /// Samples a second, both ways.
+    pub(crate) fn rate(&self) -> u32 {
+        8_000 * samples_a_tick(self.state().agreed) as u32
+    }
+
+    /// Queues samples at [`Audio::rate`]; what exceeds the queue's bound is dropped.
     pub(crate) fn say(&self, pcm: &[i16]) {
         let mut state = self.state();
-        for chunk in pcm.chunks(SAMPLES) {
-            let mut frame = chunk.to_vec();
-            frame.resize(SAMPLES, 0);
-            push(&mut state.queue, Frame::Audio(frame));
+        let samples = TICKS * samples_a_tick(state.agreed);
+        for chunk in pcm.chunks(samples) {
+            push(&mut state.queue, Frame::Audio(chunk.to_vec()));
         }
     }
 
@@ -96,7 +107,7 @@ impl Audio {
                 push(&mut state.queue, Frame::Event { payload: packet.payload, first: packet.marker });
             }
             for _ in 0..BETWEEN_KEYS {
-                push(&mut state.queue, Frame::Audio(vec![0; SAMPLES]));
+                push(&mut state.queue, Frame::Audio(Vec::new()));
             }
         }
     }
@@ -158,6 +169,11 @@ impl Audio {
     }
 }
 
+/// G.722 has two samples for each tick of its clock (RFC 3551 §4.5.2).
+fn samples_a_tick(agreed: Option<Agreed>) -> usize {
+    if agreed.is_some_and(|agreed| agreed.codec == Codec::G722) { 2 } else { 1 }
+}
+
 fn locked(state: &Mutex<State>) -> std::sync::MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -207,22 +223,24 @@ async fn carry(socket: UdpSocket, state: Arc<Mutex<State>>, change: watch::Sende
 /// Writes what is due, and says where to.
 fn next_packet(state: &mut State, stream: &mut Stream, packet: &mut Vec<u8>) -> Option<SocketAddr> {
     let timestamp = stream.timestamp;
-    stream.timestamp = timestamp.wrapping_add(SAMPLES as u32);
+    stream.timestamp = timestamp.wrapping_add(TICKS as u32);
     let agreed = state.agreed?;
-    let frame = state.queue.pop_front().unwrap_or_else(|| Frame::Audio(vec![0; SAMPLES]));
+    let frame = state.queue.pop_front().unwrap_or_else(|| Frame::Audio(Vec::new()));
     let remote = agreed.remote(false);
     if !remote.send {
         stream.resumed = true;
         return None;
     }
-    let mut payload = Vec::with_capacity(SAMPLES);
+    let mut payload = Vec::with_capacity(TICKS);
     let (payload_type, marker, timestamp) = match frame {
-        Frame::Audio(pcm) => {
+        Frame::Audio(mut pcm) => {
+            pcm.resize(TICKS * samples_a_tick(state.agreed), 0);
             match agreed.codec {
                 Codec::Pcmu => g711::encode_ulaw(&pcm, &mut payload),
                 Codec::Pcma => g711::encode_alaw(&pcm, &mut payload),
+                Codec::G722 => state.encoder.encode(&pcm, &mut payload),
             }
-            (payload_type(agreed.codec), std::mem::take(&mut stream.resumed), timestamp)
+            (agreed.codec.payload_type(), std::mem::take(&mut stream.resumed), timestamp)
         }
         Frame::Event { payload: event, first } => {
             if first {
@@ -238,28 +256,25 @@ fn next_packet(state: &mut State, stream: &mut Stream, packet: &mut Vec<u8>) -> 
     Some(remote.addr)
 }
 
-fn payload_type(codec: Codec) -> u8 {
-    match codec {
-        Codec::Pcmu => 0,
-        Codec::Pcma => 8,
-    }
-}
-
 /// Keeps what a packet says, if it is audio of the agreed codec from the address that was agreed.
 fn take(state: &mut State, bytes: &[u8], source: SocketAddr) {
     let (Some(agreed), Ok(packet)) = (state.agreed, rtp::Packet::parse(bytes)) else {
         return;
     };
-    if source != agreed.address || packet.payload_type != payload_type(agreed.codec) {
+    if source != agreed.address || packet.payload_type != agreed.codec.payload_type() {
         return;
     }
     let mut pcm = Vec::with_capacity(packet.payload.len());
     match agreed.codec {
         Codec::Pcmu => g711::decode_ulaw(packet.payload, &mut pcm),
         Codec::Pcma => g711::decode_alaw(packet.payload, &mut pcm),
+        Codec::G722 => {
+            pcm.resize(2 * packet.payload.len(), 0);
+            state.decoder.decode(packet.payload, &mut pcm);
+        }
     }
     state.received += 1;
-    if state.heard.packet(packet.ssrc, packet.timestamp, &pcm) {
+    if state.heard.packet(packet.ssrc, packet.timestamp, samples_a_tick(state.agreed), &pcm) {
         state.last_sound = Some(Instant::now());
     }
 }

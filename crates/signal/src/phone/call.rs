@@ -54,13 +54,19 @@ impl PhoneCall {
         self.audio.sent().await;
     }
 
-    /// Says samples at 8,000 Hz; returns when they are sent. Otherwise the phone sends silence.
+    /// Samples a second of what is said and heard: 16,000 with G.722, else 8,000.
+    pub fn rate(&self) -> u32 {
+        self.audio.rate()
+    }
+
+    /// Says samples at [`PhoneCall::rate`]; returns when they are sent. Otherwise the phone sends silence.
     pub async fn say(&self, pcm: &[i16]) {
         self.audio.say(pcm);
         self.audio.sent().await;
     }
 
-    /// All that was heard so far, at 8,000 Hz, from the first packet on; gaps are silence.
+    /// All that was heard so far, at [`PhoneCall::rate`], from the first packet on; gaps are silence. It begins anew when
+    /// that rate changes.
     pub fn heard(&self) -> Vec<i16> {
         self.audio.heard()
     }
@@ -90,7 +96,8 @@ impl PhoneCall {
         found.then(|| self.heard().split_off(from.min(self.position())))
     }
 
-    /// Puts the far end on hold, or takes it off, by re-INVITE; returns when it agreed.
+    /// Puts the far end on hold, or takes it off, by re-INVITE; returns when it agreed. What it speaks is what the phone
+    /// speaks by then ([`Phone::speak`](super::Phone::speak)).
     pub async fn hold(&self, on: bool) -> Result<(), PhoneError> {
         let direction = if on { Direction::SendOnly } else { Direction::SendReceive };
         let (reply, replied) = oneshot::channel();
@@ -163,6 +170,7 @@ impl Task {
 
     async fn offer(&mut self, direction: Direction) -> Result<(), PhoneError> {
         self.local.version += 1;
+        self.local.codecs = self.line.phone.codecs();
         let mut invite = self.dialog.request(Method::Invite);
         invite.body = sdp::offer(&self.local, direction);
         invite.headers.push(self.line.phone.wire.contact(Transport::Udp, false));
@@ -173,7 +181,7 @@ impl Task {
         if response.status_code.kind() != StatusCodeKind::Successful {
             return Err(PhoneError::Refused(response.status_code.code()));
         }
-        let agreed = sdp::read_answer(&response.body).map_err(|_| PhoneError::NoAudio)?;
+        let agreed = sdp::read_answer(&response.body, self.local.codecs).map_err(|_| PhoneError::NoAudio)?;
         self.audio.connect(agreed);
         Ok(())
     }

@@ -6,13 +6,15 @@ use crate::limits::PHONE_HEARD_SAMPLES;
 /// Peak above which a packet is a sound: −40 dBFS, well above G.711's noise of an idle line.
 const SOUND_PEAK: u16 = 327;
 
-/// A timestamp this far from what was expected starts anew instead of leaving a gap: 10 s.
+/// A timestamp this far from what was expected starts anew instead of leaving a gap: 10 s at 8,000 a second.
 const JUMP: i64 = 80_000;
 
-/// The samples heard so far, at 8,000 a second, from the first packet on.
+/// The samples heard so far, from the first packet on.
 #[derive(Default)]
 pub(crate) struct Heard {
     samples: Vec<i16>,
+    /// Samples for each tick of the timestamp: 1 at 8,000 samples a second, 2 at 16,000.
+    samples_a_tick: usize,
     /// The stream, and the timestamp of the sample at `offset`.
     stream: Option<(u32, u32)>,
     offset: usize,
@@ -21,12 +23,16 @@ pub(crate) struct Heard {
 }
 
 impl Heard {
-    /// Takes a packet's samples; true when there is sound in them.
-    pub(crate) fn packet(&mut self, ssrc: u32, timestamp: u32, pcm: &[i16]) -> bool {
+    /// Takes a packet's samples; true when there is sound in them. Another number of samples a tick begins anew, and
+    /// what was heard before is gone.
+    pub(crate) fn packet(&mut self, ssrc: u32, timestamp: u32, samples_a_tick: usize, pcm: &[i16]) -> bool {
+        if samples_a_tick != self.samples_a_tick {
+            *self = Heard { samples_a_tick, ..Heard::default() };
+        }
         let end = self.samples.len() as i64;
         let place = self.stream.filter(|(stream, _)| *stream == ssrc).map(|(_, first)| {
             // Timestamps wrap; the difference is right for half the range, 74 hours.
-            self.offset as i64 + i64::from(timestamp.wrapping_sub(first) as i32)
+            self.offset as i64 + i64::from(timestamp.wrapping_sub(first) as i32) * samples_a_tick as i64
         });
         let place = match place {
             Some(place) if (place - end).abs() <= JUMP => place,
@@ -75,7 +81,7 @@ mod tests {
         let mut heard = Heard::default();
         let start = u32::MAX - 200;
         for n in [0u32, 1, 4, 3] {
-            let sound = heard.packet(7, start.wrapping_add(n * 160), &[n as i16 * 1_000 + 1; 160]);
+            let sound = heard.packet(7, start.wrapping_add(n * 160), 1, &[n as i16 * 1_000 + 1; 160]);
             assert_eq!(sound, n > 0);
         }
         let firsts: Vec<_> = heard.samples().chunks(160).map(|c| c[0]).collect();
@@ -86,18 +92,29 @@ mod tests {
     #[test]
     fn another_stream_and_a_jump_go_on_behind() {
         let mut heard = Heard::default();
-        heard.packet(7, 0, &[1; 160]);
-        heard.packet(8, 5_000_000, &[2; 160]);
-        heard.packet(8, 1, &[3; 160]);
+        heard.packet(7, 0, 1, &[1; 160]);
+        heard.packet(8, 5_000_000, 1, &[2; 160]);
+        heard.packet(8, 1, 1, &[3; 160]);
         assert_eq!(heard.samples().len(), 480);
+    }
+
+    #[test]
+    fn a_wide_band_has_two_samples_a_tick_and_begins_anew() {
+        let mut heard = Heard::default();
+        heard.packet(7, 0, 1, &[1; 160]);
+        for n in [0u32, 2] {
+            heard.packet(7, 160 + n * 160, 2, &[n as i16 + 2; 320]);
+        }
+        let firsts: Vec<_> = heard.samples().chunks(320).map(|c| c[0]).collect();
+        assert_eq!(firsts, [2, 0, 4]);
     }
 
     proptest! {
         #[test]
-        fn any_packets_are_bounded(packets in prop::collection::vec((0u32..3, any::<u32>(), 0usize..400), 0..80)) {
+        fn any_packets_are_bounded(packets in prop::collection::vec((0u32..3, any::<u32>(), 0usize..400), 0..80), rate in 1usize..3) {
             let mut heard = Heard::default();
             for (ssrc, timestamp, length) in packets {
-                heard.packet(ssrc, timestamp, &vec![1; length]);
+                heard.packet(ssrc, timestamp, rate, &vec![1; length]);
             }
             prop_assert!(heard.samples().len() <= PHONE_HEARD_SAMPLES);
         }

@@ -12,6 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use ringback_media::Codec;
 use rsipstack::sip::prelude::HeadersExt;
 use rsipstack::sip::{Method, Request, Response, StatusCodeKind, Uri, Version};
 use rsipstack::transaction::TransactionReceiver;
@@ -75,6 +76,8 @@ pub(crate) struct Inner {
     /// The registration's `Call-ID` and last sequence number.
     registration: (String, Mutex<u32>),
     calls: Mutex<HashMap<(String, String), mpsc::Sender<Asked>>>,
+    /// What it speaks, the best first.
+    codecs: Mutex<&'static [Codec]>,
 }
 
 /// A dialog's place in the phone: where its requests arrive. Taken off the list when dropped.
@@ -103,7 +106,12 @@ impl Inner {
     }
 
     fn local(&self, audio: &Audio) -> Local {
-        Local { address: audio.address, session: u64::from(audio.address.port()), version: 1 }
+        let session = u64::from(audio.address.port());
+        Local { address: audio.address, session, version: 1, codecs: self.codecs() }
+    }
+
+    fn codecs(&self) -> &'static [Codec] {
+        *self.codecs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Our address of record.
@@ -183,9 +191,16 @@ impl Phone {
         let (wire, requests) = Wire::open(listen).await.map_err(|(_, why)| why)?;
         let (rings, ringing) = mpsc::channel(limits::PHONE_RINGING);
         let registration = (wire::tag(), Mutex::new(0));
-        let inner = Arc::new(Inner { config, wire, registration, calls: Mutex::default() });
+        let codecs = Mutex::new(&[Codec::Pcmu, Codec::Pcma][..]);
+        let inner = Arc::new(Inner { config, wire, registration, calls: Mutex::default(), codecs });
         tokio::spawn(serve(Arc::downgrade(&inner), requests, rings));
         Ok(Phone { inner, ringing: Arc::new(AsyncMutex::new(ringing)) })
+    }
+
+    /// What it speaks from now on, the best first: in the calls that begin, and in offers within calls. G.711 unless told
+    /// otherwise, the cheapest to hear.
+    pub fn speak(&self, codecs: &'static [Codec]) {
+        *self.inner.codecs.lock().unwrap_or_else(PoisonError::into_inner) = codecs;
     }
 
     /// Where the phone's SIP socket is.
@@ -302,7 +317,7 @@ impl DialledCall {
             return Err(PhoneError::Refused(self.status()));
         }
         let dialog = Dialog::uac(&self.response, None).ok_or(PhoneError::NoResponse)?;
-        let agreed = sdp::read_answer(&self.response.body).map_err(|_| PhoneError::NoAudio)?;
+        let agreed = sdp::read_answer(&self.response.body, self.local.codecs).map_err(|_| PhoneError::NoAudio)?;
         self.audio.connect(agreed);
         // Repetitions of the answer are acknowledged as long as someone listens.
         let mut sent = self.sent;

@@ -1,6 +1,7 @@
 //! A call that is up, whoever placed it: requests of the far end within it (BYE, re-INVITE, hold,
 //! INFO, OPTIONS), our own end of it, and what both owe each other afterwards.
 
+use ringback_media::Codec;
 use rsipstack::sip::{Method, StatusCodeKind};
 
 use super::leg::{Heard, Leg};
@@ -122,7 +123,7 @@ impl Call {
         };
         if let Some(InviteEvent::Acknowledged(answer)) = event
             && reinvite.request.body.is_empty()
-            && let Ok(agreed) = sdp::read_answer(&answer)
+            && let Ok(agreed) = sdp::read_answer(&answer, Codec::ALL)
         {
             self.leg.connect(agreed);
         }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use ringback_media::Codec;
 use ringback_media::LegId;
 use rsipstack::sip::Method;
 use tokio::sync::OwnedSemaphorePermit;
@@ -212,7 +213,7 @@ impl IncomingLeg {
     /// Where our 200 made the offer, the ACK brings the answer.
     fn agreed_late(&mut self, answer: &[u8]) -> bool {
         if self.leg.agreed.is_none()
-            && let Ok(agreed) = sdp::read_answer(answer)
+            && let Ok(agreed) = sdp::read_answer(answer, Codec::ALL)
         {
             self.leg.connect(agreed);
         }

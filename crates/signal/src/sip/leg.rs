@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use ringback_media::LegId;
+use ringback_media::{Codec, LegId};
 use rsipstack::sip::Header;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
@@ -95,6 +95,7 @@ impl Leg {
             // A session number must differ between calls, no more (RFC 8866 §5.2).
             session: self.id.as_u128() as u64 >> 1,
             version: 1,
+            codecs: Codec::ALL,
         });
         true
     }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use ringback_media::Codec;
 use ringback_media::LegId;
 use rsipstack::sip::{Method, Request, Response, StatusCodeKind, Uri, Version};
 use tokio::sync::OwnedSemaphorePermit;
@@ -187,7 +188,7 @@ impl PlacedLeg {
             return self.leg.end(cause);
         };
         tokio::spawn(end_forks(self.leg.core.clone(), invite, dialog.remote_tag.clone(), flow));
-        match sdp::read_answer(&response.body) {
+        match sdp::read_answer(&response.body, Codec::ALL) {
             Ok(agreed) => {
                 self.leg.connect(agreed);
                 call::run(self.leg, dialog, None).await;
