@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from kit import part
+from kit import certificates, part
 from kit.hearing import KEYS, Hearing
 from kit.linphone import Linphone
 from kit.server import BOT_NUMBER
@@ -17,7 +17,7 @@ class Suite(Hearing):
     """What linphone goes through."""
 
     def phone(self, name: str, **how: Any) -> Linphone:
-        return Linphone(self.folder / name, self.world.phones[0], self.server.sip, **how)
+        return Linphone(self.folder / name, self.world.phones[0], self.server, **how)
 
     def incoming(self, phone: Linphone) -> str:
         """The phone calls the bot, which answers; gives the call's id."""
@@ -74,6 +74,29 @@ class Suite(Hearing):
             phone.wait_closed()
         self.ended_well(call)
 
+    def over(self, transport: str) -> None:
+        """It calls and is called, and each side hangs up once."""
+        with self.phone(f"calls-{transport}", transport=transport) as phone:
+            phone.wait_registered()
+            call = self.incoming(phone)
+            phone.hang_up()
+            phone.wait_closed()
+            self.ended_well(call)
+        with self.phone(f"is-called-{transport}", transport=transport, answers=True) as phone:
+            phone.wait_registered()
+            call = self.graph.call_user(self.world.phones[0].id, self.bot.callback)
+            phone.wait_established()
+            self.bot.wait_ready(call)
+            self.graph.hang_up(call)
+            phone.wait_closed()
+            self.ended_well(call)
+
+    def it_calls_and_is_called_over_tcp(self) -> None:
+        self.over("tcp")
+
+    def it_calls_and_is_called_over_tls(self) -> None:
+        self.over("tls")
+
     def it_holds_the_call_and_takes_it_up_again(self) -> None:
         with self.phone("holds") as phone:
             phone.wait_registered()
@@ -90,11 +113,14 @@ class Suite(Hearing):
 
 
 def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
-    suite = Suite(program, folder, stack)
+    # Its TLS library reads no authority with name constraints, which the server's own has.
+    suite = Suite(program, folder, stack, certificates.make(folder))
     run = [
         suite.it_calls_and_hears_the_prompt_and_presses_keys,
         suite.it_is_called_and_hangs_up,
         suite.it_lets_the_call_ring_and_answers,
+        suite.it_calls_and_is_called_over_tcp,
+        suite.it_calls_and_is_called_over_tls,
         suite.it_holds_the_call_and_takes_it_up_again,
     ]
     return part.named(run)

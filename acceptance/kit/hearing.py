@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kit import audio, check
 from kit.bot import Bot
+from kit.certificates import Certificate
 from kit.graph import Graph
 from kit.operations import Ledger
 from kit.server import Server, World
@@ -30,10 +31,12 @@ TONES = ["tone1", "tone5", "tone9", "star", "tone0", "pound"]
 class Hearing:
     """One server for all cases of a part; each case has a phone of its own and prompts of its own."""
 
-    def __init__(self, program: Path, folder: Path, stack: ExitStack) -> None:
+    def __init__(
+        self, program: Path, folder: Path, stack: ExitStack, certificate: Certificate | None = None
+    ) -> None:
         self.folder = folder
         self.bot = stack.enter_context(Bot())
-        self.world = World(self.bot.callback)
+        self.world = World(self.bot.callback, certificate=certificate)
         self.server = stack.enter_context(Server(program, folder / "server", self.world))
         self.graph = Graph(self.server)
         self.seed = random.SystemRandom().randrange(1 << 32)

@@ -14,7 +14,7 @@ import numpy as np
 
 from kit import audio, check
 from kit.processes import Talking
-from kit.server import Phone
+from kit.server import Phone, Server
 
 RATE = 8000
 """Samples a second of G.711, and of what it says."""
@@ -27,7 +27,8 @@ CONFIG = """\
 auto_net_state_mon=0
 sip_port={udp}
 sip_tcp_port={tcp}
-sip_tls_port=0
+sip_tls_port={tls}
+root_ca={ca}
 use_ipv6=0
 default_proxy=0
 use_rfc2833={rfc2833}
@@ -59,23 +60,27 @@ class Linphone:
         self,
         folder: Path,
         phone: Phone,
-        server: tuple[str, int],
+        server: Server,
         *,
         answers: bool = False,
         transport: str = "udp",
         keys: str = "rfc2833",
     ) -> None:
-        """`transport` is `udp` or `tcp`; `keys` says how it sends them: `rfc2833` (RTP events) or `info` (SIP INFO)."""
+        """`transport` is `udp`, `tcp` or `tls`; `keys` says how it sends them: `rfc2833` (RTP events) or `info` (SIP INFO)."""
         program = shutil.which("linphonec")
         check.that(program, "linphonec is not installed")
         # It keeps a database in its home, and makes the file but not the folder.
         (folder / ".local/share/linphone").mkdir(parents=True)
         self.name = phone.name
         self.folder = folder
-        self._server = f"{server[0]}:{server[1]}"
+        # A certificate for an address is beyond its TLS library.
+        host, port = ("localhost", server.sip_tls[1]) if transport == "tls" else server.sip
+        self._server = f"{host}:{port}"
         config = CONFIG.format(
             udp=-1 if transport == "udp" else 0,
             tcp=-1 if transport == "tcp" else 0,
+            tls=-1 if transport == "tls" else 0,
+            ca=server.ca,
             transport=transport,
             rfc2833=int(keys == "rfc2833"),
             info=int(keys == "info"),

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from kit import check
+from kit.certificates import Certificate
 from kit.processes import Talking
 
 START_WITHIN = 20.0
@@ -55,11 +56,19 @@ class World:
     webhook: str
     trunk: str | None = None
     """Address and port of a trunk."""
+    certificate: Certificate | None = None
+    """The operator's own; without it the server makes its own."""
     tenant: str = field(default_factory=lambda: str(uuid.uuid4()))
     app: str = field(default_factory=lambda: str(uuid.uuid4()))
     secret: str = field(default_factory=lambda: uuid.uuid4().hex)
     null_line: str = field(default_factory=lambda: str(uuid.uuid4()))
     phones: list[Phone] = field(default_factory=lambda: [Phone(name, uuid.uuid4().hex) for name in ("1001", "1002")])
+
+    def certificate_files(self) -> dict[str, object]:
+        """The operator's certificate, as the configuration names it."""
+        if self.certificate is None:
+            return {}
+        return {"tls_certificate": str(self.certificate.certificate), "tls_key": str(self.certificate.key)}
 
     def toml(self) -> str:
         """The configuration; ports are left to the system."""
@@ -69,7 +78,8 @@ class World:
             (
                 "[server]",
                 dict.fromkeys(("http", "https", "sip", "sip_tls"), "127.0.0.1:0")
-                | {"allow_private_targets": ["127.0.0.0/8"]},
+                | {"allow_private_targets": ["127.0.0.0/8"]}
+                | self.certificate_files(),
             ),
             ("[[tenants]]", {"id": self.tenant, "name": TENANT_NAME}),
             (
@@ -109,6 +119,12 @@ class World:
         return "\n".join(lines)
 
 
+def address(sip: str) -> tuple[str, int]:
+    """Host and port of a SIP URI without a user."""
+    host, _, port = sip.removeprefix("sip:").partition(";")[0].rpartition(":")
+    return host, int(port)
+
+
 class Server:
     """A running server. `with Server(…) as server:` starts it and ends it with SIGTERM, which must be clean."""
 
@@ -126,9 +142,9 @@ class Server:
             raise
         self.http: str = ready["http"]
         self.https: str = ready["https"]
-        self.ca = Path(ready["ca"])
-        host, _, port = ready["sip"].removeprefix("sip:").rpartition(":")
-        self.sip: tuple[str, int] = (host, int(port))
+        self.ca: Path = world.certificate.authority if world.certificate else Path(ready["ca"])
+        self.sip = address(ready["sip"])
+        self.sip_tls = address(ready["sip_tls"])
 
     def _ready(self) -> dict[str, str]:
         while True:

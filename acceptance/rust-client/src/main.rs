@@ -60,8 +60,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The SDK's client with a token. Its TLS trusts the authorities of the web alone, so it is led to the plain listener,
-/// which it allows with its feature `test-util`.
+/// The SDK's client with a token. Its rustls trusts public authorities alone, so it is led to the plain listener, which
+/// it allows with its feature `test-util`.
 fn client(setting: &Value) -> Result<GraphClient, Box<dyn Error>> {
     let word = |name: &str| setting[name].as_str().ok_or_else(|| format!("the setting has no {name}"));
     let configuration = GraphClientConfiguration::new().access_token(word("token")?).https_only(false);
