@@ -55,6 +55,10 @@ pub const LIST_PAGE: usize = 1_000;
 pub const TIMELINE: usize = 4_096;
 /// How long a stop waits for lanes to deliver what they hold, by default.
 pub const DRAIN: Duration = Duration::from_secs(10);
+/// Conversations without an owner that are counted one by one: there should be none.
+pub const ORPHANS: u64 = 1_000;
+/// How long such a count is good for: it reads the list of open conversations.
+pub const ORPHANS_GOOD: Duration = Duration::from_secs(5);
 /// The longest a call through a trunk lasts (design §8).
 pub const TRUNK_CALL: Duration = Duration::from_secs(4 * 3600);
 /// Shards of the media room. One carries at least 1,000 calls; a second would not be used on two cores.

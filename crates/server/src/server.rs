@@ -23,7 +23,7 @@ use crate::notify::Lanes;
 use crate::outbound::{self, Outbound, OutboundError};
 use crate::phones::Phones;
 use crate::tls::{self, CertificateFiles, Names, Tls, TlsError};
-use crate::trace::Timeline;
+use crate::trace::{Timeline, Trace};
 
 /// What a server is started with.
 #[derive(Clone, Debug, Default)]
@@ -101,7 +101,7 @@ pub struct Server {
     listener: Listener,
     phones: Phones,
     sip: Sip,
-    timeline: Timeline,
+    trace: Trace,
     purging: tokio::task::JoinHandle<()>,
     renewing: tokio::task::JoinHandle<()>,
     tls: Tls,
@@ -132,22 +132,22 @@ impl Server {
         let public_url = settings.public_url.clone().unwrap_or_else(|| format!("http://{http_addr}"));
 
         let clock = Clock::start();
-        let timeline = Timeline::new(clock);
+        let trace = Trace::new(clock);
         let directory = SharedDirectory::new(config.directory);
         let keys = |error: BadKey| StartError::Keys(error.to_string());
         let key = SigningKey::from_pkcs8(&data.signing_key()?).map_err(keys)?;
         let auth = Auth::new(directory.clone(), key, data.operator_token().to_owned()).map_err(keys)?;
         let auth = Arc::new(auth);
         let outbound = Outbound::new(settings.allow_private_targets.clone())?;
-        let engine = Engine::new(Arc::clone(&ledger), epoch, clock, timeline.clone());
-        let phones = Phones::new(engine.clone(), directory.clone(), outbound.clone());
+        let engine = Engine::new(Arc::clone(&ledger), epoch, clock, trace.clone());
+        let phones = Phones::new(engine.clone(), directory.clone(), outbound.clone(), trace.clone());
         let lanes = Lanes::new(
             engine.clone(),
             Arc::clone(&ledger),
             Arc::clone(&auth),
             directory.clone(),
             outbound,
-            timeline.clone(),
+            trace.clone(),
         );
         let tell: Arc<dyn Tell> = Arc::new(lanes.clone());
         engine.attach(Arc::new(phones.clone()), Arc::new(phones.clone()), tell);
@@ -178,7 +178,9 @@ impl Server {
             engine: engine.clone(),
             auth,
             directory: directory.clone(),
-            timeline: timeline.clone(),
+            trace: trace.clone(),
+            others: others(clock, lanes.clone(), phones.clone()),
+            open_metrics: settings.open_metrics,
             home,
             origins: Origins { public_url: settings.public_url, names, http: http_addr, https: https_addr },
         };
@@ -196,7 +198,7 @@ impl Server {
             listener,
             phones,
             sip,
-            timeline,
+            trace,
             purging,
             renewing: tokio::spawn(tls.clone().renew_for_ever()),
             tls,
@@ -259,7 +261,7 @@ impl Server {
 
     /// The live timeline.
     pub fn timeline(&self) -> &Timeline {
-        &self.timeline
+        self.trace.timeline()
     }
 
     /// How many conversations of earlier processes were taken over at the start.
@@ -317,6 +319,15 @@ impl Options {
         config.check_safety()?;
         Ok(config)
     }
+}
+
+/// What rooms know that `http` does not name, for metrics and health.
+fn others(clock: Clock, lanes: Lanes, phones: Phones) -> http::Others {
+    Box::new(move |now| {
+        now.sip_legs = phones.sip_legs() as u64;
+        now.lanes_busy = lanes.busy() as u64;
+        now.oldest_notice = lanes.oldest().map_or(Duration::ZERO, |at| at.until(clock.now()));
+    })
 }
 
 async fn bind(what: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {

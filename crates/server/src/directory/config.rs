@@ -29,6 +29,8 @@ pub struct ServerSettings {
     pub http: SocketAddr,
     /// Where HTTPS is served.
     pub https: SocketAddr,
+    /// `/metrics` needs no token from this machine.
+    pub open_metrics: bool,
     /// Where SIP is served (UDP and TCP).
     pub sip: SocketAddr,
     /// Where SIP is served with TLS.
@@ -193,6 +195,7 @@ struct ServerTable {
     sip_tls: Option<String>,
     sip_ca: Option<PathBuf>,
     public_url: Option<String>,
+    metrics: Option<String>,
     tls_names: Vec<String>,
     tls_certificate: Option<PathBuf>,
     tls_key: Option<PathBuf>,
@@ -312,6 +315,13 @@ fn settings(table: ServerTable) -> Result<ServerSettings, ConfigError> {
                 public_url(&text).ok_or_else(|| error("public_url", "is not an http or https URL without a path"))
             })
             .transpose()?,
+        open_metrics: match table.metrics.as_deref() {
+            None | Some("token") => false,
+            Some("loopback") => true,
+            Some(_) => {
+                return Err(error("metrics", "is neither \"token\" nor \"loopback\" (this machine needs no token)"));
+            }
+        },
         tls_names: table.tls_names,
         tls_files: match (table.tls_certificate, table.tls_key) {
             (Some(certificate), Some(key)) => Some((certificate, key)),

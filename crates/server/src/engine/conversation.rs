@@ -2,6 +2,7 @@
 //! the blast wall: a panic here ends this conversation, and no other.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use ringback_core::{
     CallId, Conversation, ConversationId, Effect, EndCause, Event, Input, LegId, LegPhase, NewCall, Now, Record,
@@ -283,7 +284,12 @@ impl Task {
             ended: over.then_some(record.at),
             terminal: record.events.iter().any(is_terminal),
         };
-        self.shared.ledger.append(append).await.map_err(|error| match error {
+        let began = Instant::now();
+        let appended = self.shared.ledger.append(append).await;
+        if appended.is_ok() {
+            self.shared.trace.metrics().appended(began.elapsed());
+        }
+        appended.map_err(|error| match error {
             AppendError::WrongVersion { .. } | AppendError::WrongEpoch { .. } => Unrecorded::Fenced,
             AppendError::Full => Unrecorded::Refused(EngineError::StorageFull),
             AppendError::Busy => Unrecorded::Refused(EngineError::Busy("the ledger's queue")),
@@ -304,8 +310,8 @@ impl Task {
                 let cursor = Cursor { version: self.version, index };
                 self.shared.world().tell.tell(call, Posted { cursor, at: record.at, notice });
             }
-            self.shared.timeline.event(self.state.id(), event);
         }
+        self.shared.trace.recorded(&self.state, record);
         effects
     }
 

@@ -6,6 +6,7 @@
 
 mod conversation;
 mod mailbox;
+mod orphans;
 mod reader;
 mod recovery;
 mod registry;
@@ -26,7 +27,8 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::limits;
-use crate::trace::Timeline;
+use crate::trace::Trace;
+use crate::trace::metrics::Orphaned;
 use mailbox::{Mailbox, Message};
 use registry::Registry;
 
@@ -52,7 +54,7 @@ pub(crate) struct Shared {
     ledger: Arc<dyn Ledger>,
     epoch: Epoch,
     registry: Registry,
-    timeline: Timeline,
+    trace: Trace,
     world: OnceLock<World>,
 }
 
@@ -89,9 +91,9 @@ pub struct Parties {
 
 impl Engine {
     /// An engine on `ledger`, in a new epoch. It does nothing until [`Engine::attach`].
-    pub fn new(ledger: Arc<dyn Ledger>, epoch: Epoch, clock: Clock, timeline: Timeline) -> Self {
+    pub fn new(ledger: Arc<dyn Ledger>, epoch: Epoch, clock: Clock, trace: Trace) -> Self {
         let registry = Registry::default();
-        Self { shared: Arc::new(Shared { clock, ledger, epoch, registry, timeline, world: OnceLock::new() }) }
+        Self { shared: Arc::new(Shared { clock, ledger, epoch, registry, trace, world: OnceLock::new() }) }
     }
 
     /// Connects the world, which itself needs the engine. Once; later calls change nothing.
@@ -208,6 +210,12 @@ impl Engine {
         self.shared.ledger.stats()
     }
 
+    /// What is open in the ledger and has no task here that could end it: for the operator. Reads the list of open
+    /// conversations.
+    pub async fn orphaned(&self) -> Result<Orphaned, EngineError> {
+        orphans::count(&self.shared).await
+    }
+
     async fn row(&self, call: CallId) -> Result<Option<CallRow>, EngineError> {
         self.shared.ledger.call(call).await.map_err(reader::error)
     }
@@ -282,7 +290,7 @@ impl Engine {
     fn spawn(&self, new: &NewCall, max_calls: usize, first: Input) -> Result<Answer, EngineError> {
         let id = ConversationId(fresh_id());
         let (mailbox, inbox) = mailbox::open();
-        self.shared.registry.enter(new, max_calls, &mailbox)?;
+        self.shared.registry.enter(id, new, max_calls, &mailbox)?;
         let (reply, answer) = oneshot::channel();
         let begin = conversation::Begin::new(id, new, first, reply);
         conversation::spawn(Arc::clone(&self.shared), begin, inbox);

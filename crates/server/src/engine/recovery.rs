@@ -53,7 +53,7 @@ async fn adopt(shared: &Arc<Shared>, id: ConversationId) -> Result<(), EngineErr
     let begun: Vec<NewCall> = state.calls().map(|call: &Call| call.begun.clone()).collect();
     let Some(first) = begun.first() else { return Ok(()) };
     let (mailbox, inbox) = mailbox::open();
-    shared.registry.enter(first, usize::MAX, &mailbox)?;
+    shared.registry.enter(id, first, usize::MAX, &mailbox)?;
     for call in &begun {
         shared.world().tell.reopen(owner(id, call));
     }

@@ -1,11 +1,11 @@
 //! Which conversations live: by call, by leg, by app. Bounded; entered before the task starts and
 //! left when it ends.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use ringback_core::{AppId, CallId, LegId, NewCall, TenantId};
+use ringback_core::{AppId, CallId, ConversationId, LegId, NewCall, TenantId};
 
 use super::EngineError;
 use super::mailbox::Mailbox;
@@ -13,6 +13,7 @@ use crate::limits;
 
 #[derive(Debug)]
 struct Entry {
+    conversation: ConversationId,
     app: AppId,
     tenant: TenantId,
     mailbox: Mailbox,
@@ -22,6 +23,7 @@ struct Entry {
 struct Tables {
     calls: BTreeMap<CallId, Entry>,
     legs: HashMap<LegId, CallId>,
+    conversations: HashSet<ConversationId>,
     per_app: HashMap<(AppId, TenantId), usize>,
 }
 
@@ -33,7 +35,13 @@ pub(crate) struct Registry {
 
 impl Registry {
     /// Enters a new conversation's call and leg.
-    pub(crate) fn enter(&self, new: &NewCall, max_calls: usize, mailbox: &Mailbox) -> Result<(), EngineError> {
+    pub(crate) fn enter(
+        &self,
+        conversation: ConversationId,
+        new: &NewCall,
+        max_calls: usize,
+        mailbox: &Mailbox,
+    ) -> Result<(), EngineError> {
         let mut tables = self.write();
         if tables.calls.len() >= limits::CONVERSATIONS {
             return Err(EngineError::Busy("the table of conversations"));
@@ -43,7 +51,8 @@ impl Registry {
             return Err(EngineError::TooManyCalls(max_calls));
         }
         *count += 1;
-        let entry = Entry { app: new.app.clone(), tenant: new.tenant.clone(), mailbox: mailbox.clone() };
+        let entry = Entry { conversation, app: new.app.clone(), tenant: new.tenant.clone(), mailbox: mailbox.clone() };
+        tables.conversations.insert(conversation);
         tables.calls.insert(new.call, entry);
         tables.legs.insert(new.leg, new.call);
         Ok(())
@@ -54,6 +63,7 @@ impl Registry {
         let mut tables = self.write();
         tables.legs.remove(&leg);
         let Some(entry) = tables.calls.remove(&call) else { return };
+        tables.conversations.remove(&entry.conversation);
         let key = (entry.app, entry.tenant);
         if let Some(count) = tables.per_app.get_mut(&key) {
             *count -= 1;
@@ -61,6 +71,11 @@ impl Registry {
                 tables.per_app.remove(&key);
             }
         }
+    }
+
+    /// A conversation has its task.
+    pub(crate) fn lives(&self, conversation: ConversationId) -> bool {
+        self.read().conversations.contains(&conversation)
     }
 
     pub(crate) fn by_call(&self, call: CallId) -> Option<Mailbox> {

@@ -3,13 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringback_core::{AppId, CallId, Epoch, Identity, IdentityKind, LegId, OperationId, Prompt, Repeat, TenantId, Told};
-use ringback_ledger::{Cursor, MemoryLedger};
+use ringback_core::{
+    AppId, CallId, EndCause, Epoch, Identity, IdentityKind, Input, LegId, OperationId, PlayPrompt, Prompt, Repeat,
+    TenantId, Told,
+};
+use ringback_ledger::{Cursor, Ledger, MemoryLedger};
 use tokio::sync::mpsc;
 
-use super::{Engine, Hold, LaneOwner, Legs, Parties, Playback, Posted, Tell};
+use super::{Engine, Hold, LaneOwner, Legs, Parties, Playback, Posted, Tell, fresh_id};
 use crate::clock::Clock;
-use crate::trace::Timeline;
+use crate::trace::Trace;
+use crate::trace::metrics::Orphaned;
 
 /// Breaks whoever places a leg through it.
 struct Broken;
@@ -44,6 +48,21 @@ impl Tell for Lanes {
     }
 }
 
+/// Does what it is told, and says nothing of it.
+struct Idle;
+
+impl Legs for Idle {
+    fn place(&self, _: LegId, _: &AppId, _: &TenantId, _: &Identity, _: &Identity) {}
+    fn accept(&self, _: LegId) {}
+    fn decline(&self, _: LegId, _: u16) {}
+    fn hang_up(&self, _: LegId, _: Option<&str>) {}
+}
+
+impl Playback for Idle {
+    fn play(&self, _: LegId, _: OperationId, _: &AppId, _: &[Prompt], _: Repeat) {}
+    fn stop(&self, _: LegId, _: OperationId) {}
+}
+
 fn identity(kind: IdentityKind) -> Identity {
     Identity { kind, id: "someone".to_owned(), display_name: None, tenant: None }
 }
@@ -51,7 +70,7 @@ fn identity(kind: IdentityKind) -> Identity {
 #[tokio::test]
 async fn a_conversation_that_breaks_is_ended_and_told() {
     let clock = Clock::start();
-    let engine = Engine::new(Arc::new(MemoryLedger::new()), Epoch(1), clock, Timeline::new(clock));
+    let engine = Engine::new(Arc::new(MemoryLedger::new()), Epoch(1), clock, Trace::new(clock));
     let (sender, mut lanes) = mpsc::channel(1);
     engine.attach(Arc::new(Broken), Arc::new(Broken), Arc::new(Lanes(sender)));
     let (app, tenant) = (AppId::new("app"), TenantId::new("tenant"));
@@ -76,4 +95,51 @@ async fn a_conversation_that_breaks_is_ended_and_told() {
     let last = page.posted.last().map(|posted| posted.notice.told.clone());
     let Some(Told::Terminated(result)) = last else { panic!("{last:?}") };
     assert_eq!((result.code, result.subcode), (500, 7106));
+}
+
+#[tokio::test]
+async fn what_nobody_is_left_to_end_is_counted_until_it_is_taken_over() {
+    let (clock, ledger) = (Clock::start(), Arc::new(MemoryLedger::new()));
+    let (sender, _lanes) = mpsc::channel(8);
+    let ours = |epoch: u64| {
+        let engine = Engine::new(Arc::clone(&ledger) as Arc<dyn Ledger>, Epoch(epoch), clock, Trace::new(clock));
+        engine.attach(Arc::new(Idle), Arc::new(Idle), Arc::new(Lanes(sender.clone())));
+        engine
+    };
+    let before = ours(1);
+    let parties = Parties {
+        app: AppId::new("app"),
+        tenant: TenantId::new("tenant"),
+        callback: "http://bot.example/".to_owned(),
+        source: identity(IdentityKind::Application),
+        target: identity(IdentityKind::User),
+        subject: None,
+        max_calls: 1,
+    };
+    let (app, tenant) = (parties.app.clone(), parties.tenant.clone());
+    let call = before.place_call(parties, None).await.expect("placed").call.expect("a call");
+    before.happening(call.call.begun.leg, Input::LegAnswered { leg: call.call.begun.leg, dialog: String::new() });
+    let play = Input::PlayPrompt(PlayPrompt {
+        call: call.call.id(),
+        operation: OperationId(fresh_id()),
+        client_context: None,
+        prompts: vec![Prompt { uri: "http://bot.example/p.wav".to_owned(), resource_id: None }],
+        repeat: Repeat::Once,
+    });
+    before.act(&app, &tenant, call.call.id(), play).await.expect("played");
+    assert_eq!(before.orphaned().await.expect("an answer"), Orphaned::default(), "it has its task");
+
+    // Another process, as after a crash: nothing is taken over yet, and that is seen.
+    let after = ours(2);
+    assert_eq!(after.orphaned().await.expect("an answer"), Orphaned { conversations: 1, operations: 1 });
+    assert_eq!(after.recover().await.expect("recovered"), 1);
+    let leg = call.call.begun.leg;
+    after.happening(leg, Input::LegEnded { leg, cause: EndCause::LocalHangUp });
+    let over = async {
+        while after.conversations() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(40), over).await.expect("it ends");
+    assert_eq!(after.orphaned().await.expect("an answer"), Orphaned::default());
 }

@@ -5,6 +5,7 @@
 
 mod answer;
 mod graph_api;
+mod health;
 mod operator;
 mod origin;
 mod refusals;
@@ -30,13 +31,15 @@ use crate::auth::Auth;
 use crate::directory::{SharedDirectory, SipHome};
 use crate::engine::Engine;
 use crate::limits;
-use crate::trace::Timeline;
+use crate::trace::Trace;
 use answer::{Flushing, Unflushed};
 use graph_api::GraphApi;
+use health::Health;
 use operator::Operator;
 use secure::Handshakes;
 use service::Service;
 
+pub(crate) use health::Others;
 pub(crate) use origin::Origins;
 
 /// Its name in ALPN (RFC 7301).
@@ -47,7 +50,11 @@ pub(crate) struct Serving {
     pub(crate) engine: Engine,
     pub(crate) auth: Arc<Auth>,
     pub(crate) directory: SharedDirectory,
-    pub(crate) timeline: Timeline,
+    pub(crate) trace: Trace,
+    /// Fills in what only other rooms know.
+    pub(crate) others: Others,
+    /// `/metrics` needs no token from loopback.
+    pub(crate) open_metrics: bool,
     pub(crate) home: SipHome,
     pub(crate) origins: Origins,
 }
@@ -77,8 +84,10 @@ impl Listener {
             api: GraphApi { engine: serving.engine, directory: serving.directory, home: serving.home },
             origins: serving.origins,
             auth: serving.auth,
-            operator: Operator { timeline: serving.timeline.clone(), stopping: stopping.clone() },
-            timeline: serving.timeline,
+            operator: Operator { timeline: serving.trace.timeline().clone(), stopping: stopping.clone() },
+            health: Health::new(serving.others, Arc::clone(&connections)),
+            open_metrics: serving.open_metrics,
+            trace: serving.trace,
             ready: Arc::clone(&ready),
         });
         let (plain, secure) = (Arc::clone(&service), Handshakes::new(sockets.tls, service));

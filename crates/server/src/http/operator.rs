@@ -8,6 +8,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 use super::answer::{JSON, Reply};
 use super::graph_api::{GraphApi, call_id, print_operations, print_views};
+use super::health::Health;
 use super::refusals::Refused;
 use super::stopped;
 use crate::engine::EngineError;
@@ -25,6 +26,7 @@ impl Operator {
     pub(crate) async fn serve(
         &self,
         api: &GraphApi,
+        health: &Health,
         base: &str,
         method: &Method,
         path: &str,
@@ -32,7 +34,7 @@ impl Operator {
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         match (method.as_str(), segments.as_slice()) {
             ("GET", ["timeline"]) => Ok(self.timeline()),
-            ("GET", ["status"]) => Ok(self.status(api)),
+            ("GET", ["status"]) => status(health, api).await,
             ("GET", ["calls"]) => {
                 let views = api.engine.all_calls(None, limits::LIST_PAGE).await;
                 Ok(json(print_views(base, &views)))
@@ -64,15 +66,6 @@ impl Operator {
         }
     }
 
-    fn status(&self, api: &GraphApi) -> Reply {
-        let stats = api.engine.ledger_stats();
-        let status = serde_json::json!({
-            "conversations": api.engine.conversations(),
-            "ledger": { "commits": stats.commits, "records": stats.records, "full": stats.full },
-        });
-        json(status.to_string())
-    }
-
     /// Server-sent events (WHATWG HTML §9.2): one `data:` line of JSON per entry.
     fn timeline(&self) -> Reply {
         let mut entries = self.timeline.follow();
@@ -97,6 +90,17 @@ impl Operator {
         });
         Reply::stream("text/event-stream", receiver).with("cache-control", "no-store")
     }
+}
+
+async fn status(health: &Health, api: &GraphApi) -> Result<Reply, Refused> {
+    let now = health.snapshot(&api.engine).await?;
+    let status = serde_json::json!({
+        "conversations": now.conversations,
+        "ledger": { "commits": now.ledger_commits, "records": now.ledger_records, "full": now.ledger_full },
+        "notices": { "lanesBusy": now.lanes_busy, "oldestUndeliveredSeconds": now.oldest_notice.as_secs_f64() },
+        "orphaned": { "conversations": now.orphaned.conversations, "operations": now.orphaned.operations },
+    });
+    Ok(json(status.to_string()))
 }
 
 async fn undelivered(api: &GraphApi, call: CallId) -> Result<Reply, Refused> {

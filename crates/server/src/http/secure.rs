@@ -49,8 +49,14 @@ impl Handshakes {
         match timeout(limits::HANDSHAKE_TIME, handshake).await {
             Ok(Ok(Some(stream))) => serve(stream, Client { peer, secure: true }, self.service, stopping).await,
             Ok(Ok(None)) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-            Err(_) => tracing::debug!("a TLS handshake took too long"),
+            Ok(Err(error)) => {
+                self.service.trace.metrics().handshake_failed();
+                tracing::debug!(%error, "a TLS handshake failed");
+            }
+            Err(_) => {
+                self.service.trace.metrics().handshake_failed();
+                tracing::debug!("a TLS handshake took too long");
+            }
         }
     }
 }

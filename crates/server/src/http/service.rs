@@ -11,11 +11,12 @@ use hyper::body::{Body, Incoming};
 use hyper::header::{AUTHORIZATION, HeaderMap};
 use hyper::{Request, StatusCode};
 use ringback_core::CallId;
-use ringback_graph::{Action, ErrorBody, path, time::Utc};
+use ringback_graph::{Action, ErrorBody, Resource, path, time::Utc};
 
 use super::Client;
 use super::answer::{ODATA, Reply};
 use super::graph_api::GraphApi;
+use super::health::Health;
 use super::operator::Operator;
 use super::origin::Origins;
 use super::refusals::Refused;
@@ -24,7 +25,7 @@ use crate::auth::Auth;
 use crate::clock;
 use crate::engine::fresh_id;
 use crate::limits;
-use crate::trace::{Entry, Timeline};
+use crate::trace::{Entry, Trace, metrics};
 
 /// Everything a request may need.
 pub(crate) struct Service {
@@ -32,7 +33,9 @@ pub(crate) struct Service {
     pub(crate) auth: Arc<Auth>,
     pub(crate) operator: Operator,
     pub(crate) origins: Origins,
-    pub(crate) timeline: Timeline,
+    pub(crate) health: Health,
+    pub(crate) open_metrics: bool,
+    pub(crate) trace: Trace,
     pub(crate) ready: Arc<AtomicBool>,
 }
 
@@ -50,9 +53,11 @@ impl Service {
             Ok(reply) => reply,
             Err(refused) => self.refuse(&refused, &ids),
         };
-        self.timeline.add("request", || Entry {
+        let took = began.elapsed();
+        self.trace.metrics().request(verb(&head.method, target), reply.status().as_u16(), took);
+        self.trace.timeline().add("request", || Entry {
             call: call_in(target),
-            took_ms: Some(began.elapsed().as_secs_f64() * 1e3),
+            took_ms: Some(took.as_secs_f64() * 1e3),
             ..Entry::about("", format!("{} {} → {}", head.method, shown(target), reply.status().as_u16()))
         });
         let reply =
@@ -74,6 +79,9 @@ impl Service {
             let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
             return Ok(Reply::body(status, "text/plain", if ready { "ready\n" } else { "not ready\n" }));
         }
+        if path == METRICS {
+            return self.metrics(&asked).await;
+        }
         if let Some(rest) = path.strip_prefix("/_ringback/") {
             if !self.auth.is_operator(authorization(headers)) {
                 return Err(Refused::new(
@@ -82,7 +90,7 @@ impl Service {
                     "The operator's door wants the bearer token of the file operator.token in the data folder.",
                 ));
             }
-            return self.operator.serve(&self.api, base, method, rest).await;
+            return self.operator.serve(&self.api, &self.health, base, method, rest).await;
         }
         if let Some(document) = tokens::documents(&self.auth, &self.origins, method, target, base) {
             return document;
@@ -97,6 +105,28 @@ impl Service {
         let route = path::parse(method.as_str(), target)?;
         let bytes = read(body, headers).await?;
         self.api.serve(&caller, base, route, &bytes).await
+    }
+
+    /// What Prometheus reads: for the operator, or for this machine if the operator says so.
+    async fn metrics(&self, asked: &Asked<'_>) -> Result<Reply, Refused> {
+        // What a proxy on this machine passes on does not come from here.
+        let passed_on = ["forwarded", "x-forwarded-for"].iter().any(|name| asked.headers.contains_key(*name));
+        let here = asked.peer.ip().to_canonical().is_loopback() && !passed_on;
+        if !(self.open_metrics && here || self.auth.is_operator(authorization(asked.headers))) {
+            return Err(Refused::new(
+                StatusCode::UNAUTHORIZED,
+                "InvalidAuthenticationToken",
+                "The metrics want the bearer token of the file operator.token in the data folder.",
+            ));
+        }
+        if asked.method != hyper::Method::GET {
+            return Err(Refused {
+                allow: Some("GET"),
+                ..Refused::new(StatusCode::METHOD_NOT_ALLOWED, "notAllowed", "The method is not allowed here.")
+            });
+        }
+        let text = self.trace.metrics().print(self.health.snapshot(&self.api.engine).await?);
+        Ok(Reply::body(StatusCode::OK, metrics::CONTENT_TYPE, text))
     }
 
     fn refuse(&self, refused: &Refused, ids: &Ids) -> Reply {
@@ -116,7 +146,11 @@ impl Service {
     }
 }
 
+/// Where Prometheus reads.
+const METRICS: &str = "/metrics";
+
 /// What is asked, without the body.
+#[derive(Clone, Copy)]
 struct Asked<'a> {
     method: &'a hyper::Method,
     target: &'a str,
@@ -186,6 +220,7 @@ const WORDS: &[&str] = &[
     "openid-configuration",
     "OpenIdConfiguration",
     "_ringback",
+    "metrics",
     "timeline",
     "status",
     "undelivered",
@@ -204,6 +239,28 @@ fn is_known(segment: &str) -> bool {
     let bare = segment.rsplit_once("graph.").map_or(segment, |(_, name)| name);
     let mut words = WORDS.iter().copied().chain(Action::ALL.iter().map(|action| action.as_str()));
     key.unwrap_or(segment).parse::<CallId>().is_ok() || words.any(|word| word.eq_ignore_ascii_case(bare))
+}
+
+/// What a request asked for, in one of a few words: for metrics.
+fn verb(method: &hyper::Method, target: &str) -> &'static str {
+    let path = target.split('?').next().unwrap_or_default();
+    match path {
+        "/healthz" | "/readyz" => return "health",
+        METRICS => return "metrics",
+        _ if path.starts_with("/_ringback/") => return "operator",
+        _ if tokens::token_path(path).is_some() => return "token",
+        _ => {}
+    }
+    match path::parse(method.as_str(), target).map(|route| route.resource) {
+        Ok(Resource::ListCalls { .. }) => "listCalls",
+        Ok(Resource::CreateCall) => "createCall",
+        Ok(Resource::GetCall { .. }) => "getCall",
+        Ok(Resource::HangUp { .. }) => "hangUp",
+        Ok(Resource::Act { action, .. }) => action.as_str(),
+        Ok(Resource::ListOperations { .. }) => "listOperations",
+        Ok(Resource::GetOperation { .. }) => "getOperation",
+        Err(_) => "other",
+    }
 }
 
 /// The call in a path, where there is one.

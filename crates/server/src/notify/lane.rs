@@ -101,7 +101,8 @@ impl Lane<'_> {
     }
 
     async fn tell(&mut self, posted: Posted) -> After {
-        let cursor = posted.cursor;
+        let (cursor, at) = (posted.cursor, posted.at);
+        self.queue.begin(at);
         let last = matches!(posted.notice.told, Told::Terminated(_));
         for released in self.queue.holds_of(cursor.version) {
             // Released, its connection died, or it took too long: all the same to the lane.
@@ -109,10 +110,14 @@ impl Lane<'_> {
         }
         let target = self.target(&posted.notice.callback);
         let letter = Arc::new(Letter::new(&self.owner, target, posted));
-        if let Err(why) = self.deliver(letter).await {
+        let outcome = self.deliver(letter).await;
+        let now = self.shared.engine.clock().now();
+        self.shared.trace.metrics().told(outcome.is_ok().then(|| at.until(now)));
+        if let Err(why) = outcome {
             self.note_undelivered(Undelivered { call: self.owner.call, at: cursor, text: why }).await;
         }
         self.done = cursor;
+        self.queue.done();
         self.shared.ledger.cursor_put(self.owner.call, cursor);
         if last { After::LastTold } else { After::GoOn }
     }

@@ -10,7 +10,7 @@ mod queue;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ringback_core::CallId;
+use ringback_core::{CallId, Now};
 use ringback_ledger::Ledger;
 use tokio::task::AbortHandle;
 
@@ -18,7 +18,7 @@ use crate::auth::Auth;
 use crate::directory::SharedDirectory;
 use crate::engine::{Engine, Hold, LaneOwner, Posted, Tell};
 use crate::outbound::Outbound;
-use crate::trace::Timeline;
+use crate::trace::Trace;
 use queue::Queue;
 
 /// What every lane shares.
@@ -28,7 +28,7 @@ pub(crate) struct Shared {
     auth: Arc<Auth>,
     directory: SharedDirectory,
     outbound: Outbound,
-    timeline: Timeline,
+    trace: Trace,
     lanes: Mutex<HashMap<CallId, Open>>,
 }
 
@@ -51,15 +51,21 @@ impl Lanes {
         auth: Arc<Auth>,
         directory: SharedDirectory,
         outbound: Outbound,
-        timeline: Timeline,
+        trace: Trace,
     ) -> Self {
         let lanes = Mutex::new(HashMap::new());
-        Self { shared: Arc::new(Shared { engine, ledger, auth, directory, outbound, timeline, lanes }) }
+        Self { shared: Arc::new(Shared { engine, ledger, auth, directory, outbound, trace, lanes }) }
     }
 
     /// How many lanes still have something to tell.
     pub(crate) fn busy(&self) -> usize {
         self.shared.lock().values().filter(|lane| lane.queue.is_busy()).count()
+    }
+
+    /// Since when the notice has waited that has waited longest for its delivery; none waits: `None`. What a lane has
+    /// yet to read from the log counts once it is read.
+    pub(crate) fn oldest(&self) -> Option<Now> {
+        self.shared.lock().values().filter_map(|lane| lane.queue.oldest()).min()
     }
 
     /// Tells nothing more: what is left is told by whoever opens the ledger next.

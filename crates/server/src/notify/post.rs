@@ -16,6 +16,7 @@ use crate::directory::BadUrl;
 use crate::engine::{LaneOwner, Posted};
 use crate::outbound::{ConnectError, PostError, PostLimits, Target};
 use crate::trace::Entry;
+use crate::trace::metrics::Delivery;
 use crate::wire;
 
 /// What became of an attempt.
@@ -70,7 +71,8 @@ impl Letter {
     pub(crate) async fn post(&self, shared: &Shared) -> Attempt {
         let began = Instant::now();
         let attempt = self.attempt(shared).await;
-        shared.timeline.add("notification", || Entry {
+        shared.trace.metrics().attempted(delivery(&attempt));
+        shared.trace.timeline().add("notification", || Entry {
             took_ms: Some(began.elapsed().as_secs_f64() * 1e3),
             operation: match &self.posted.notice.told {
                 ringback_core::Told::OperationEnded(operation) => Some(operation.id.to_string()),
@@ -152,6 +154,16 @@ fn told(posted: &Posted) -> &'static str {
         ringback_core::Told::Roster(_) => "participants",
         ringback_core::Told::OperationEnded(_) => "operation ended",
         ringback_core::Told::Tone { .. } => "tone",
+    }
+}
+
+fn delivery(attempt: &Attempt) -> Delivery {
+    match attempt {
+        Attempt::Acknowledged => Delivery::Acknowledged,
+        Attempt::Elsewhere(_) => Delivery::Elsewhere,
+        Attempt::Again { .. } => Delivery::Repeated,
+        Attempt::Unsure(_) => Delivery::Unsure,
+        Attempt::Refused(_) => Delivery::Refused,
     }
 }
 

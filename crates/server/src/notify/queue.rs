@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use ringback_core::Now;
 use ringback_ledger::{Cursor, Version};
 use tokio::sync::{Notify, oneshot};
 
@@ -17,6 +18,8 @@ struct State {
     behind: bool,
     abandoned: bool,
     delivering: bool,
+    /// When the notice under delivery was recorded.
+    since: Option<Now>,
 }
 
 /// A lane's queue.
@@ -71,6 +74,22 @@ impl Queue {
     pub(crate) fn is_busy(&self) -> bool {
         let state = self.lock();
         state.delivering || state.behind || !state.posted.is_empty()
+    }
+
+    /// When the oldest notice in memory, the one under delivery included, was recorded.
+    pub(crate) fn oldest(&self) -> Option<Now> {
+        let state = self.lock();
+        state.since.or_else(|| state.posted.front().map(|posted| posted.at))
+    }
+
+    /// A notice recorded then is being delivered.
+    pub(crate) fn begin(&self, at: Now) {
+        self.lock().since = Some(at);
+    }
+
+    /// It is done with.
+    pub(crate) fn done(&self) {
+        self.lock().since = None;
     }
 
     /// Waits for what is next after `done`.

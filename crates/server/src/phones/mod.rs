@@ -20,6 +20,7 @@ use crate::directory::{Destination, SharedDirectory, SipHome};
 use crate::engine::{Engine, Legs};
 use crate::limits;
 use crate::outbound::Outbound;
+use crate::trace::Trace;
 
 /// What carries a leg.
 #[derive(Debug)]
@@ -58,6 +59,7 @@ struct Shared {
     engine: Engine,
     directory: SharedDirectory,
     outbound: Outbound,
+    trace: Trace,
     runtime: tokio::runtime::Handle,
     lines: Mutex<HashMap<LegId, Line>>,
     plays: Mutex<HashMap<core::OperationId, AbortHandle>>,
@@ -71,12 +73,18 @@ struct Wires {
 }
 
 impl Phones {
+    /// SIP dialogs, those that ring included.
+    pub(crate) fn sip_legs(&self) -> usize {
+        self.wires().map_or(0, |wires| wires.sip.legs())
+    }
+
     /// Phones that are not connected yet; called from within the runtime.
-    pub(crate) fn new(engine: Engine, directory: SharedDirectory, outbound: Outbound) -> Self {
+    pub(crate) fn new(engine: Engine, directory: SharedDirectory, outbound: Outbound, trace: Trace) -> Self {
         let shared = Shared {
             engine,
             directory,
             outbound,
+            trace,
             runtime: tokio::runtime::Handle::current(),
             lines: Mutex::default(),
             plays: Mutex::default(),

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use ringback_core::{AppId, Input, LegId, OperationId, PlayOutcome, Prompt, Repeat};
 use ringback_media as media;
@@ -10,6 +11,7 @@ use tokio::task::AbortHandle;
 use super::{Line, Phones};
 use crate::engine::Playback;
 use crate::outbound::{Target, limits};
+use crate::trace::metrics::Fetch;
 
 impl Playback for Phones {
     fn play(&self, leg: LegId, operation: OperationId, app: &AppId, prompts: &[Prompt], repeat: Repeat) {
@@ -75,7 +77,26 @@ impl Phones {
         played.map_err(|busy| PlayOutcome::Failed(busy.to_string()))
     }
 
+    /// A prompt, fetched and decoded, and counted.
     async fn fetch(&self, leg: LegId, app: &AppId, index: usize, uri: &str) -> Result<Arc<media::Prompt>, PlayOutcome> {
+        let began = Instant::now();
+        let fetched = self.fetch_uncounted(leg, app, index, uri).await;
+        let outcome = match &fetched {
+            Ok(_) => Fetch::Decoded,
+            Err(PlayOutcome::Invalid(_)) => Fetch::Invalid,
+            Err(_) => Fetch::Unavailable,
+        };
+        self.shared.trace.metrics().prompt(outcome, began.elapsed());
+        fetched
+    }
+
+    async fn fetch_uncounted(
+        &self,
+        leg: LegId,
+        app: &AppId,
+        index: usize,
+        uri: &str,
+    ) -> Result<Arc<media::Prompt>, PlayOutcome> {
         let unavailable = |why: String| PlayOutcome::Unavailable(format!("prompts[{index}]: {why}"));
         let target = Target::parse(uri).map_err(|error| unavailable(error.to_string()))?;
         let app = self.shared.directory.current().app(app).cloned();

@@ -6,6 +6,7 @@ mod handed_over;
 mod https;
 mod journal;
 mod lanes;
+mod metrics;
 mod notified;
 mod operator;
 mod phones;
