@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from kit import certificates, part
+from kit import audio, certificates, part
 from kit.hearing import KEYS, Hearing
 from kit.linphone import Linphone
 from kit.server import BOT_NUMBER
@@ -97,6 +97,16 @@ class Suite(Hearing):
     def it_calls_and_is_called_over_tls(self) -> None:
         self.over("tls")
 
+    def it_hears_a_wide_band_in_g722(self) -> None:
+        with self.phone("wide", codec="G722") as phone:
+            phone.wait_registered()
+            call = self.incoming(phone)
+            played = self.play(call, audio.WIDE_BAND)
+            self.graph.hang_up(call)
+            phone.wait_closed()
+            self.compare(*phone.heard(), played)
+        self.ended_well(call)
+
     def it_holds_the_call_and_takes_it_up_again(self) -> None:
         with self.phone("holds") as phone:
             phone.wait_registered()
@@ -118,6 +128,7 @@ def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
     run = [
         suite.it_calls_and_hears_the_prompt_and_presses_keys,
         suite.it_is_called_and_hangs_up,
+        suite.it_hears_a_wide_band_in_g722,
         suite.it_lets_the_call_ring_and_answers,
         suite.it_calls_and_is_called_over_tcp,
         suite.it_calls_and_is_called_over_tls,

@@ -16,15 +16,22 @@ PROMPT_RATE = 16_000
 Sound = NDArray[np.float64]
 
 
-def draw_tones(source: random.Random, seconds: float) -> Sound:
-    """A sequence of tones, each of a length, pitch and strength drawn at random; all within a telephone's band."""
+NARROW_BAND = 3000.0
+"""Hertz that every telephone carries."""
+
+WIDE_BAND = 6500.0
+"""Hertz that G.722 carries."""
+
+
+def draw_tones(source: random.Random, seconds: float, highest: float = NARROW_BAND) -> Sound:
+    """A sequence of tones, each of a length, strength and pitch drawn at random, none above so many hertz."""
     parts: list[Sound] = []
     left = int(seconds * PROMPT_RATE)
     while left > 0:
         length = min(left, int(source.uniform(0.08, 0.2) * PROMPT_RATE))
         left -= length
         time = np.arange(length) / PROMPT_RATE
-        tone = np.sin(2 * np.pi * source.uniform(350, 3000) * time)
+        tone = np.sin(2 * np.pi * source.uniform(350, highest) * time)
         # A short rise and fall, so that a tone does not begin with a click that codecs blur.
         edge = np.minimum(1, np.minimum(np.arange(length), np.arange(length)[::-1]) / (0.005 * PROMPT_RATE))
         parts.append(source.uniform(5000, 12000) * tone * edge)

@@ -49,9 +49,9 @@ class Hearing:
         self.graph.answer(call, self.bot.callback)
         return call
 
-    def play(self, call: str) -> audio.Sound:
-        """Plays a prompt to its end; gives what was played."""
-        prompt = audio.draw_tones(self.draw, PROMPT_SECONDS)
+    def play(self, call: str, highest: float = audio.NARROW_BAND) -> audio.Sound:
+        """Plays a prompt with tones up to so many hertz to its end; gives what was played."""
+        prompt = audio.draw_tones(self.draw, PROMPT_SECONDS, highest)
         url = self.bot.prompt(f"tones-{self.draw.randrange(1 << 32)}", audio.wav_bytes(prompt))
         operation = self.graph.play(call, url)
         end = self.bot.wait_operation(call, operation, PROMPT_SECONDS + 15)

@@ -6,6 +6,7 @@ Everything that it hears in its calls is recorded in one WAV file, `heard.wav`.
 from __future__ import annotations
 
 import shutil
+import subprocess
 import time
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,9 @@ RATE = 8000
 
 SAYS_SECONDS = 20
 """Length of what it says; it begins again when that ends."""
+
+QUIT_WITHIN = 5.0
+"""Seconds."""
 
 CONFIG = """\
 [sip]
@@ -52,6 +56,25 @@ audio_rtp_port=44002-46000
 echocancellation=0
 """
 
+CODECS = [
+    ("opus", 48000, 2),
+    ("speex", 16000, 1),
+    ("speex", 8000, 1),
+    ("PCMU", 8000, 1),
+    ("PCMA", 8000, 1),
+    ("G722", 8000, 1),
+    ("G729", 8000, 1),
+]
+"""What it would offer by itself, and G.722: name, clock rate, channels."""
+
+CODEC = """
+[audio_codec_{number}]
+mime={name}
+rate={rate}
+channels={channels}
+enabled={enabled}
+"""
+
 
 class Linphone:
     """A registered phone."""
@@ -65,8 +88,12 @@ class Linphone:
         answers: bool = False,
         transport: str = "udp",
         keys: str = "rfc2833",
+        codec: str = "PCMU",
     ) -> None:
-        """`transport` is `udp`, `tcp` or `tls`; `keys` says how it sends them: `rfc2833` (RTP events) or `info` (SIP INFO)."""
+        """`transport` is `udp`, `tcp` or `tls`; `keys` says how it sends them: `rfc2833` (RTP events) or `info` (SIP INFO).
+
+        `codec` is the one that it offers.
+        """
         program = shutil.which("linphonec")
         check.that(program, "linphonec is not installed")
         # It keeps a database in its home, and makes the file but not the folder.
@@ -88,6 +115,8 @@ class Linphone:
             name=phone.name,
             password=phone.password,
         )
+        for number, (name, rate, channels) in enumerate(CODECS):
+            config += CODEC.format(number=number, name=name, rate=rate, channels=channels, enabled=int(name == codec))
         (folder / "linphonerc").write_text(config)
         hum = 300 * np.sin(2 * np.pi * 200 * np.arange(SAYS_SECONDS * RATE) / RATE)
         (folder / "says.wav").write_bytes(audio.wav_bytes(hum, RATE))
@@ -105,6 +134,13 @@ class Linphone:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # Its registration is taken back, of which a user may have only a few; one that asks for a password is deaf to this.
+        self.command("unregister")
+        self.command("quit")
+        try:
+            self._program.process.wait(QUIT_WITHIN)
+        except subprocess.TimeoutExpired:
+            pass
         self._program.end()
         if kind is not None:
             print(f"linphone {self.name}'s last words:\n{''.join(self._said[-15:])}")
