@@ -41,6 +41,13 @@ pub enum CallState {
     },
     /// The bot hung up; the next event ends it.
     Terminating,
+    /// Over for everyone, but for a recording that is yet to be kept.
+    Ending {
+        /// Why it ends.
+        result: ResultInfo,
+        /// How long that may take.
+        until: Now,
+    },
     /// Over.
     Terminated(ResultInfo),
 }
@@ -93,6 +100,11 @@ impl Call {
         matches!(self.state, CallState::Terminated(_))
     }
 
+    /// It only waits for a recording to be kept.
+    pub fn is_ending(&self) -> bool {
+        matches!(self.state, CallState::Ending { .. })
+    }
+
     /// It is established.
     pub fn is_established(&self) -> bool {
         matches!(self.state, CallState::Established { .. })
@@ -123,6 +135,7 @@ impl Call {
         match self.state {
             CallState::Incoming { until, .. } | CallState::Establishing { until } => Some(until.min(self.alive_until)),
             CallState::Established { .. } => Some(self.alive_until),
+            CallState::Ending { until, .. } => Some(until),
             CallState::Terminating | CallState::Terminated(_) => None,
         }
     }

@@ -81,10 +81,11 @@ impl Conversation {
         match input {
             Input::PlaceCall(new) => verbs::place_call::decide(self, new),
             Input::Answer { call, callback } => verbs::answer::decide(self, now, call, callback),
-            Input::Reject { call, reason } => verbs::reject::decide(self, call, reason),
-            Input::HangUp { call } => verbs::hang_up::decide(self, call),
+            Input::Reject { call, reason } => verbs::reject::decide(self, now, call, reason),
+            Input::HangUp { call } => verbs::hang_up::decide(self, now, call),
             Input::KeepAlive { call } => verbs::keep_alive::decide(self, call),
             Input::PlayPrompt(play) => verbs::play_prompt::decide(self, play),
+            Input::RecordResponse(record) => verbs::record_response::decide(self, record),
             Input::SubscribeToTone { call, operation, client_context } => {
                 verbs::subscribe_to_tone::decide(self, call, operation, client_context)
             }
@@ -95,11 +96,14 @@ impl Conversation {
             Input::AskRedirected { call, callback } => Ok(happens::ask_redirected::decide(self, call, callback)),
             Input::LegAnswered { leg, dialog } => Ok(happens::leg_answered::decide(self, leg, dialog)),
             Input::LegHeld { leg, held } => Ok(happens::leg_held::decide(self, leg, held)),
-            Input::LegEnded { leg, cause } => Ok(happens::leg_ended::decide(self, leg, cause)),
+            Input::LegEnded { leg, cause } => Ok(happens::leg_ended::decide(self, now, leg, cause)),
             Input::PlayFinished { operation, outcome } => Ok(happens::play_finished::decide(self, operation, outcome)),
+            Input::RecordFinished { operation, outcome } => {
+                Ok(happens::record_finished::decide(self, operation, outcome))
+            }
             Input::ToneHeard { leg, tone } => Ok(happens::tone_heard::decide(self, leg, tone)),
             Input::Deadline => Ok(happens::deadline::decide(self, now)),
-            Input::Adopt { epoch } => Ok(happens::adopted::decide(self, epoch)),
+            Input::Adopt { epoch, kept } => Ok(happens::adopted::decide(self, epoch, &kept)),
         }
     }
 
@@ -124,6 +128,7 @@ impl Conversation {
             | Event::AudioChanged { call, .. }
             | Event::CallKeptAlive { call }
             | Event::CallTerminating { call }
+            | Event::CallEnding { call, .. }
             | Event::CallTerminated { call, .. }
             | Event::OperationStarted { call, .. }
             | Event::OperationBegan { call, .. }
@@ -163,9 +168,10 @@ impl Conversation {
                 self.leg(*leg).and_then(release).into_iter().collect()
             }
             Event::OperationStarted { call, operation } if operation.status == OperationStatus::Running => {
-                self.play(*call, operation.id)
+                self.run(*call, operation.id)
             }
-            Event::OperationBegan { call, operation } => self.play(*call, *operation),
+            Event::OperationBegan { call, operation } => self.run(*call, *operation),
+            Event::CallEnding { call, .. } => self.call(*call).and_then(keep).into_iter().collect(),
             Event::OperationEnded { call, operation, result, .. } if *result == ResultInfo::cancelled() => {
                 let up = self.legs.iter().find(|leg| leg.call == *call && matches!(leg.phase, LegPhase::Up(_)));
                 up.map(|leg| Effect::Stop { leg: leg.id, operation: *operation }).into_iter().collect()
@@ -198,8 +204,9 @@ impl Conversation {
         }
         for call in self.calls.iter().filter(|call| !call.is_over()) {
             if let Some(running) = call.running() {
-                owed.extend(self.play(call.id(), running.id));
+                owed.extend(self.run(call.id(), running.id));
             }
+            owed.extend(keep(call));
         }
         owed
     }
@@ -234,6 +241,7 @@ impl Conversation {
                 told(call, Told::Tone { sequence: *sequence, tone: *tone }).into_iter().collect()
             }
             Event::CallKeptAlive { .. }
+            | Event::CallEnding { .. }
             | Event::LegAnswered { .. }
             | Event::LegReleased { .. }
             | Event::LegEnded { .. }
@@ -257,9 +265,9 @@ impl Conversation {
         !self.calls.is_empty()
     }
 
-    /// A call that has not ended.
+    /// A call that neither has ended nor is about to.
     pub(crate) fn live_call(&self, id: CallId) -> Result<&Call, Refusal> {
-        self.call(id).filter(|call| !call.is_over()).ok_or(Refusal::CallNotFound)
+        self.call(id).filter(|call| !call.is_over() && !call.is_ending()).ok_or(Refusal::CallNotFound)
     }
 
     /// The call in which an operation is running.
@@ -282,10 +290,47 @@ impl Conversation {
         }));
     }
 
-    /// Ends a call: its operations first (design promise 3), then itself, then its leg is let go.
-    pub(crate) fn end_call(&self, call: &Call, result: ResultInfo, decline: Option<u16>, events: &mut Vec<Event>) {
+    /// The running operation ends, and the next one's turn comes; or the call ends, if it waited for nothing else.
+    pub(crate) fn end_running(
+        &self,
+        call: &Call,
+        operation: OperationId,
+        status: OperationStatus,
+        result: ResultInfo,
+    ) -> Vec<Event> {
+        let mut events = vec![Event::OperationEnded { call: call.id(), operation, status, result }];
+        if let CallState::Ending { result, .. } = &call.state {
+            let queued = call.open_operations().filter(|queued| queued.id != operation);
+            events.extend(queued.map(|queued| cancelled(call.id(), queued.id)));
+            events.push(Event::CallTerminated { call: call.id(), result: result.clone() });
+        } else if let Some(next) = call.next_queued() {
+            events.push(Event::OperationBegan { call: call.id(), operation: next.id });
+        }
+        events
+    }
+
+    /// A call ends: its operations first (design promise 3), then itself. What is being recorded is to be kept (design
+    /// promise 7), so that both wait for it, until the end of [`limits::RECORDING_KEPT`].
+    pub(crate) fn close_call(&self, now: Now, call: &Call, result: ResultInfo, events: &mut Vec<Event>) {
+        if call.running().is_some_and(|running| matches!(running.kind, OperationKind::RecordResponse(_))) {
+            let until = now.plus(limits::RECORDING_KEPT);
+            events.push(Event::CallEnding { call: call.id(), result, until });
+            return;
+        }
         self.end_operations(call, &ResultInfo::cancelled(), events);
         events.push(Event::CallTerminated { call: call.id(), result });
+    }
+
+    /// Ends a call from our side: then its leg is let go, too.
+    pub(crate) fn end_call(
+        &self,
+        now: Now,
+        call: &Call,
+        result: ResultInfo,
+        decline: Option<u16>,
+        events: &mut Vec<Event>,
+    ) {
+        self.close_call(now, call, result, events);
         let leg = self.leg(call.begun.leg).filter(|leg| leg.phase != LegPhase::Ended);
         events.extend(leg.map(|leg| Event::LegReleased {
             leg: leg.id,
@@ -332,8 +377,9 @@ impl Conversation {
         leg.phase = LegPhase::Releasing { decline, dialog };
     }
 
-    fn play(&self, call: CallId, operation: OperationId) -> Vec<Effect> {
-        let play = self.call(call).and_then(|call| match &call.operation(operation)?.kind {
+    /// What a running operation asks of the world.
+    fn run(&self, call: CallId, operation: OperationId) -> Vec<Effect> {
+        let run = self.call(call).and_then(|call| match &call.operation(operation)?.kind {
             OperationKind::PlayPrompt { prompts, repeat } => Some(Effect::Play {
                 leg: call.begun.leg,
                 operation,
@@ -341,9 +387,16 @@ impl Conversation {
                 prompts: prompts.clone(),
                 repeat: *repeat,
             }),
+            OperationKind::RecordResponse(recording) => Some(Effect::Record {
+                leg: call.begun.leg,
+                call: call.id(),
+                operation,
+                app: call.begun.app.clone(),
+                recording: recording.clone(),
+            }),
             OperationKind::SubscribeToTone | OperationKind::CancelMediaProcessing => None,
         });
-        play.into_iter().collect()
+        run.into_iter().collect()
     }
 
     fn established(&self, id: CallId, audio: Option<bool>) -> Option<(CallId, Notice)> {
@@ -396,6 +449,9 @@ impl Call {
             }
             Event::CallKeptAlive { .. } => self.alive_until = at.plus(limits::KEEP_ALIVE),
             Event::CallTerminating { .. } => self.state = CallState::Terminating,
+            Event::CallEnding { result, until, .. } => {
+                self.state = CallState::Ending { result: result.clone(), until: *until };
+            }
             Event::CallTerminated { result, .. } => self.state = CallState::Terminated(result.clone()),
             Event::OperationStarted { operation, .. } => {
                 if self.operation(operation.id).is_some() {
@@ -428,6 +484,16 @@ fn place(begun: &Begun) -> Effect {
         from: begun.source.clone(),
         to: begun.target.clone(),
     }
+}
+
+fn cancelled(call: CallId, operation: OperationId) -> Event {
+    Event::OperationEnded { call, operation, status: OperationStatus::Failed, result: ResultInfo::cancelled() }
+}
+
+/// What is being recorded while the call ends is to be kept.
+fn keep(call: &Call) -> Option<Effect> {
+    let running = call.running().filter(|_| call.is_ending())?;
+    Some(Effect::Keep { leg: call.begun.leg, operation: running.id })
 }
 
 fn release(leg: &Leg) -> Option<Effect> {

@@ -4,8 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::identity::Identity;
-use crate::ids::{AppId, LegId, OperationId, TenantId};
-use crate::operation::{Prompt, Repeat};
+use crate::ids::{AppId, CallId, LegId, OperationId, TenantId};
+use crate::operation::{Prompt, Recording, Repeat};
 
 /// Something the world must do. It answers with an [`crate::Input`], or is done when issued
 /// (`Stop`).
@@ -56,7 +56,27 @@ pub enum Effect {
         /// How often.
         repeat: Repeat,
     },
-    /// Stop playing an operation's prompts.
+    /// Record a leg. Answered by `RecordFinished`.
+    Record {
+        /// Whom.
+        leg: LegId,
+        /// In which call.
+        call: CallId,
+        /// For which operation.
+        operation: OperationId,
+        /// On whose behalf its prompt is fetched, and the recording kept.
+        app: AppId,
+        /// How.
+        recording: Recording,
+    },
+    /// End a recording because its call ends: what was recorded is kept. Answered by `RecordFinished`.
+    Keep {
+        /// Whose.
+        leg: LegId,
+        /// For which operation.
+        operation: OperationId,
+    },
+    /// Stop an operation's prompts or its recording, which is not kept.
     Stop {
         /// To whom.
         leg: LegId,

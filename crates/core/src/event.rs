@@ -108,6 +108,15 @@ pub enum Event {
         /// The call.
         call: CallId,
     },
+    /// The call ends, and is over as soon as what was being recorded is kept.
+    CallEnding {
+        /// The call.
+        call: CallId,
+        /// Why it ends.
+        result: ResultInfo,
+        /// How long that may take.
+        until: Now,
+    },
     /// The call is over.
     CallTerminated {
         /// The call.

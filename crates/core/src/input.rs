@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Begun;
 use crate::ids::{CallId, Epoch, LegId, OperationId};
+#[cfg(doc)]
+use crate::operation::Recording;
 use crate::operation::{Prompt, Repeat};
 
 /// What begins a call: every id made, every name resolved.
@@ -84,6 +86,56 @@ pub enum PlayOutcome {
     Failed(String),
 }
 
+/// How recording ended. It keeps a recording in the first four cases, and only then.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RecordOutcome {
+    /// A stop tone.
+    StopTone,
+    /// As long as it may become.
+    MaxDuration,
+    /// A pause.
+    MaxSilence,
+    /// Something else ended it; the text says what.
+    CutShort(String),
+    /// Nobody said anything.
+    InitialSilence,
+    /// Its leg was gone before anything was recorded.
+    Nothing,
+    /// The prompt before it did not play.
+    Prompt(PlayOutcome),
+    /// It could not be kept; the text says why.
+    Failed(String),
+}
+
+/// recordResponse's body, with the id its operation will have. Times as the bot wrote them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RecordResponse {
+    /// The call.
+    pub call: CallId,
+    /// The new operation's id, which is also the recording's.
+    pub operation: OperationId,
+    /// `S5`.
+    pub client_context: Option<String>,
+    /// What is played before.
+    pub prompts: Vec<Prompt>,
+    /// It may be without one: beta's `record`.
+    pub prompt_optional: bool,
+    /// It cuts into what is played, recorded or queued.
+    pub barge_in: bool,
+    /// A beep is sent behind the prompt.
+    pub beep: bool,
+    /// `initialSilenceTimeoutInSeconds`.
+    pub initial_silence: Option<i32>,
+    /// `maxSilenceTimeoutInSeconds`.
+    pub max_silence: Option<i32>,
+    /// `maxRecordDurationInSeconds`.
+    pub max_duration: Option<i32>,
+    /// Keys that end it, each once.
+    pub stop_tones: Vec<Tone>,
+    /// [`Recording::location`].
+    pub location: String,
+}
+
 /// playPrompt's body, with the id its operation will have.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PlayPrompt {
@@ -130,6 +182,8 @@ pub enum Input {
     },
     /// Verb: playPrompt.
     PlayPrompt(PlayPrompt),
+    /// Verb: recordResponse.
+    RecordResponse(RecordResponse),
     /// Verb: subscribeToTone.
     SubscribeToTone {
         /// The call.
@@ -185,6 +239,13 @@ pub enum Input {
         /// How.
         outcome: PlayOutcome,
     },
+    /// Recording ended; the file is whole, where there is one.
+    RecordFinished {
+        /// Which operation.
+        operation: OperationId,
+        /// How.
+        outcome: RecordOutcome,
+    },
     /// A key was pressed.
     ToneHeard {
         /// On which leg.
@@ -198,5 +259,7 @@ pub enum Input {
     Adopt {
         /// The new owner.
         epoch: Epoch,
+        /// Operations in flight whose recordings were made whole.
+        kept: Vec<OperationId>,
     },
 }

@@ -1,9 +1,17 @@
 //! Every bound of this room, with its reason.
 
+use core::ops::RangeInclusive;
 use core::time::Duration;
 
 /// Prompts in one playPrompt (`contract §2.6`).
 pub const PROMPTS: usize = 20;
+/// Whole seconds of each of recordResponse's three times (`contract §2.10`).
+pub const RECORD_SECONDS: RangeInclusive<i32> = 1..=120;
+/// Each of them, where a bot names none (`contract §2.10`).
+pub const RECORD_SECONDS_DEFAULT: u8 = 5;
+/// How long a call that ended while something was recorded waits for the file: far longer than a healthy disk takes, and
+/// what a bot can bear to wait for the end of a call.
+pub const RECORDING_KEPT: Duration = Duration::from_secs(10);
 /// Media operations open in one call; more is a bot in a loop, and each waits for those before it.
 pub const OPEN_OPERATIONS: usize = 100;
 /// Ended operations kept in memory per call; older ones are read from the log.

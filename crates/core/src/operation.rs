@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::OperationId;
+use crate::input::Tone;
 use crate::result::ResultInfo;
 
 /// `S8`.
@@ -69,6 +70,29 @@ pub enum Repeat {
     Forever,
 }
 
+/// What recordResponse asks for (`contract §2.10`). Times are whole seconds of [`RECORD_SECONDS`](crate::limits::RECORD_SECONDS).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Recording {
+    /// Played before; none for beta's `record` without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<Prompt>,
+    /// A beep is sent behind the prompt.
+    pub beep: bool,
+    /// How long it waits for a first word.
+    pub initial_silence: u8,
+    /// How long a pause ends it, once something was said.
+    pub max_silence: u8,
+    /// How long it may become.
+    pub max_duration: u8,
+    /// Keys that end it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stop_tones: Vec<Tone>,
+    /// The address at which it will be read: kept from its beginning, so that what is told of it later does not depend
+    /// on how the server is reached by then.
+    pub location: String,
+}
+
 /// What an operation does.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
@@ -80,21 +104,39 @@ pub enum OperationKind {
         /// How often.
         repeat: Repeat,
     },
+    /// recordResponse, and beta's record.
+    RecordResponse(Recording),
     /// subscribeToTone.
     SubscribeToTone,
     /// cancelMediaProcessing.
     CancelMediaProcessing,
 }
 
-/// How a playPrompt ended (`contract §1.9`).
+/// How a playPrompt or a recordResponse ended: Graph's two `completionReason`s (`contract §1.9`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CompletionReason {
-    /// Played to its end.
+    /// playPrompt: played to its end.
     CompletedSuccessfully,
-    /// Cancelled.
+    /// playPrompt: cancelled.
     MediaOperationCanceled,
-    /// Something else; the resultInfo says what.
+    /// playPrompt: something else; the resultInfo says what.
     Unknown,
+    /// recordResponse: cancelled.
+    OperationCanceled,
+    /// recordResponse: a stop tone.
+    StopToneDetected,
+    /// recordResponse: as long as it may become.
+    MaxRecordDurationReached,
+    /// recordResponse: nobody said anything.
+    InitialSilenceTimeout,
+    /// recordResponse: a pause.
+    MaxSilenceTimeout,
+    /// recordResponse: its prompt could not be played.
+    PlayPromptFailed,
+    /// recordResponse: its call ended, and with it the audio.
+    MediaReceiveTimeout,
+    /// recordResponse: something else; the resultInfo says what.
+    UnspecifiedError,
 }
 
 /// An operation: the same resource in the answer, in GET and in the notification (`S2`).
@@ -117,14 +159,36 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// How a playPrompt ended; none while it has not, and for other kinds.
+    /// Where the recording is read: none until the operation has ended, and empty where nothing was kept. What ended
+    /// `completed` has a recording, what ended `failed` has none.
+    pub fn recording_location(&self) -> Option<&str> {
+        match (&self.kind, self.status) {
+            (OperationKind::RecordResponse(recording), OperationStatus::Completed) => Some(&recording.location),
+            (OperationKind::RecordResponse(_), OperationStatus::Failed) => Some(""),
+            _ => None,
+        }
+    }
+
+    /// How a playPrompt or recordResponse ended; none while it has not, and for other kinds.
     pub fn completion_reason(&self) -> Option<CompletionReason> {
         let result = self.result.as_ref()?;
         match self.kind {
             OperationKind::PlayPrompt { .. } => Some(match (self.status, result.subcode) {
                 (OperationStatus::Completed, _) => CompletionReason::CompletedSuccessfully,
-                (_, 8508) => CompletionReason::MediaOperationCanceled,
+                (_, ResultInfo::CANCELLED) => CompletionReason::MediaOperationCanceled,
                 _ => CompletionReason::Unknown,
+            }),
+            OperationKind::RecordResponse(_) => Some(match result.subcode {
+                ResultInfo::CANCELLED => CompletionReason::OperationCanceled,
+                ResultInfo::INITIAL_SILENCE => CompletionReason::InitialSilenceTimeout,
+                ResultInfo::PROMPT_FAILED | ResultInfo::PROMPT_INVALID | ResultInfo::PROMPT_UNAVAILABLE => {
+                    CompletionReason::PlayPromptFailed
+                }
+                ResultInfo::STOP_TONE => CompletionReason::StopToneDetected,
+                ResultInfo::MAX_DURATION => CompletionReason::MaxRecordDurationReached,
+                ResultInfo::MAX_SILENCE => CompletionReason::MaxSilenceTimeout,
+                ResultInfo::CUT_SHORT => CompletionReason::MediaReceiveTimeout,
+                _ => CompletionReason::UnspecifiedError,
             }),
             OperationKind::SubscribeToTone | OperationKind::CancelMediaProcessing => None,
         }

@@ -20,6 +20,18 @@ pub enum Refusal {
     },
     /// playPrompt without a prompt.
     NoPrompts,
+    /// recordResponse takes one prompt.
+    NotOnePrompt {
+        /// How many there were.
+        count: usize,
+    },
+    /// A time of recordResponse is out of [`crate::limits::RECORD_SECONDS`].
+    BadSeconds {
+        /// The member's name.
+        member: &'static str,
+        /// What it was.
+        seconds: i32,
+    },
     /// More than [`crate::limits::PROMPTS`].
     TooManyPrompts {
         /// How many.
@@ -42,7 +54,7 @@ pub enum Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use crate::limits::{CLIENT_CONTEXT_UNITS, OPEN_OPERATIONS, PROMPTS, URL_CHARS};
+        use crate::limits::{CLIENT_CONTEXT_UNITS, OPEN_OPERATIONS, PROMPTS, RECORD_SECONDS, URL_CHARS};
         match self {
             Self::CallNotFound => f.write_str("Call not found."),
             Self::NotIncoming => {
@@ -56,6 +68,11 @@ impl fmt::Display for Refusal {
                 write!(f, "clientContext has {units} UTF-16 code units; at most {CLIENT_CONTEXT_UNITS} are allowed.")
             }
             Self::NoPrompts => f.write_str("prompts must hold at least one prompt."),
+            Self::NotOnePrompt { count } => write!(f, "prompts must hold exactly one prompt; it holds {count}."),
+            Self::BadSeconds { member, seconds } => {
+                let (least, most) = (RECORD_SECONDS.start(), RECORD_SECONDS.end());
+                write!(f, "{member} is {seconds}; it must be {least} to {most} seconds.")
+            }
             Self::TooManyPrompts { count } => {
                 write!(f, "prompts holds {count} prompts; at most {PROMPTS} are allowed.")
             }

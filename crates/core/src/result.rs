@@ -20,6 +20,19 @@ pub struct ResultInfo {
     pub message: String,
 }
 
+/// The subcodes that tell how an operation ended, where more than one place must know them.
+impl ResultInfo {
+    pub(crate) const CANCELLED: i32 = 8508;
+    pub(crate) const INITIAL_SILENCE: i32 = 8510;
+    pub(crate) const PROMPT_FAILED: i32 = 8511;
+    pub(crate) const STOP_TONE: i32 = 8514;
+    pub(crate) const MAX_DURATION: i32 = 8515;
+    pub(crate) const MAX_SILENCE: i32 = 8516;
+    pub(crate) const CUT_SHORT: i32 = 8517;
+    pub(crate) const PROMPT_INVALID: i32 = 8535;
+    pub(crate) const PROMPT_UNAVAILABLE: i32 = 8536;
+}
+
 impl ResultInfo {
     /// Any result; the message is cut to a bounded length.
     pub fn new(code: i32, subcode: i32, message: &str) -> Self {
@@ -34,22 +47,57 @@ impl ResultInfo {
 
     /// 400/8508: cancelled by the bot, or by the end of its call (D, `contract §4.2`).
     pub fn cancelled() -> Self {
-        Self::new(400, 8508, "Action failed, the operation was cancelled.")
+        Self::new(400, Self::CANCELLED, "Action failed, the operation was cancelled.")
     }
 
     /// 500/8511: the prompt could not be played (A, `contract §4.3`).
     pub fn prompt_failed(why: &str) -> Self {
-        Self::new(500, 8511, &format!("Action failed, the prompt could not be played: {why}"))
+        Self::new(500, Self::PROMPT_FAILED, &format!("Action failed, the prompt could not be played: {why}"))
     }
 
     /// 400/8535: not a WAV we can play (A, `contract §4.3`).
     pub fn prompt_invalid(why: &str) -> Self {
-        Self::new(400, 8535, &format!("Action failed, the audio file format is invalid: {why}"))
+        Self::new(400, Self::PROMPT_INVALID, &format!("Action failed, the audio file format is invalid: {why}"))
     }
 
     /// 400/8536: the prompt could not be downloaded (A, `contract §4.3`).
     pub fn prompt_unavailable(why: &str) -> Self {
-        Self::new(400, 8536, &format!("Action failed, the audio file could not be downloaded: {why}"))
+        Self::new(
+            400,
+            Self::PROMPT_UNAVAILABLE,
+            &format!("Action failed, the audio file could not be downloaded: {why}"),
+        )
+    }
+
+    /// 200/8514: a stop tone ended a recording (A, `contract §4.3`).
+    pub fn stop_tone() -> Self {
+        Self::new(200, Self::STOP_TONE, "Action completed, stop tone detected.")
+    }
+
+    /// 200/8515: a recording became as long as it may (D, `contract §4.2`).
+    pub fn max_duration() -> Self {
+        Self::new(200, Self::MAX_DURATION, "Action completed, max record duration reached.")
+    }
+
+    /// 200/8516: a pause ended a recording (I, `contract §4.3`: the next number).
+    pub fn max_silence() -> Self {
+        Self::new(200, Self::MAX_SILENCE, "Action completed, max silence timeout reached.")
+    }
+
+    /// 400/8510: nobody said anything, and nothing is kept (A, `contract §4.3`).
+    pub fn initial_silence() -> Self {
+        Self::new(400, Self::INITIAL_SILENCE, "Action failed, initial silence timeout reached.")
+    }
+
+    /// 200/8517: a recording ended early, and what was recorded is kept (I). 200, because bots fetch a recording only then
+    /// (client-facts §4).
+    pub fn cut_short(why: &str) -> Self {
+        Self::new(200, Self::CUT_SHORT, &format!("Action completed, what was recorded is kept: {why}."))
+    }
+
+    /// 500/8512: a recording could not be kept (A for the number, `contract §4.3`).
+    pub fn recording_failed(why: &str) -> Self {
+        Self::new(500, 8512, &format!("Action failed, the recording could not be kept: {why}."))
     }
 
     /// 500/8512: an operation was in flight when the server stopped (A for the number, `contract §4.3`).

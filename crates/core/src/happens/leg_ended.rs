@@ -10,8 +10,9 @@ use crate::ids::LegId;
 use crate::input::EndCause;
 use crate::limits::RESULT_MESSAGE_CHARS;
 use crate::result::ResultInfo;
+use crate::time::Now;
 
-pub(crate) fn decide(conversation: &Conversation, leg: LegId, cause: EndCause) -> Vec<Event> {
+pub(crate) fn decide(conversation: &Conversation, now: Now, leg: LegId, cause: EndCause) -> Vec<Event> {
     let Some(leg) = conversation.leg(leg) else { return vec![] };
     if leg.phase == LegPhase::Ended {
         return vec![];
@@ -23,8 +24,7 @@ pub(crate) fn decide(conversation: &Conversation, leg: LegId, cause: EndCause) -
     let result = ResultInfo::of_leg(&cause);
     let mut events = vec![Event::LegEnded { leg: leg.id, cause }];
     if let Ok(call) = conversation.live_call(leg.call) {
-        conversation.end_operations(call, &ResultInfo::cancelled(), &mut events);
-        events.push(Event::CallTerminated { call: call.id(), result });
+        conversation.close_call(now, call, result, &mut events);
     }
     events
 }

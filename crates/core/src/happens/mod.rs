@@ -9,4 +9,5 @@ pub(crate) mod leg_answered;
 pub(crate) mod leg_ended;
 pub(crate) mod leg_held;
 pub(crate) mod play_finished;
+pub(crate) mod record_finished;
 pub(crate) mod tone_heard;

@@ -12,15 +12,16 @@ use crate::result::ResultInfo;
 
 pub(crate) fn decide(conversation: &Conversation, operation: OperationId, outcome: PlayOutcome) -> Vec<Event> {
     let Some(call) = conversation.call_running(operation) else { return vec![] };
-    let (status, result) = match outcome {
+    let (status, result) = ended(outcome);
+    conversation.end_running(call, operation, status, result)
+}
+
+/// How an operation ends.
+pub(super) fn ended(outcome: PlayOutcome) -> (OperationStatus, ResultInfo) {
+    match outcome {
         PlayOutcome::Played => (OperationStatus::Completed, ResultInfo::success()),
         PlayOutcome::Invalid(why) => (OperationStatus::Failed, ResultInfo::prompt_invalid(&why)),
         PlayOutcome::Unavailable(why) => (OperationStatus::Failed, ResultInfo::prompt_unavailable(&why)),
         PlayOutcome::Failed(why) => (OperationStatus::Failed, ResultInfo::prompt_failed(&why)),
-    };
-    let mut events = vec![Event::OperationEnded { call: call.id(), operation, status, result }];
-    if let Some(next) = call.next_queued() {
-        events.push(Event::OperationBegan { call: call.id(), operation: next.id });
     }
-    events
 }

@@ -6,6 +6,7 @@ pub(crate) mod hang_up;
 pub(crate) mod keep_alive;
 pub(crate) mod place_call;
 pub(crate) mod play_prompt;
+pub(crate) mod record_response;
 pub(crate) mod reject;
 pub(crate) mod subscribe_to_tone;
 

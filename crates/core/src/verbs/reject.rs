@@ -10,8 +10,14 @@ use crate::ids::CallId;
 use crate::input::RejectReason;
 use crate::refusal::Refusal;
 use crate::result::ResultInfo;
+use crate::time::Now;
 
-pub(crate) fn decide(conversation: &Conversation, call: CallId, reason: RejectReason) -> Result<Vec<Event>, Refusal> {
+pub(crate) fn decide(
+    conversation: &Conversation,
+    now: Now,
+    call: CallId,
+    reason: RejectReason,
+) -> Result<Vec<Event>, Refusal> {
     let call = conversation.live_call(call)?;
     let CallState::Incoming { .. } = call.state else { return Err(Refusal::NotIncoming) };
     // RFC 3261 §21: 486 Busy Here, 403 Forbidden, 603 Decline.
@@ -21,6 +27,6 @@ pub(crate) fn decide(conversation: &Conversation, call: CallId, reason: RejectRe
         RejectReason::None => 603,
     };
     let mut events = vec![];
-    conversation.end_call(call, ResultInfo::rejected(), Some(status), &mut events);
+    conversation.end_call(now, call, ResultInfo::rejected(), Some(status), &mut events);
     Ok(events)
 }

@@ -11,40 +11,62 @@ fn adopt_in_every_state() {
         every_state(),
         adopt(2),
         expect![[r#"
-        [nothing, over]
-        nothing
+            [nothing, over]
+            nothing
 
-        [incoming, accepting, placing]
-        event   adopted by epoch 2
-        event   callTerminated 500/1005 "The server was restarted during the call. DiagCode: 500#1005.@"
-        event   legEnded Failed("restart")
-        notice  https://bot/calls < terminated 500/1005 "The server was restarted during the call. DiagCode: 500#1005.@"
-        now     terminated; leg ended
+            [incoming, accepting, placing]
+            event   adopted by epoch 2
+            event   callTerminated 500/1005 "The server was restarted during the call. DiagCode: 500#1005.@"
+            event   legEnded Failed("restart")
+            notice  https://bot/calls < terminated 500/1005 "The server was restarted during the call. DiagCode: 500#1005.@"
+            now     terminated; leg ended
 
-        [established, placed and up, held]
-        event   adopted by epoch 2
-        event   callTerminated 500/1005 "The server was restarted during the call. DiagCode: 500#1005.@"
-        event   legReleased
-        effect  hangUp dialog
-        notice  https://bot/calls < terminated 500/1005 "The server was restarted during the call. DiagCode: 500#1005.@"
-        now     terminated; leg releasing
+            [established, placed and up, held]
+            event   adopted by epoch 2
+            event   callTerminated 500/1005 "The server was restarted during the call. DiagCode: 500#1005.@"
+            event   legReleased
+            effect  hangUp dialog
+            notice  https://bot/calls < terminated 500/1005 "The server was restarted during the call. DiagCode: 500#1005.@"
+            now     terminated; leg releasing
 
-        [playing, one queued]
-        event   adopted by epoch 2
-        event   operationEnded op1 failed 500/8512 "Action failed, the server was restarted while the operation was in flight."
-        event   operationEnded op2 failed 500/8512 "Action failed, the server was restarted while the operation was in flight."
-        event   callTerminated 500/1005 "The server was restarted during the call. DiagCode: 500#1005.@"
-        event   legReleased
-        effect  hangUp dialog
-        notice  https://bot/calls < op1 playPrompt https://bot/1.wav failed 500/8512 "Action failed, the server was restarted while the operation was in flight." Unknown
-        notice  https://bot/calls < op2 playPrompt https://bot/2.wav failed 500/8512 "Action failed, the server was restarted while the operation was in flight." Unknown
-        notice  https://bot/calls < terminated 500/1005 "The server was restarted during the call. DiagCode: 500#1005.@"
-        now     terminated; leg releasing
+            [playing, one queued]
+            event   adopted by epoch 2
+            event   operationEnded op1 failed 500/8512 "Action failed, the server was restarted while the operation was in flight."
+            event   operationEnded op2 failed 500/8512 "Action failed, the server was restarted while the operation was in flight."
+            event   callTerminated 500/1005 "The server was restarted during the call. DiagCode: 500#1005.@"
+            event   legReleased
+            effect  hangUp dialog
+            notice  https://bot/calls < op1 playPrompt https://bot/1.wav failed 500/8512 "Action failed, the server was restarted while the operation was in flight." Unknown
+            notice  https://bot/calls < op2 playPrompt https://bot/2.wav failed 500/8512 "Action failed, the server was restarted while the operation was in flight." Unknown
+            notice  https://bot/calls < terminated 500/1005 "The server was restarted during the call. DiagCode: 500#1005.@"
+            now     terminated; leg releasing
 
-        [releasing]
-        event   adopted by epoch 2
-        now     terminated; leg releasing
-    "#]],
+            [recording, one queued]
+            event   adopted by epoch 2
+            event   operationEnded op1 failed 500/8512 "Action failed, the server was restarted while the operation was in flight."
+            event   operationEnded op2 failed 500/8512 "Action failed, the server was restarted while the operation was in flight."
+            event   callTerminated 500/1005 "The server was restarted during the call. DiagCode: 500#1005.@"
+            event   legReleased
+            effect  hangUp dialog
+            notice  https://bot/calls < op1 recordResponse https://bot/1.wav beep 5/5/5 s failed 500/8512 "Action failed, the server was restarted while the operation was in flight." UnspecifiedError at ""
+            notice  https://bot/calls < op2 playPrompt https://bot/2.wav failed 500/8512 "Action failed, the server was restarted while the operation was in flight." Unknown
+            notice  https://bot/calls < terminated 500/1005 "The server was restarted during the call. DiagCode: 500#1005.@"
+            now     terminated; leg releasing
+
+            [ending]
+            event   adopted by epoch 2
+            event   operationEnded op1 failed 500/8512 "Action failed, the server was restarted while the operation was in flight."
+            event   operationEnded op2 failed 500/8512 "Action failed, the server was restarted while the operation was in flight."
+            event   callTerminated 200/5002 "The conversation has ended. DiagCode: 0#5002.@"
+            notice  https://bot/calls < op1 recordResponse https://bot/1.wav beep 5/5/5 s failed 500/8512 "Action failed, the server was restarted while the operation was in flight." UnspecifiedError at ""
+            notice  https://bot/calls < op2 playPrompt https://bot/2.wav failed 500/8512 "Action failed, the server was restarted while the operation was in flight." Unknown
+            notice  https://bot/calls < terminated 200/5002 "The conversation has ended. DiagCode: 0#5002.@"
+            now     terminated; leg ended
+
+            [releasing]
+            event   adopted by epoch 2
+            now     terminated; leg releasing
+        "#]],
     );
 }
 

@@ -11,15 +11,15 @@ fn place_call() {
         every_state(),
         placed(),
         expect![[r#"
-        [nothing]
-        event   callPlaced until 60s
-        effect  place Application:app to User:1001 for app of tenant
-        notice  https://bot/calls < establishing
-        now     establishing; leg placing; deadline 60s
+            [nothing]
+            event   callPlaced until 60s
+            effect  place Application:app to User:1001 for app of tenant
+            notice  https://bot/calls < establishing
+            now     establishing; leg placing; deadline 60s
 
-        [incoming, accepting, placing, established, placed and up, held, playing, one queued, releasing, over]
-        refused AlreadyBegun: The conversation has already begun.
-    "#]],
+            [incoming, accepting, placing, established, placed and up, held, playing, one queued, recording, one queued, ending, releasing, over]
+            refused AlreadyBegun: The conversation has already begun.
+        "#]],
     );
 }
 
@@ -29,14 +29,14 @@ fn call_offered() {
         every_state(),
         offered(),
         expect![[r#"
-        [nothing]
-        event   callOffered until 15s
-        notice  https://bot/calls < incoming from User:1001 to Application:app until 15s
-        now     incoming; leg offered; deadline 15s
+            [nothing]
+            event   callOffered until 15s
+            notice  https://bot/calls < incoming from User:1001 to Application:app until 15s
+            now     incoming; leg offered; deadline 15s
 
-        [incoming, accepting, placing, established, placed and up, held, playing, one queued, releasing, over]
-        refused AlreadyBegun: The conversation has already begun.
-    "#]],
+            [incoming, accepting, placing, established, placed and up, held, playing, one queued, recording, one queued, ending, releasing, over]
+            refused AlreadyBegun: The conversation has already begun.
+        "#]],
     );
 }
 
@@ -55,18 +55,18 @@ fn answer_in_every_state() {
         every_state(),
         answer(),
         expect![[r#"
-        [nothing, releasing, over]
-        refused CallNotFound: Call not found.
+            [nothing, ending, releasing, over]
+            refused CallNotFound: Call not found.
 
-        [incoming]
-        event   callAnswered callback https://bot/calls until 34s
-        effect  accept
-        notice  https://bot/calls < establishing
-        now     establishing; leg accepting; deadline 34s
+            [incoming]
+            event   callAnswered callback https://bot/calls until 34s
+            effect  accept
+            notice  https://bot/calls < establishing
+            now     establishing; leg accepting; deadline 34s
 
-        [accepting, placing, established, placed and up, held, playing, one queued]
-        refused NotIncoming: The call is not waiting to be answered: it was answered, rejected or redirected before.
-    "#]],
+            [accepting, placing, established, placed and up, held, playing, one queued, recording, one queued]
+            refused NotIncoming: The call is not waiting to be answered: it was answered, rejected or redirected before.
+        "#]],
     );
 }
 
@@ -116,19 +116,19 @@ fn reject_in_every_state() {
         every_state(),
         reject(RejectReason::None),
         expect![[r#"
-        [nothing, releasing, over]
-        refused CallNotFound: Call not found.
+            [nothing, ending, releasing, over]
+            refused CallNotFound: Call not found.
 
-        [incoming]
-        event   callTerminated 403/0 "The call was rejected by the bot. DiagCode: 403#0.@"
-        event   legReleased decline 603
-        effect  decline 603
-        notice  https://bot/calls < terminated 403/0 "The call was rejected by the bot. DiagCode: 403#0.@"
-        now     terminated; leg releasing
+            [incoming]
+            event   callTerminated 403/0 "The call was rejected by the bot. DiagCode: 403#0.@"
+            event   legReleased decline 603
+            effect  decline 603
+            notice  https://bot/calls < terminated 403/0 "The call was rejected by the bot. DiagCode: 403#0.@"
+            now     terminated; leg releasing
 
-        [accepting, placing, established, placed and up, held, playing, one queued]
-        refused NotIncoming: The call is not waiting to be answered: it was answered, rejected or redirected before.
-    "#]],
+            [accepting, placing, established, placed and up, held, playing, one queued, recording, one queued]
+            refused NotIncoming: The call is not waiting to be answered: it was answered, rejected or redirected before.
+        "#]],
     );
 }
 
@@ -202,7 +202,7 @@ fn the_ask_is_redirected() {
         every_state(),
         ask_redirected("https://other/calls"),
         expect![[r#"
-            [nothing, accepting, placing, established, placed and up, held, playing, one queued, releasing, over]
+            [nothing, accepting, placing, established, placed and up, held, playing, one queued, recording, one queued, ending, releasing, over]
             nothing
 
             [incoming]
@@ -281,26 +281,26 @@ fn leg_answered_in_every_state() {
         every_state(),
         leg_answered(),
         expect![[r#"
-        [nothing, incoming, established, placed and up, held, playing, one queued, releasing, over]
-        nothing
+            [nothing, incoming, established, placed and up, held, playing, one queued, recording, one queued, ending, releasing, over]
+            nothing
 
-        [accepting]
-        event   legAnswered dialog
-        event   callEstablished
-        event   audioChanged active true
-        notice  https://bot/calls < established Incoming
-        notice  https://bot/calls < established Incoming, audio true
-        notice  https://bot/calls < roster Application:app User:1001
-        now     established; leg up; deadline 2701s
+            [accepting]
+            event   legAnswered dialog
+            event   callEstablished
+            event   audioChanged active true
+            notice  https://bot/calls < established Incoming
+            notice  https://bot/calls < established Incoming, audio true
+            notice  https://bot/calls < roster Application:app User:1001
+            now     established; leg up; deadline 2701s
 
-        [placing]
-        event   legAnswered dialog
-        event   callEstablished
-        event   audioChanged active true
-        notice  https://bot/calls < established Outgoing
-        notice  https://bot/calls < established Outgoing, audio true
-        notice  https://bot/calls < roster Application:app User:1001
-        now     established; leg up; deadline 2701s
-    "#]],
+            [placing]
+            event   legAnswered dialog
+            event   callEstablished
+            event   audioChanged active true
+            notice  https://bot/calls < established Outgoing
+            notice  https://bot/calls < established Outgoing, audio true
+            notice  https://bot/calls < roster Application:app User:1001
+            now     established; leg up; deadline 2701s
+        "#]],
     );
 }

@@ -10,9 +10,9 @@ fn nothing_is_due_before_its_time() {
         every_state(),
         deadline(),
         expect![[r#"
-        [nothing, incoming, accepting, placing, established, placed and up, held, playing, one queued, releasing, over]
-        nothing
-    "#]],
+            [nothing, incoming, accepting, placing, established, placed and up, held, playing, one queued, recording, one queued, ending, releasing, over]
+            nothing
+        "#]],
     );
     check(
         incoming(),

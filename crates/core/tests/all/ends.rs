@@ -11,45 +11,54 @@ fn hang_up_in_every_state() {
         every_state(),
         hang_up(),
         expect![[r#"
-        [nothing, releasing, over]
-        refused CallNotFound: Call not found.
+            [nothing, ending, releasing, over]
+            refused CallNotFound: Call not found.
 
-        [incoming]
-        refused StillIncoming: The call has not been answered yet: use reject.
+            [incoming]
+            refused StillIncoming: The call has not been answered yet: use reject.
 
-        [accepting, placing]
-        event   callTerminating
-        event   callTerminated 200/7000 "The call was ended by the bot. DiagCode: 200#7000.@"
-        event   legReleased
-        effect  hangUp
-        notice  https://bot/calls < terminating
-        notice  https://bot/calls < terminated 200/7000 "The call was ended by the bot. DiagCode: 200#7000.@"
-        now     terminated; leg releasing
+            [accepting, placing]
+            event   callTerminating
+            event   callTerminated 200/7000 "The call was ended by the bot. DiagCode: 200#7000.@"
+            event   legReleased
+            effect  hangUp
+            notice  https://bot/calls < terminating
+            notice  https://bot/calls < terminated 200/7000 "The call was ended by the bot. DiagCode: 200#7000.@"
+            now     terminated; leg releasing
 
-        [established, placed and up, held]
-        event   callTerminating
-        event   callTerminated 200/7000 "The call was ended by the bot. DiagCode: 200#7000.@"
-        event   legReleased
-        effect  hangUp dialog
-        notice  https://bot/calls < terminating
-        notice  https://bot/calls < terminated 200/7000 "The call was ended by the bot. DiagCode: 200#7000.@"
-        now     terminated; leg releasing
+            [established, placed and up, held]
+            event   callTerminating
+            event   callTerminated 200/7000 "The call was ended by the bot. DiagCode: 200#7000.@"
+            event   legReleased
+            effect  hangUp dialog
+            notice  https://bot/calls < terminating
+            notice  https://bot/calls < terminated 200/7000 "The call was ended by the bot. DiagCode: 200#7000.@"
+            now     terminated; leg releasing
 
-        [playing, one queued]
-        event   callTerminating
-        event   operationEnded op1 failed 400/8508 "Action failed, the operation was cancelled."
-        event   operationEnded op2 failed 400/8508 "Action failed, the operation was cancelled."
-        event   callTerminated 200/7000 "The call was ended by the bot. DiagCode: 200#7000.@"
-        event   legReleased
-        effect  stop op1
-        effect  stop op2
-        effect  hangUp dialog
-        notice  https://bot/calls < terminating
-        notice  https://bot/calls < op1 playPrompt https://bot/1.wav failed 400/8508 "Action failed, the operation was cancelled." MediaOperationCanceled
-        notice  https://bot/calls < op2 playPrompt https://bot/2.wav failed 400/8508 "Action failed, the operation was cancelled." MediaOperationCanceled
-        notice  https://bot/calls < terminated 200/7000 "The call was ended by the bot. DiagCode: 200#7000.@"
-        now     terminated; leg releasing
-    "#]],
+            [playing, one queued]
+            event   callTerminating
+            event   operationEnded op1 failed 400/8508 "Action failed, the operation was cancelled."
+            event   operationEnded op2 failed 400/8508 "Action failed, the operation was cancelled."
+            event   callTerminated 200/7000 "The call was ended by the bot. DiagCode: 200#7000.@"
+            event   legReleased
+            effect  stop op1
+            effect  stop op2
+            effect  hangUp dialog
+            notice  https://bot/calls < terminating
+            notice  https://bot/calls < op1 playPrompt https://bot/1.wav failed 400/8508 "Action failed, the operation was cancelled." MediaOperationCanceled
+            notice  https://bot/calls < op2 playPrompt https://bot/2.wav failed 400/8508 "Action failed, the operation was cancelled." MediaOperationCanceled
+            notice  https://bot/calls < terminated 200/7000 "The call was ended by the bot. DiagCode: 200#7000.@"
+            now     terminated; leg releasing
+
+            [recording, one queued]
+            event   callTerminating
+            event   callEnding 200/7000 "The call was ended by the bot. DiagCode: 200#7000.@" until 16s
+            event   legReleased
+            effect  keep op1
+            effect  hangUp dialog
+            notice  https://bot/calls < terminating
+            now     ending, op1 running, op2 notStarted; leg releasing; deadline 16s
+        "#]],
     );
 }
 
@@ -59,29 +68,35 @@ fn leg_ended_in_every_state() {
         every_state(),
         leg_ended(EndCause::FarHangUp),
         expect![[r#"
-        [nothing, over]
-        nothing
+            [nothing, ending, over]
+            nothing
 
-        [incoming, accepting, placing, established, placed and up, held]
-        event   legEnded FarHangUp
-        event   callTerminated 200/5002 "The conversation has ended. DiagCode: 0#5002.@"
-        notice  https://bot/calls < terminated 200/5002 "The conversation has ended. DiagCode: 0#5002.@"
-        now     terminated; leg ended
+            [incoming, accepting, placing, established, placed and up, held]
+            event   legEnded FarHangUp
+            event   callTerminated 200/5002 "The conversation has ended. DiagCode: 0#5002.@"
+            notice  https://bot/calls < terminated 200/5002 "The conversation has ended. DiagCode: 0#5002.@"
+            now     terminated; leg ended
 
-        [playing, one queued]
-        event   legEnded FarHangUp
-        event   operationEnded op1 failed 400/8508 "Action failed, the operation was cancelled."
-        event   operationEnded op2 failed 400/8508 "Action failed, the operation was cancelled."
-        event   callTerminated 200/5002 "The conversation has ended. DiagCode: 0#5002.@"
-        notice  https://bot/calls < op1 playPrompt https://bot/1.wav failed 400/8508 "Action failed, the operation was cancelled." MediaOperationCanceled
-        notice  https://bot/calls < op2 playPrompt https://bot/2.wav failed 400/8508 "Action failed, the operation was cancelled." MediaOperationCanceled
-        notice  https://bot/calls < terminated 200/5002 "The conversation has ended. DiagCode: 0#5002.@"
-        now     terminated; leg ended
+            [playing, one queued]
+            event   legEnded FarHangUp
+            event   operationEnded op1 failed 400/8508 "Action failed, the operation was cancelled."
+            event   operationEnded op2 failed 400/8508 "Action failed, the operation was cancelled."
+            event   callTerminated 200/5002 "The conversation has ended. DiagCode: 0#5002.@"
+            notice  https://bot/calls < op1 playPrompt https://bot/1.wav failed 400/8508 "Action failed, the operation was cancelled." MediaOperationCanceled
+            notice  https://bot/calls < op2 playPrompt https://bot/2.wav failed 400/8508 "Action failed, the operation was cancelled." MediaOperationCanceled
+            notice  https://bot/calls < terminated 200/5002 "The conversation has ended. DiagCode: 0#5002.@"
+            now     terminated; leg ended
 
-        [releasing]
-        event   legEnded FarHangUp
-        now     terminated; leg ended
-    "#]],
+            [recording, one queued]
+            event   legEnded FarHangUp
+            event   callEnding 200/5002 "The conversation has ended. DiagCode: 0#5002.@" until 16s
+            effect  keep op1
+            now     ending, op1 running, op2 notStarted; leg ended; deadline 16s
+
+            [releasing]
+            event   legEnded FarHangUp
+            now     terminated; leg ended
+        "#]],
     );
 }
 
@@ -284,36 +299,36 @@ fn keep_alive_in_every_state() {
         every_state(),
         keep_alive(),
         expect![[r#"
-        [nothing, releasing, over]
-        refused CallNotFound: Call not found.
+            [nothing, ending, releasing, over]
+            refused CallNotFound: Call not found.
 
-        [incoming]
-        event   callKeptAlive
-        now     incoming; leg offered; deadline 15s
+            [incoming]
+            event   callKeptAlive
+            now     incoming; leg offered; deadline 15s
 
-        [accepting]
-        event   callKeptAlive
-        now     establishing; leg accepting; deadline 34s
+            [accepting]
+            event   callKeptAlive
+            now     establishing; leg accepting; deadline 34s
 
-        [placing]
-        event   callKeptAlive
-        now     establishing; leg placing; deadline 60s
+            [placing]
+            event   callKeptAlive
+            now     establishing; leg placing; deadline 60s
 
-        [established]
-        event   callKeptAlive
-        now     established; leg up; deadline 2704s
+            [established]
+            event   callKeptAlive
+            now     established; leg up; deadline 2704s
 
-        [placed and up]
-        event   callKeptAlive
-        now     established; leg up; deadline 2703s
+            [placed and up]
+            event   callKeptAlive
+            now     established; leg up; deadline 2703s
 
-        [held]
-        event   callKeptAlive
-        now     established without audio; leg up; deadline 2705s
+            [held]
+            event   callKeptAlive
+            now     established without audio; leg up; deadline 2705s
 
-        [playing, one queued]
-        event   callKeptAlive
-        now     established, op1 running, op2 notStarted; leg up; deadline 2706s
-    "#]],
+            [playing, one queued, recording, one queued]
+            event   callKeptAlive
+            now     established, op1 running, op2 notStarted; leg up; deadline 2706s
+        "#]],
     );
 }

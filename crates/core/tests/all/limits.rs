@@ -2,15 +2,16 @@
 
 use expect_test::expect;
 use ringback_core::limits::{ENDED_OPERATIONS, EVENTS, EVENTS_HEADROOM, OPEN_OPERATIONS, PROMPTS, URL_CHARS};
-use ringback_core::{EndCause, Input, PlayOutcome, PlayPrompt, Prompt, Refusal, Tone};
+use ringback_core::{EndCause, Input, PlayOutcome, PlayPrompt, Prompt, RecordResponse, Refusal, Tone};
 
 use crate::world::*;
 
 /// Every verb which takes a clientContext, with this one.
-fn with_context(text: &str) -> [Input; 3] {
+fn with_context(text: &str) -> [Input; 4] {
     let client_context = || Some(text.to_owned());
     [
         Input::PlayPrompt(PlayPrompt { client_context: client_context(), ..prompts(1) }),
+        Input::RecordResponse(RecordResponse { client_context: client_context(), ..recording(1) }),
         Input::SubscribeToTone { call: CALL, operation: operation(1), client_context: client_context() },
         Input::CancelMediaProcessing { call: CALL, operation: operation(1), client_context: client_context() },
     ]

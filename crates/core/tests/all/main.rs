@@ -11,5 +11,6 @@ mod ends;
 mod limits;
 mod media;
 mod properties;
+mod record;
 mod runs;
 mod stored;

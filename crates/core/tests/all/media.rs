@@ -11,26 +11,26 @@ fn play_prompt_in_every_state() {
         every_state(),
         play(9),
         expect![[r#"
-        [nothing, releasing, over]
-        refused CallNotFound: Call not found.
+            [nothing, ending, releasing, over]
+            refused CallNotFound: Call not found.
 
-        [incoming, accepting, placing]
-        refused NotEstablished: The call is not established: wait for the notification with state established.
+            [incoming, accepting, placing]
+            refused NotEstablished: The call is not established: wait for the notification with state established.
 
-        [established, placed and up]
-        event   operationStarted op9 playPrompt https://bot/9.wav running
-        effect  play op9 https://bot/9.wav
-        now     established, op9 running; leg up; deadline 2701s
+            [established, placed and up]
+            event   operationStarted op9 playPrompt https://bot/9.wav running
+            effect  play op9 https://bot/9.wav
+            now     established, op9 running; leg up; deadline 2701s
 
-        [held]
-        event   operationStarted op9 playPrompt https://bot/9.wav running
-        effect  play op9 https://bot/9.wav
-        now     established without audio, op9 running; leg up; deadline 2701s
+            [held]
+            event   operationStarted op9 playPrompt https://bot/9.wav running
+            effect  play op9 https://bot/9.wav
+            now     established without audio, op9 running; leg up; deadline 2701s
 
-        [playing, one queued]
-        event   operationStarted op9 playPrompt https://bot/9.wav notStarted
-        now     established, op1 running, op2 notStarted, op9 notStarted; leg up; deadline 2701s
-    "#]],
+            [playing, one queued, recording, one queued]
+            event   operationStarted op9 playPrompt https://bot/9.wav notStarted
+            now     established, op1 running, op2 notStarted, op9 notStarted; leg up; deadline 2701s
+        "#]],
     );
 }
 
@@ -148,9 +148,9 @@ fn only_what_is_running_can_finish() {
         every_state(),
         finished(7, PlayOutcome::Played),
         expect![[r#"
-        [nothing, incoming, accepting, placing, established, placed and up, held, playing, one queued, releasing, over]
-        nothing
-    "#]],
+            [nothing, incoming, accepting, placing, established, placed and up, held, playing, one queued, recording, one queued, ending, releasing, over]
+            nothing
+        "#]],
     );
     let queued = established().then([play(1), play(2)]);
     check(
@@ -179,24 +179,24 @@ fn subscribe_to_tone_in_every_state() {
         every_state(),
         subscribe(9),
         expect![[r#"
-        [nothing, releasing, over]
-        refused CallNotFound: Call not found.
+            [nothing, ending, releasing, over]
+            refused CallNotFound: Call not found.
 
-        [incoming, accepting, placing]
-        refused NotEstablished: The call is not established: wait for the notification with state established.
+            [incoming, accepting, placing]
+            refused NotEstablished: The call is not established: wait for the notification with state established.
 
-        [established, placed and up]
-        event   operationStarted op9 subscribeToTone completed 200/0 "Action completed successfully."
-        now     established; leg up; deadline 2701s
+            [established, placed and up]
+            event   operationStarted op9 subscribeToTone completed 200/0 "Action completed successfully."
+            now     established; leg up; deadline 2701s
 
-        [held]
-        event   operationStarted op9 subscribeToTone completed 200/0 "Action completed successfully."
-        now     established without audio; leg up; deadline 2701s
+            [held]
+            event   operationStarted op9 subscribeToTone completed 200/0 "Action completed successfully."
+            now     established without audio; leg up; deadline 2701s
 
-        [playing, one queued]
-        event   operationStarted op9 subscribeToTone completed 200/0 "Action completed successfully."
-        now     established, op1 running, op2 notStarted; leg up; deadline 2701s
-    "#]],
+            [playing, one queued, recording, one queued]
+            event   operationStarted op9 subscribeToTone completed 200/0 "Action completed successfully."
+            now     established, op1 running, op2 notStarted; leg up; deadline 2701s
+        "#]],
     );
 }
 
@@ -206,9 +206,9 @@ fn a_key_is_told_only_to_who_subscribed() {
         every_state(),
         tone(Tone::Tone1),
         expect![[r#"
-        [nothing, incoming, accepting, placing, established, placed and up, held, playing, one queued, releasing, over]
-        nothing
-    "#]],
+            [nothing, incoming, accepting, placing, established, placed and up, held, playing, one queued, recording, one queued, ending, releasing, over]
+            nothing
+        "#]],
     );
     let subscribed = established().then([subscribe(1)]);
     check(
@@ -253,30 +253,40 @@ fn cancel_media_processing_in_every_state() {
         every_state(),
         cancel(9),
         expect![[r#"
-        [nothing, releasing, over]
-        refused CallNotFound: Call not found.
+            [nothing, ending, releasing, over]
+            refused CallNotFound: Call not found.
 
-        [incoming, accepting, placing]
-        refused NotEstablished: The call is not established: wait for the notification with state established.
+            [incoming, accepting, placing]
+            refused NotEstablished: The call is not established: wait for the notification with state established.
 
-        [established, placed and up]
-        event   operationStarted op9 cancelMediaProcessing completed 200/0 "Action completed successfully."
-        now     established; leg up; deadline 2701s
+            [established, placed and up]
+            event   operationStarted op9 cancelMediaProcessing completed 200/0 "Action completed successfully."
+            now     established; leg up; deadline 2701s
 
-        [held]
-        event   operationStarted op9 cancelMediaProcessing completed 200/0 "Action completed successfully."
-        now     established without audio; leg up; deadline 2701s
+            [held]
+            event   operationStarted op9 cancelMediaProcessing completed 200/0 "Action completed successfully."
+            now     established without audio; leg up; deadline 2701s
 
-        [playing, one queued]
-        event   operationStarted op9 cancelMediaProcessing completed 200/0 "Action completed successfully."
-        event   operationEnded op1 failed 400/8508 "Action failed, the operation was cancelled."
-        event   operationEnded op2 failed 400/8508 "Action failed, the operation was cancelled."
-        effect  stop op1
-        effect  stop op2
-        notice  https://bot/calls < op1 playPrompt https://bot/1.wav failed 400/8508 "Action failed, the operation was cancelled." MediaOperationCanceled
-        notice  https://bot/calls < op2 playPrompt https://bot/2.wav failed 400/8508 "Action failed, the operation was cancelled." MediaOperationCanceled
-        now     established; leg up; deadline 2701s
-    "#]],
+            [playing, one queued]
+            event   operationStarted op9 cancelMediaProcessing completed 200/0 "Action completed successfully."
+            event   operationEnded op1 failed 400/8508 "Action failed, the operation was cancelled."
+            event   operationEnded op2 failed 400/8508 "Action failed, the operation was cancelled."
+            effect  stop op1
+            effect  stop op2
+            notice  https://bot/calls < op1 playPrompt https://bot/1.wav failed 400/8508 "Action failed, the operation was cancelled." MediaOperationCanceled
+            notice  https://bot/calls < op2 playPrompt https://bot/2.wav failed 400/8508 "Action failed, the operation was cancelled." MediaOperationCanceled
+            now     established; leg up; deadline 2701s
+
+            [recording, one queued]
+            event   operationStarted op9 cancelMediaProcessing completed 200/0 "Action completed successfully."
+            event   operationEnded op1 failed 400/8508 "Action failed, the operation was cancelled."
+            event   operationEnded op2 failed 400/8508 "Action failed, the operation was cancelled."
+            effect  stop op1
+            effect  stop op2
+            notice  https://bot/calls < op1 recordResponse https://bot/1.wav beep 5/5/5 s failed 400/8508 "Action failed, the operation was cancelled." OperationCanceled at ""
+            notice  https://bot/calls < op2 playPrompt https://bot/2.wav failed 400/8508 "Action failed, the operation was cancelled." MediaOperationCanceled
+            now     established; leg up; deadline 2701s
+        "#]],
     );
 }
 
@@ -299,37 +309,37 @@ fn hold_and_off_hold() {
         every_state(),
         leg_held(true),
         expect![[r#"
-        [nothing, incoming, accepting, placing, held, releasing, over]
-        nothing
+            [nothing, incoming, accepting, placing, held, ending, releasing, over]
+            nothing
 
-        [established]
-        event   audioChanged active false
-        notice  https://bot/calls < established Incoming, audio false
-        now     established without audio; leg up; deadline 2701s
+            [established]
+            event   audioChanged active false
+            notice  https://bot/calls < established Incoming, audio false
+            now     established without audio; leg up; deadline 2701s
 
-        [placed and up]
-        event   audioChanged active false
-        notice  https://bot/calls < established Outgoing, audio false
-        now     established without audio; leg up; deadline 2701s
+            [placed and up]
+            event   audioChanged active false
+            notice  https://bot/calls < established Outgoing, audio false
+            now     established without audio; leg up; deadline 2701s
 
-        [playing, one queued]
-        event   audioChanged active false
-        notice  https://bot/calls < established Incoming, audio false
-        now     established without audio, op1 running, op2 notStarted; leg up; deadline 2701s
-    "#]],
+            [playing, one queued, recording, one queued]
+            event   audioChanged active false
+            notice  https://bot/calls < established Incoming, audio false
+            now     established without audio, op1 running, op2 notStarted; leg up; deadline 2701s
+        "#]],
     );
     check(
         every_state(),
         leg_held(false),
         expect![[r#"
-        [nothing, incoming, accepting, placing, established, placed and up, playing, one queued, releasing, over]
-        nothing
+            [nothing, incoming, accepting, placing, established, placed and up, playing, one queued, recording, one queued, ending, releasing, over]
+            nothing
 
-        [held]
-        event   audioChanged active true
-        notice  https://bot/calls < established Incoming, audio true
-        notice  https://bot/calls < roster Application:app User:1001
-        now     established; leg up; deadline 2701s
-    "#]],
+            [held]
+            event   audioChanged active true
+            notice  https://bot/calls < established Incoming, audio true
+            notice  https://bot/calls < roster Application:app User:1001
+            now     established; leg up; deadline 2701s
+        "#]],
     );
 }

@@ -2,7 +2,7 @@
 
 use ringback_core::{
     Call, CallState, Conversation, Effect, Event, Identity, Input, LegPhase, Notice, Now, Operation, OperationId,
-    OperationKind, OperationStatus, Prompt, Repeat, ResultInfo, Told,
+    OperationKind, OperationStatus, Prompt, Recording, Repeat, ResultInfo, Told,
 };
 
 use crate::world::{operation_number, since_start};
@@ -70,16 +70,25 @@ fn played(prompts: &[Prompt], repeat: Repeat) -> String {
     }
 }
 
+fn recording(it: &Recording) -> String {
+    let prompt = it.prompt.as_ref().map_or("no prompt", |prompt| prompt.uri.as_str());
+    let beep = if it.beep { " beep" } else { "" };
+    let tones = if it.stop_tones.is_empty() { String::new() } else { format!(" until {:?}", it.stop_tones) };
+    format!("{prompt}{beep} {}/{}/{} s{tones}", it.initial_silence, it.max_silence, it.max_duration)
+}
+
 fn operation(operation: &Operation) -> String {
     let kind = match &operation.kind {
         OperationKind::PlayPrompt { prompts, repeat } => format!("playPrompt {}", played(prompts, *repeat)),
+        OperationKind::RecordResponse(it) => format!("recordResponse {}", recording(it)),
         OperationKind::SubscribeToTone => "subscribeToTone".to_owned(),
         OperationKind::CancelMediaProcessing => "cancelMediaProcessing".to_owned(),
     };
     let context = operation.client_context.as_ref().map(|text| format!(" context \"{}\"", long(text)));
     let result = operation.result.as_ref().map(|it| format!(" {}", result(it)));
     let reason = operation.completion_reason().map(|reason| format!(" {reason:?}"));
-    let more: String = [context, result, reason].into_iter().flatten().collect();
+    let location = operation.recording_location().map(|location| format!(" at \"{location}\""));
+    let more: String = [context, result, reason, location].into_iter().flatten().collect();
     format!("{} {kind} {}{more}", name(operation.id), status(operation.status))
 }
 
@@ -95,6 +104,9 @@ fn event(event: &Event) -> String {
         Event::AudioChanged { active, .. } => format!("audioChanged active {active}"),
         Event::CallKeptAlive { .. } => "callKeptAlive".to_owned(),
         Event::CallTerminating { .. } => "callTerminating".to_owned(),
+        Event::CallEnding { result: it, until, .. } => {
+            format!("callEnding {} until {}", result(it), since_start(*until))
+        }
         Event::CallTerminated { result: it, .. } => format!("callTerminated {}", result(it)),
         Event::LegAnswered { dialog, .. } => format!("legAnswered {dialog}"),
         Event::LegReleased { decline, .. } => match decline {
@@ -126,6 +138,8 @@ fn effect(effect: &Effect) -> String {
         Effect::Play { operation, prompts, repeat, .. } => {
             format!("play {} {}", name(*operation), played(prompts, *repeat))
         }
+        Effect::Record { operation, recording: it, .. } => format!("record {} {}", name(*operation), recording(it)),
+        Effect::Keep { operation, .. } => format!("keep {}", name(*operation)),
         Effect::Stop { operation, .. } => format!("stop {}", name(*operation)),
     }
 }
@@ -179,6 +193,7 @@ fn call(call: &Call) -> String {
         CallState::Established { audio: true } => "established".to_owned(),
         CallState::Established { audio: false } => "established without audio".to_owned(),
         CallState::Terminating => "terminating".to_owned(),
+        CallState::Ending { .. } => "ending".to_owned(),
         CallState::Terminated(_) => "terminated".to_owned(),
     };
     let open = call.open_operations().map(|it| format!("{} {}", name(it.id), status(it.status)));

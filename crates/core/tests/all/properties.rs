@@ -8,7 +8,7 @@ use proptest::test_runner::RngSeed;
 use ringback_core::limits::{ENDED_OPERATIONS, OPEN_OPERATIONS};
 use ringback_core::{
     Call, Conversation, Effect, Epoch, Event, IllegalStep, Input, LegId, LegPhase, Now, Operation, OperationId,
-    OperationStatus, Record, Told, operations_of,
+    OperationKind, OperationStatus, Record, Told, operations_of,
 };
 
 use crate::runs::{Run, act, life};
@@ -35,7 +35,7 @@ fn answered_by(effect: &Effect, event: &Event) -> bool {
         Effect::Decline { leg, .. } | Effect::HangUp { leg, .. } => {
             leg_of(event) == Some(*leg) && !matches!(event, Event::LegReleased { .. })
         }
-        Effect::Play { operation, .. } => {
+        Effect::Play { operation, .. } | Effect::Record { operation, .. } | Effect::Keep { operation, .. } => {
             matches!(event, Event::OperationEnded { operation: ended, .. } if ended == operation)
         }
         // Done when asked for.
@@ -218,7 +218,7 @@ proptest! {
         for record in &run.records {
             conversation.fold(record);
             for leg in conversation.legs() {
-                let over = conversation.call(leg.call).is_some_and(Call::is_over);
+                let over = conversation.call(leg.call).is_some_and(|call| call.is_over() || call.is_ending());
                 let let_go = matches!(leg.phase, LegPhase::Releasing { .. } | LegPhase::Ended);
                 prop_assert_eq!(over, let_go);
             }
@@ -228,7 +228,7 @@ proptest! {
     #[test]
     fn after_an_adoption_only_what_outlives_a_process_is_owed(life in life()) {
         let mut run = Run::of(&life);
-        run.input(Input::Adopt { epoch: Epoch(9) }).unwrap();
+        run.input(Input::Adopt { epoch: Epoch(9), kept: vec![] }).unwrap();
         for effect in run.conversation.outstanding() {
             prop_assert!(matches!(effect, Effect::HangUp { dialog: Some(_), .. }), "{:?}", effect);
         }
@@ -237,8 +237,36 @@ proptest! {
         prop_assert_eq!(run.conversation.calls().flat_map(Call::open_operations).count(), 0);
         prop_assert!(run.conversation.calls().all(Call::is_over));
         prop_assert_eq!(run.conversation.next_deadline(), None);
-        let again = run.conversation.decide(run.now(), Input::Adopt { epoch: Epoch(9) });
+        let again = run.conversation.decide(run.now(), Input::Adopt { epoch: Epoch(9), kept: vec![] });
         prop_assert_eq!(again, Ok(vec![]));
+    }
+
+    #[test]
+    fn a_call_waits_for_nothing_but_a_recording(life in life()) {
+        let run = Run::to_the_end(&life);
+        let (mut conversation, _) = nothing().conversation();
+        for record in &run.records {
+            conversation.fold(record);
+            for call in conversation.calls().filter(|call| call.is_ending()) {
+                let running = call.running().map(|it| &it.kind);
+                prop_assert!(matches!(running, Some(OperationKind::RecordResponse(_))), "{:?}", running);
+            }
+        }
+    }
+
+    #[test]
+    fn what_ended_completed_has_a_recording_and_what_failed_has_none(life in life()) {
+        for (_, notice) in Run::to_the_end(&life).notices {
+            let Told::OperationEnded(ended) = notice.told else { continue };
+            let location = ended.recording_location();
+            match (&ended.kind, ended.status) {
+                (OperationKind::RecordResponse(recording), OperationStatus::Completed) => {
+                    prop_assert_eq!(location, Some(recording.location.as_str()));
+                }
+                (OperationKind::RecordResponse(_), _) => prop_assert_eq!(location, Some("")),
+                _ => prop_assert_eq!(location, None),
+            }
+        }
     }
 
     #[test]

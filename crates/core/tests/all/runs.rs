@@ -4,8 +4,8 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use ringback_core::{
-    CallId, Conversation, EndCause, Epoch, Event, Input, Notice, Now, PlayOutcome, PlayPrompt, Prompt, Record, Refusal,
-    RejectReason, Repeat, Tone,
+    CallId, Conversation, EndCause, Epoch, Event, Input, Notice, Now, OperationKind, PlayOutcome, PlayPrompt, Prompt,
+    Record, RecordOutcome, RecordResponse, Refusal, RejectReason, Repeat, Tone,
 };
 
 use crate::world::*;
@@ -31,6 +31,11 @@ pub(crate) enum Act {
         repeat: Repeat,
     },
     PlayMany(usize),
+    Record {
+        prompts: usize,
+        barge_in: bool,
+        max_duration: Option<i32>,
+    },
     Subscribe(Option<&'static str>),
     Cancel,
     Redirected(&'static str),
@@ -39,11 +44,14 @@ pub(crate) enum Act {
     LegEnded(EndCause),
     FinishedRunning(PlayOutcome),
     FinishedAny(u32, PlayOutcome),
+    RecordedRunning(RecordOutcome),
+    RecordedAny(u32, RecordOutcome),
     Tone(Tone),
     Deadline,
     /// Time goes on until the next deadline is due.
     Due,
-    Adopt(u64),
+    /// A new epoch; what was being recorded is kept, or not.
+    Adopt(u64, bool),
 }
 
 /// A conversation that lives, and all that came of it.
@@ -75,7 +83,8 @@ impl Run {
 
     /// Lives this life, and then to its end.
     pub(crate) fn to_the_end(life: &[Moment]) -> Self {
-        let ends = [Act::HangUp, Act::Reject(RejectReason::None), Act::LegEnded(EndCause::LocalHangUp)];
+        let kept = Act::RecordedRunning(RecordOutcome::CutShort("the call ended".to_owned()));
+        let ends = [Act::HangUp, Act::Reject(RejectReason::None), Act::LegEnded(EndCause::LocalHangUp), kept];
         let ends = ends.map(|act| Moment { after: 1, act });
         let life: Vec<Moment> = life.iter().chain(&ends).cloned().collect();
         Self::of(&life)
@@ -143,6 +152,16 @@ impl Run {
                 return running.map(|it| Input::PlayFinished { operation: it.id, outcome }).into_iter().collect();
             }
             Act::FinishedAny(n, outcome) => finished(n, outcome),
+            Act::Record { prompts, barge_in, max_duration } => {
+                let record = recording(self.next());
+                let prompts = vec![record.prompts[0].clone(); prompts];
+                return vec![Input::RecordResponse(RecordResponse { prompts, barge_in, max_duration, ..record })];
+            }
+            Act::RecordedRunning(outcome) => {
+                let running = self.conversation.calls().find_map(|call| call.running());
+                return running.map(|it| Input::RecordFinished { operation: it.id, outcome }).into_iter().collect();
+            }
+            Act::RecordedAny(n, outcome) => recorded(n, outcome),
             Act::Tone(key) => tone(key),
             Act::Deadline => deadline(),
             Act::Due => {
@@ -150,7 +169,12 @@ impl Run {
                 self.clock += i64::try_from(due).unwrap();
                 deadline()
             }
-            Act::Adopt(epoch) => return vec![Input::Adopt { epoch: Epoch(epoch) }],
+            Act::Adopt(epoch, keeps) => {
+                let running = self.conversation.calls().find_map(|call| call.running()).filter(|_| keeps);
+                let recording = running.filter(|it| matches!(it.kind, OperationKind::RecordResponse(_)));
+                let kept = recording.map(|it| it.id).into_iter().collect();
+                return vec![Input::Adopt { epoch: Epoch(epoch), kept }];
+            }
         };
         vec![step.input]
     }
@@ -192,6 +216,8 @@ pub(crate) fn act() -> impl Strategy<Value = Act> {
         12 => (0..22_usize, prop_oneof![3 => Just(Repeat::Once), 1 => Just(Repeat::Forever)])
             .prop_map(|(prompts, repeat)| Act::Play { prompts, repeat }),
         1 => (1..130_usize).prop_map(Act::PlayMany),
+        10 => (0..3_usize, any::<bool>(), prop_oneof![4 => Just(None), 1 => (-1..130_i32).prop_map(Some)])
+            .prop_map(|(prompts, barge_in, max_duration)| Act::Record { prompts, barge_in, max_duration }),
         4 => prop_oneof![Just(None), Just(Some("context"))].prop_map(Act::Subscribe),
         3 => Just(Act::Cancel),
     ];
@@ -203,10 +229,12 @@ pub(crate) fn act() -> impl Strategy<Value = Act> {
         1 => cause().prop_map(Act::LegEnded),
         12 => outcome().prop_map(Act::FinishedRunning),
         3 => (1..30_u32, outcome()).prop_map(|(n, outcome)| Act::FinishedAny(n, outcome)),
+        10 => record_outcome().prop_map(Act::RecordedRunning),
+        2 => (1..30_u32, record_outcome()).prop_map(|(n, outcome)| Act::RecordedAny(n, outcome)),
         6 => prop_oneof![Just(Tone::Tone0), Just(Tone::Pound)].prop_map(Act::Tone),
         3 => Just(Act::Deadline),
         1 => Just(Act::Due),
-        1 => (1..4_u64).prop_map(Act::Adopt),
+        1 => (1..4_u64, any::<bool>()).prop_map(|(epoch, keeps)| Act::Adopt(epoch, keeps)),
     ];
     prop_oneof![bot, world]
 }
@@ -218,6 +246,20 @@ fn outcome() -> impl Strategy<Value = PlayOutcome> {
         1 => Just(PlayOutcome::Unavailable(why())),
         1 => Just(PlayOutcome::Invalid(why())),
         1 => Just(PlayOutcome::Failed(why())),
+    ]
+}
+
+fn record_outcome() -> impl Strategy<Value = RecordOutcome> {
+    let why = || "because".to_owned();
+    prop_oneof![
+        3 => Just(RecordOutcome::StopTone),
+        1 => Just(RecordOutcome::MaxDuration),
+        1 => Just(RecordOutcome::MaxSilence),
+        2 => Just(RecordOutcome::CutShort(why())),
+        1 => Just(RecordOutcome::InitialSilence),
+        1 => Just(RecordOutcome::Nothing),
+        1 => outcome().prop_map(RecordOutcome::Prompt),
+        1 => Just(RecordOutcome::Failed(why())),
     ]
 }
 

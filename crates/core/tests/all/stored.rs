@@ -2,11 +2,13 @@
 //! [`Record::V`].
 
 use expect_test::expect;
-use ringback_core::{EndCause, Event, Input, PlayOutcome, Record, RejectReason, Tone, operations_of};
+use ringback_core::{
+    EndCause, Event, Input, PlayOutcome, Record, RecordOutcome, RecordResponse, RejectReason, Tone, operations_of,
+};
 
 use crate::world::*;
 
-/// Every event once, from three lives: talked, redirected and rejected, placed and adopted.
+/// Every event once, from four lives: talked, redirected and rejected, placed and adopted, recorded.
 fn records() -> Vec<Record> {
     let talked = established().then([
         keep_alive(),
@@ -24,7 +26,20 @@ fn records() -> Vec<Record> {
         leg_ended(EndCause::Declined(486)),
     ]);
     let adopted = placing().then([adopt(2)]);
-    [talked, rejected, adopted].iter().flat_map(Given::records).collect()
+    let recorded = established().then([
+        Input::RecordResponse(RecordResponse {
+            stop_tones: vec![Tone::Pound, Tone::Tone1],
+            max_duration: Some(10),
+            ..recording(1)
+        })
+        .into(),
+        Input::RecordResponse(RecordResponse { prompts: vec![], prompt_optional: true, beep: false, ..recording(2) })
+            .into(),
+        recorded(1, RecordOutcome::StopTone),
+        leg_ended(EndCause::FarHangUp),
+        recorded(2, RecordOutcome::CutShort("the call ended".to_owned())),
+    ]);
+    [talked, rejected, adopted, recorded].iter().flat_map(Given::records).collect()
 }
 
 #[test]
@@ -47,7 +62,15 @@ fn the_stored_form() {
         {"v":1,"at":1767225603000000,"events":[{"event":"callTerminated","call":"00000000-0000-0000-0000-00000000ca11","result":{"code":403,"subcode":0,"message":"The call was rejected by the bot. DiagCode: 403#0.@"}},{"event":"legReleased","leg":"00000000-0000-0000-0000-0000000001e6","decline":486}]}
         {"v":1,"at":1767225604000000,"events":[{"event":"legEnded","leg":"00000000-0000-0000-0000-0000000001e6","cause":{"declined":486}}]}
         {"v":1,"at":1767225601000000,"events":[{"event":"callPlaced","call":"00000000-0000-0000-0000-00000000ca11","leg":"00000000-0000-0000-0000-0000000001e6","app":"app","tenant":"tenant","callback":"https://bot/calls","source":{"kind":"application","id":"app"},"target":{"kind":"user","id":"1001"},"me":"00000000-0000-0000-0000-000000000b07","them":"00000000-0000-0000-0000-00000000face","until":1767225660000000}]}
-        {"v":1,"at":1767225602000000,"events":[{"event":"adopted","epoch":2},{"event":"callTerminated","call":"00000000-0000-0000-0000-00000000ca11","result":{"code":500,"subcode":1005,"message":"The server was restarted during the call. DiagCode: 500#1005.@"}},{"event":"legEnded","leg":"00000000-0000-0000-0000-0000000001e6","cause":{"failed":"restart"}}]}"#]].assert_eq(&stored.join("\n"));
+        {"v":1,"at":1767225602000000,"events":[{"event":"adopted","epoch":2},{"event":"callTerminated","call":"00000000-0000-0000-0000-00000000ca11","result":{"code":500,"subcode":1005,"message":"The server was restarted during the call. DiagCode: 500#1005.@"}},{"event":"legEnded","leg":"00000000-0000-0000-0000-0000000001e6","cause":{"failed":"restart"}}]}
+        {"v":1,"at":1767225601000000,"events":[{"event":"callOffered","call":"00000000-0000-0000-0000-00000000ca11","leg":"00000000-0000-0000-0000-0000000001e6","app":"app","tenant":"tenant","callback":"https://bot/calls","source":{"kind":"user","id":"1001"},"target":{"kind":"application","id":"app"},"me":"00000000-0000-0000-0000-000000000b07","them":"00000000-0000-0000-0000-00000000face","until":1767225615000000}]}
+        {"v":1,"at":1767225602000000,"events":[{"event":"callAnswered","call":"00000000-0000-0000-0000-00000000ca11","callback":"https://bot/calls","until":1767225634000000}]}
+        {"v":1,"at":1767225603000000,"events":[{"event":"legAnswered","leg":"00000000-0000-0000-0000-0000000001e6","dialog":"dialog"},{"event":"callEstablished","call":"00000000-0000-0000-0000-00000000ca11"},{"event":"audioChanged","call":"00000000-0000-0000-0000-00000000ca11","active":true}]}
+        {"v":1,"at":1767225604000000,"events":[{"event":"operationStarted","call":"00000000-0000-0000-0000-00000000ca11","operation":{"id":"00000000-0000-0000-0000-0f0000000001","status":"running","kind":"recordResponse","prompt":{"uri":"https://bot/1.wav"},"beep":true,"initialSilence":5,"maxSilence":5,"maxDuration":10,"stopTones":["pound","tone1"],"location":"https://ringback/recordings/1"}}]}
+        {"v":1,"at":1767225605000000,"events":[{"event":"operationStarted","call":"00000000-0000-0000-0000-00000000ca11","operation":{"id":"00000000-0000-0000-0000-0f0000000002","status":"notStarted","kind":"recordResponse","beep":false,"initialSilence":5,"maxSilence":5,"maxDuration":5,"location":"https://ringback/recordings/2"}}]}
+        {"v":1,"at":1767225606000000,"events":[{"event":"operationEnded","call":"00000000-0000-0000-0000-00000000ca11","operation":"00000000-0000-0000-0000-0f0000000001","status":"completed","result":{"code":200,"subcode":8514,"message":"Action completed, stop tone detected."}},{"event":"operationBegan","call":"00000000-0000-0000-0000-00000000ca11","operation":"00000000-0000-0000-0000-0f0000000002"}]}
+        {"v":1,"at":1767225607000000,"events":[{"event":"legEnded","leg":"00000000-0000-0000-0000-0000000001e6","cause":"farHangUp"},{"event":"callEnding","call":"00000000-0000-0000-0000-00000000ca11","result":{"code":200,"subcode":5002,"message":"The conversation has ended. DiagCode: 0#5002.@"},"until":1767225617000000}]}
+        {"v":1,"at":1767225608000000,"events":[{"event":"operationEnded","call":"00000000-0000-0000-0000-00000000ca11","operation":"00000000-0000-0000-0000-0f0000000002","status":"completed","result":{"code":200,"subcode":8517,"message":"Action completed, what was recorded is kept: the call ended."}},{"event":"callTerminated","call":"00000000-0000-0000-0000-00000000ca11","result":{"code":200,"subcode":5002,"message":"The conversation has ended. DiagCode: 0#5002.@"}}]}"#]].assert_eq(&stored.join("\n"));
 }
 
 #[test]

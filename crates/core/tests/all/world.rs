@@ -4,8 +4,8 @@
 use expect_test::Expect;
 use ringback_core::{
     AppId, CallId, Conversation, ConversationId, EndCause, Epoch, Event, Identity, IdentityKind, Input, LegId, NewCall,
-    Now, OperationId, ParticipantId, PlayOutcome, PlayPrompt, Prompt, Record, Refusal, RejectReason, Repeat, TenantId,
-    Tone,
+    Now, OperationId, ParticipantId, PlayOutcome, PlayPrompt, Prompt, Record, RecordOutcome, RecordResponse, Refusal,
+    RejectReason, Repeat, TenantId, Tone,
 };
 use uuid::Uuid;
 
@@ -195,6 +195,11 @@ pub(crate) fn releasing() -> Given {
     established().then([hang_up()]).named("releasing")
 }
 
+/// The phone hung up while it was recorded: the call waits for the recording.
+pub(crate) fn ending() -> Given {
+    established().then([record(1), play(2), leg_ended(EndCause::FarHangUp)]).named("ending")
+}
+
 /// Call and leg are over.
 pub(crate) fn over() -> Given {
     releasing().then([leg_ended(EndCause::LocalHangUp)]).named("over")
@@ -211,6 +216,8 @@ pub(crate) fn every_state() -> Vec<Given> {
         placed_and_up(),
         held(),
         established().then([play(1), play(2)]).named("playing, one queued"),
+        established().then([record(1), play(2)]).named("recording, one queued"),
+        ending(),
         releasing(),
         over(),
     ]
@@ -289,6 +296,39 @@ pub(crate) fn play(n: u32) -> Step {
     Input::PlayPrompt(prompts(n)).into()
 }
 
+/// recordResponse's body: one prompt, a beep, and everything else as it is by default.
+pub(crate) fn recording(n: u32) -> RecordResponse {
+    RecordResponse {
+        call: CALL,
+        operation: operation(n),
+        client_context: None,
+        prompts: prompts(n).prompts,
+        prompt_optional: false,
+        barge_in: false,
+        beep: true,
+        initial_silence: None,
+        max_silence: None,
+        max_duration: None,
+        stop_tones: vec![],
+        location: format!("https://ringback/recordings/{n}"),
+    }
+}
+
+/// recordResponse, as [`recording`].
+pub(crate) fn record(n: u32) -> Step {
+    Input::RecordResponse(recording(n)).into()
+}
+
+/// The same, which cuts in.
+pub(crate) fn barge_in(n: u32) -> Step {
+    Input::RecordResponse(RecordResponse { barge_in: true, ..recording(n) }).into()
+}
+
+/// Recording ended.
+pub(crate) fn recorded(n: u32, outcome: RecordOutcome) -> Step {
+    Input::RecordFinished { operation: operation(n), outcome }.into()
+}
+
 /// subscribeToTone.
 pub(crate) fn subscribe(n: u32) -> Step {
     Input::SubscribeToTone { call: CALL, operation: operation(n), client_context: None }.into()
@@ -336,5 +376,10 @@ pub(crate) fn deadline() -> Step {
 
 /// A new epoch takes over.
 pub(crate) fn adopt(epoch: u64) -> Step {
-    Input::Adopt { epoch: Epoch(epoch) }.into()
+    adopt_keeping(epoch, [])
+}
+
+/// A new epoch takes over, and these operations' recordings could be made whole.
+pub(crate) fn adopt_keeping<const N: usize>(epoch: u64, kept: [u32; N]) -> Step {
+    Input::Adopt { epoch: Epoch(epoch), kept: kept.map(operation).to_vec() }.into()
 }

@@ -25,6 +25,7 @@ fn name(event: &Event) -> &'static str {
         Event::AudioChanged { .. } => "audioChanged",
         Event::CallKeptAlive { .. } => "callKeptAlive",
         Event::CallTerminating { .. } => "callTerminating",
+        Event::CallEnding { .. } => "callEnding",
         Event::CallTerminated { .. } => "callTerminated",
         Event::LegAnswered { .. } => "legAnswered",
         Event::LegReleased { .. } => "legReleased",
@@ -38,7 +39,7 @@ fn name(event: &Event) -> &'static str {
 }
 
 /// How many kinds [`name`] knows.
-const KINDS: usize = 17;
+const KINDS: usize = 18;
 
 fn read_through_a_store(texts: &str) -> Vec<Record> {
     run(async {
