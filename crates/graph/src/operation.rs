@@ -27,11 +27,16 @@ pub struct CommsOperation<'a> {
     pub client_context: Option<Cow<'a, str>>,
     /// Null until it has ended (S7).
     pub result_info: Option<ResultInfo<'a>>,
-    /// Why a prompt ended. Printed by beta, and in notifications of both versions, as real ones
-    /// have it; never for other types than playPromptOperation.
+    /// Why a prompt or a recording ended. Printed by beta, and in notifications of both versions, as
+    /// real ones have it; never for other types than playPromptOperation and recordOperation.
     pub completion_reason: Option<CompletionReason>,
     /// What is played; printed in notifications, as real ones have it.
     pub prompts: Vec<MediaPrompt<'a>>,
+    /// Where a recording is read; null until it has ended, empty where there is none. Printed for
+    /// recordOperation only.
+    pub recording_location: Option<Cow<'a, str>>,
+    /// The bearer token for reading it; null and empty as the location.
+    pub recording_access_token: Option<Cow<'a, str>>,
 }
 
 /// Which answer an operation is printed in; they differ in `@odata.context`.
@@ -109,16 +114,20 @@ impl Object for Placed<'_> {
             out.given("@odata.context", context)?;
         }
         out.odata_type(operation.kind.as_str())?;
-        if operation.kind == OperationKind::PlayPrompt {
+        if let (OperationKind::PlayPrompt, Place::Notification) = (operation.kind, &self.place) {
+            out.put("prompts", PrintedList(&operation.prompts, Unset::Omit))?;
+        }
+        if operation.kind == OperationKind::Record {
+            out.put("recordingLocation", &operation.recording_location)?;
+            out.put("recordingAccessToken", &operation.recording_access_token)?;
+        }
+        if let OperationKind::PlayPrompt | OperationKind::Record = operation.kind {
             match &self.place {
                 Place::Answer { version: Version::V1, .. } => {}
                 Place::Answer { version: Version::Beta, .. } => {
                     out.put("completionReason", operation.completion_reason)?;
                 }
-                Place::Notification => {
-                    out.put("prompts", PrintedList(&operation.prompts, Unset::Omit))?;
-                    out.given("completionReason", &operation.completion_reason)?;
-                }
+                Place::Notification => out.given("completionReason", &operation.completion_reason)?,
             }
         }
         out.put("status", operation.status)?;
@@ -142,6 +151,8 @@ impl CommsOperation<'static> {
             result_info: node.member("resultInfo").object(ResultInfo::read)?,
             completion_reason: node.member("completionReason").known_word(),
             prompts: prompts.into_iter().flatten().collect(),
+            recording_location: node.member("recordingLocation").text()?,
+            recording_access_token: node.member("recordingAccessToken").text()?,
         })
     }
 }

@@ -89,6 +89,10 @@ pub enum Action {
     KeepAlive,
     /// `playPrompt`
     PlayPrompt,
+    /// `recordResponse`
+    RecordResponse,
+    /// `record`, of beta only
+    Record,
     /// `subscribeToTone`
     SubscribeToTone,
     /// `cancelMediaProcessing`
@@ -97,11 +101,13 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 6] = [
+    pub const ALL: [Action; 8] = [
         Action::Answer,
         Action::Reject,
         Action::KeepAlive,
         Action::PlayPrompt,
+        Action::RecordResponse,
+        Action::Record,
         Action::SubscribeToTone,
         Action::CancelMediaProcessing,
     ];
@@ -113,6 +119,8 @@ impl Action {
             Action::Reject => "reject",
             Action::KeepAlive => "keepAlive",
             Action::PlayPrompt => "playPrompt",
+            Action::RecordResponse => "recordResponse",
+            Action::Record => "record",
             Action::SubscribeToTone => "subscribeToTone",
             Action::CancelMediaProcessing => "cancelMediaProcessing",
         }
@@ -219,7 +227,7 @@ fn below_call<'a>(
     if key.is_some() {
         return Err(unknown(&name));
     }
-    let action = match (action(&name), find(CALL_ACTIONS, version, &name)) {
+    let action = match (action(version, &name), find(CALL_ACTIONS, version, &name)) {
         (Some(action), _) => Ok(Resource::Act { call: id(call), action }),
         (None, Some(what)) => Err(RouteError::NotServed { what }),
         (None, None) => return Err(unknown(&name)),
@@ -239,7 +247,7 @@ fn not_a_call(method: &str, word: &str) -> RouteError {
             _ => RouteError::MethodNotAllowed { allow: "POST" },
         };
     }
-    let missing = action(word).map(Action::as_str).or_else(|| find(CALL_ACTIONS, Version::Beta, word));
+    let missing = action(Version::Beta, word).map(Action::as_str).or_else(|| find(CALL_ACTIONS, Version::Beta, word));
     match missing {
         Some(action) if method == "POST" => RouteError::MissingId(action),
         _ => RouteError::MethodNotAllowed { allow: "GET, DELETE" },
@@ -255,8 +263,6 @@ type Unserved = (&'static str, bool);
 const CALL_ACTIONS: &[Unserved] = &[
     ("redirect", false),
     ("transfer", false),
-    ("recordResponse", false),
-    ("record", true),
     ("sendDtmfTones", false),
     ("mute", false),
     ("unmute", false),
@@ -340,9 +346,10 @@ fn find(names: &[Unserved], version: Version, segment: &str) -> Option<&'static 
     known.map(|(known, _)| *known)
 }
 
-fn action(segment: &str) -> Option<Action> {
+fn action(version: Version, segment: &str) -> Option<Action> {
     let name = bare(segment);
-    Action::ALL.into_iter().find(|action| action.as_str().eq_ignore_ascii_case(name))
+    let found = Action::ALL.into_iter().find(|action| action.as_str().eq_ignore_ascii_case(name));
+    found.filter(|action| version == Version::Beta || *action != Action::Record)
 }
 
 /// An action's name without its namespace.

@@ -11,7 +11,7 @@ use crate::media::{MediaConfig, MediaPrompt};
 use crate::path::Version;
 use crate::print::{Members, Object, Unset, to_json};
 use crate::read::{self, BodyError, Node};
-use crate::words::{Modality, RejectReason};
+use crate::words::{Modality, RejectReason, Tone};
 
 /// `POST /communications/calls` (`contract §2.2`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +65,27 @@ pub struct PlayPrompt<'a> {
     pub prompts: Vec<MediaPrompt<'a>>,
     /// Play it for ever. Always false on v1.0, which has no such member.
     pub repeat_forever: bool,
+    /// The client's own text, unchanged and of any length.
+    pub client_context: Option<Cow<'a, str>>,
+}
+
+/// `POST …/recordResponse`, and beta's `…/record` (`contract §2.10`). Times are in seconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecordResponse<'a> {
+    /// What is played before; any number, which the machine checks.
+    pub prompts: Vec<MediaPrompt<'a>>,
+    /// Cuts into what is played, recorded or queued.
+    pub barge_in_allowed: Option<bool>,
+    /// How long it waits for a first word.
+    pub initial_silence_timeout_in_seconds: Option<i32>,
+    /// How long a pause ends it.
+    pub max_silence_timeout_in_seconds: Option<i32>,
+    /// How long it may become.
+    pub max_record_duration_in_seconds: Option<i32>,
+    /// A beep is sent behind the prompt.
+    pub play_beep: Option<bool>,
+    /// Keys that end it; each once when read.
+    pub stop_tones: Vec<Tone>,
     /// The client's own text, unchanged and of any length.
     pub client_context: Option<Cow<'a, str>>,
 }
@@ -162,6 +183,44 @@ impl PlayPrompt<'_> {
     }
 }
 
+impl RecordResponse<'_> {
+    /// Reads a body; there need not be one.
+    pub fn parse(body: &[u8], version: Version) -> Result<RecordResponse<'static>, BodyError> {
+        let body = read::json(body)?;
+        let body = Node::root(&body)?;
+        let prompt = |prompt: &Node<'_>| MediaPrompt::read(prompt, version == Version::Beta);
+        let mut stop_tones = body.member("stopTones").list(stop_tone)?;
+        let mut seen = Vec::new();
+        stop_tones.retain(|tone| {
+            !seen.contains(tone) && {
+                seen.push(*tone);
+                true
+            }
+        });
+        Ok(RecordResponse {
+            prompts: body.member("prompts").list(prompt)?,
+            barge_in_allowed: body.member("bargeInAllowed").flag()?,
+            initial_silence_timeout_in_seconds: body.member("initialSilenceTimeoutInSeconds").number()?,
+            max_silence_timeout_in_seconds: body.member("maxSilenceTimeoutInSeconds").number()?,
+            max_record_duration_in_seconds: body.member("maxRecordDurationInSeconds").number()?,
+            play_beep: body.member("playBeep").flag()?,
+            stop_tones,
+            client_context: body.member("clientContext").text()?,
+        })
+    }
+
+    /// The body of the request.
+    pub fn print(&self) -> Vec<u8> {
+        to_json(self, Unset::Omit)
+    }
+}
+
+/// One of `stopTones`: a key's character, or its word.
+fn stop_tone(node: &Node<'_>) -> Result<Tone, BodyError> {
+    const EXPECTED: &str = "one key as text: 0 to 9, *, #, or A to D";
+    node.text()?.as_deref().and_then(Tone::of_key).ok_or_else(|| node.wrong(EXPECTED))
+}
+
 impl ContextOnly<'_> {
     /// Reads a body; there need not be one.
     pub fn parse(body: &[u8]) -> Result<ContextOnly<'static>, BodyError> {
@@ -227,6 +286,20 @@ impl Object for PlayPrompt<'_> {
         out.maybe("clientContext", &self.client_context)?;
         out.put("prompts", crate::print::PrintedList(&self.prompts, Unset::Omit))?;
         out.given("loop", &self.repeat_forever.then_some(true))
+    }
+}
+
+impl Object for RecordResponse<'_> {
+    fn members<M: SerializeMap>(&self, out: &mut Members<M>) -> Result<(), M::Error> {
+        out.maybe("bargeInAllowed", &self.barge_in_allowed)?;
+        out.maybe("clientContext", &self.client_context)?;
+        out.put("prompts", crate::print::PrintedList(&self.prompts, Unset::Omit))?;
+        out.maybe("initialSilenceTimeoutInSeconds", &self.initial_silence_timeout_in_seconds)?;
+        out.maybe("maxSilenceTimeoutInSeconds", &self.max_silence_timeout_in_seconds)?;
+        out.maybe("maxRecordDurationInSeconds", &self.max_record_duration_in_seconds)?;
+        out.maybe("playBeep", &self.play_beep)?;
+        let keys: Vec<&str> = self.stop_tones.iter().map(|tone| tone.key()).collect();
+        out.put("stopTones", &keys)
     }
 }
 

@@ -101,6 +101,7 @@ words! {
     /// The type of an operation: its `@odata.type` without `#microsoft.graph.`.
     OperationKind {
         PlayPrompt = "playPromptOperation",
+        Record = "recordOperation",
         SubscribeToTone = "subscribeToToneOperation",
         CancelMediaProcessing = "cancelMediaProcessingOperation",
         Comms = "commsOperation",
@@ -108,11 +109,20 @@ words! {
 }
 
 words! {
-    /// Why a prompt ended (`playPromptCompletionReason`).
+    /// Why a prompt (`playPromptCompletionReason`) or a recording (`recordCompletionReason`) ended.
     CompletionReason {
         Unknown = "unknown",
         CompletedSuccessfully = "completedSuccessfully",
         MediaOperationCanceled = "mediaOperationCanceled",
+        OperationCanceled = "operationCanceled",
+        StopToneDetected = "stopToneDetected",
+        MaxRecordDurationReached = "maxRecordDurationReached",
+        InitialSilenceTimeout = "initialSilenceTimeout",
+        MaxSilenceTimeout = "maxSilenceTimeout",
+        PlayPromptFailed = "playPromptFailed",
+        PlayBeepFailed = "playBeepFailed",
+        MediaReceiveTimeout = "mediaReceiveTimeout",
+        UnspecifiedError = "unspecifiedError",
     }
 }
 
@@ -173,5 +183,26 @@ words! {
         C = "c",
         D = "d",
         Flash = "flash",
+    }
+}
+
+/// The characters of the keys, in the order of [`Tone`]; a hook flash has none.
+const KEYS: &str = "0123456789*#ABCD";
+
+impl Tone {
+    /// The tone of a key as recordResponse's `stopTones` writes it: its character (`contract §2.10`), or the word of the
+    /// enumeration, in any case.
+    pub fn of_key(text: &str) -> Option<Tone> {
+        let mut characters = text.chars();
+        match (characters.next(), characters.next()) {
+            (Some(key), None) => KEYS.find(key.to_ascii_uppercase()).map(|event| Tone::ALL[event]),
+            _ => Tone::parse(text),
+        }
+    }
+
+    /// The character of the key, or the word of what is none.
+    pub fn key(self) -> &'static str {
+        let event = Tone::ALL.iter().position(|tone| *tone == self).unwrap_or(KEYS.len());
+        KEYS.get(event..=event).unwrap_or(self.as_str())
     }
 }

@@ -5,7 +5,7 @@
 
 use expect_test::expect_file;
 use ringback_graph::path::{Action, Resource, Version, parse};
-use ringback_graph::{Answer, BodyError, ContextOnly, CreateCall, PlayPrompt, Reject};
+use ringback_graph::{Answer, BodyError, ContextOnly, CreateCall, PlayPrompt, RecordResponse, Reject};
 use serde_json::Value;
 
 const FILES: [(&str, &str); 5] = [
@@ -29,6 +29,9 @@ fn body(resource: &Resource<'_>, version: Version, body: &[u8]) -> Result<String
         Resource::Act { action: Action::PlayPrompt, .. } => {
             let play = PlayPrompt::parse(body, version)?;
             format!("{} prompts, {:?}", play.prompts.len(), play.client_context)
+        }
+        Resource::Act { action: Action::RecordResponse | Action::Record, .. } => {
+            format!("{:?}", RecordResponse::parse(body, version)?)
         }
         Resource::Act { .. } => format!("{:?}", ContextOnly::parse(body)?.client_context),
         _ => "-".to_owned(),

@@ -26,6 +26,7 @@ fn read_everything(bytes: &[u8]) {
         Reject::parse(bytes).err(),
         PlayPrompt::parse(bytes, V1).err(),
         PlayPrompt::parse(bytes, Beta).err(),
+        RecordResponse::parse(bytes, Beta).err(),
         ContextOnly::parse(bytes).err(),
         Call::parse(bytes).err(),
         Call::parse_list(bytes).err(),

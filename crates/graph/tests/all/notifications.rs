@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 use ringback_graph::*;
 
-use crate::samples::{CALL, OPERATION, call, ended_prompt, pretty};
+use crate::samples::{CALL, OPERATION, call, ended_prompt, ended_recording, pretty};
 
 fn check(notification: Notification<'static>, expected: Expect) {
     let printed = notification.print();
@@ -255,6 +255,38 @@ fn n4_operation_ended() {
                 "code":200,
                 "subcode":0,
                 "message":"Action completed successfully."
+              },
+              "id":"0fe0623f-d628-42ed-b4bd-8ac290072cc5"
+            }
+          }]
+        }"##]],
+    );
+}
+
+#[test]
+fn n4_a_recording_that_ended() {
+    check(
+        Notification::operation_ended(CALL, ended_recording()),
+        expect![[r##"
+        {
+          "@odata.type":"#microsoft.graph.commsNotifications",
+          "value":[{
+            "@odata.type":"#microsoft.graph.commsNotification",
+            "changeType":"deleted",
+            "resource":"/app/calls/2e1a0b00-2db4-4022-9570-243709c565ab/operations/0fe0623f-d628-42ed-b4bd-8ac290072cc5",
+            "resourceUrl":"/communications/calls/2e1a0b00-2db4-4022-9570-243709c565ab/operations/0fe0623f-d628-42ed-b4bd-8ac290072cc5",
+            "resourceData":{
+              "@odata.type":"#microsoft.graph.recordOperation",
+              "recordingLocation":"https://graph.example/recordings/0fe0",
+              "recordingAccessToken":"5ea1",
+              "completionReason":"stopToneDetected",
+              "status":"completed",
+              "clientContext":"d45324c1-fcb5-430a-902c-f20af696537c",
+              "resultInfo":{
+                "@odata.type":"#microsoft.graph.resultInfo",
+                "code":200,
+                "subcode":8514,
+                "message":"Action completed, stop tone detected."
               },
               "id":"0fe0623f-d628-42ed-b4bd-8ac290072cc5"
             }

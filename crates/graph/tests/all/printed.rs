@@ -4,7 +4,7 @@ use expect_test::{Expect, expect};
 use ringback_graph::time::Utc;
 use ringback_graph::*;
 
-use crate::samples::{CALL, OPERATION, call, done, ended_prompt, links, operation, pretty};
+use crate::samples::{CALL, OPERATION, call, done, ended_prompt, ended_recording, links, operation, pretty};
 
 fn check(printed: &[u8], expected: Expect) {
     expected.assert_eq(&pretty(printed));
@@ -245,6 +245,64 @@ fn operations_in_answers() {
           "id":"0fe0623f-d628-42ed-b4bd-8ac290072cc5"
         }"##]],
     );
+}
+
+#[test]
+fn recordings_in_answers() {
+    let running = operation(OperationKind::Record, OperationStatus::Running);
+    let printed = running.print(&links(Version::V1), OperationForm::Action);
+    check(
+        &printed,
+        expect![[r##"
+        {
+          "@odata.context":"https://graph.example/v1.0/$metadata#recordOperation",
+          "@odata.type":"#microsoft.graph.recordOperation",
+          "recordingLocation":null,
+          "recordingAccessToken":null,
+          "status":"running",
+          "clientContext":"d45324c1-fcb5-430a-902c-f20af696537c",
+          "resultInfo":null,
+          "id":"0fe0623f-d628-42ed-b4bd-8ac290072cc5"
+        }"##]],
+    );
+    assert_eq!(CommsOperation::parse(&printed), Ok(running.clone()));
+    check(
+        &running.print(&links(Version::Beta), OperationForm::Action),
+        expect![[r##"
+        {
+          "@odata.context":"https://graph.example/beta/$metadata#recordOperation",
+          "@odata.type":"#microsoft.graph.recordOperation",
+          "recordingLocation":null,
+          "recordingAccessToken":null,
+          "completionReason":null,
+          "status":"running",
+          "clientContext":"d45324c1-fcb5-430a-902c-f20af696537c",
+          "resultInfo":null,
+          "id":"0fe0623f-d628-42ed-b4bd-8ac290072cc5"
+        }"##]],
+    );
+    let printed = ended_recording().print(&links(Version::Beta), OperationForm::Read { call: CALL });
+    check(
+        &printed,
+        expect![[r##"
+        {
+          "@odata.context":"https://graph.example/beta/$metadata#communications/calls('2e1a0b00-2db4-4022-9570-243709c565ab')/operations/$entity",
+          "@odata.type":"#microsoft.graph.recordOperation",
+          "recordingLocation":"https://graph.example/recordings/0fe0",
+          "recordingAccessToken":"5ea1",
+          "completionReason":"stopToneDetected",
+          "status":"completed",
+          "clientContext":"d45324c1-fcb5-430a-902c-f20af696537c",
+          "resultInfo":{
+            "@odata.type":"#microsoft.graph.resultInfo",
+            "code":200,
+            "subcode":8514,
+            "message":"Action completed, stop tone detected."
+          },
+          "id":"0fe0623f-d628-42ed-b4bd-8ac290072cc5"
+        }"##]],
+    );
+    assert_eq!(CommsOperation::parse(&printed), Ok(ended_recording()));
 }
 
 #[test]

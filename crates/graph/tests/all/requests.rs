@@ -106,6 +106,33 @@ fn prompts_and_loops() {
 }
 
 #[test]
+fn a_recording_as_the_documents_ask_for_it() {
+    let body = r##"{"bargeInAllowed":true,"clientContext":"d453","prompts":[{"@odata.type":"#microsoft.graph.mediaPrompt",
+        "mediaInfo":{"uri":"u","resourceId":"r"}}],"maxRecordDurationInSeconds":10,"initialSilenceTimeoutInSeconds":5,
+        "maxSilenceTimeoutInSeconds":2,"playBeep":true,"streamWhileRecording":false,"stopTones":["#","1","*"]}"##;
+    let read = RecordResponse::parse(body.as_bytes(), V1).expect("a recordResponse");
+    let media_info = MediaInfo { uri: "u".into(), resource_id: Some("r".into()) };
+    let expected = RecordResponse {
+        prompts: vec![MediaPrompt { media_info, repeat: None }],
+        barge_in_allowed: Some(true),
+        initial_silence_timeout_in_seconds: Some(5),
+        max_silence_timeout_in_seconds: Some(2),
+        max_record_duration_in_seconds: Some(10),
+        play_beep: Some(true),
+        stop_tones: vec![Tone::Pound, Tone::Tone1, Tone::Star],
+        client_context: Some("d453".into()),
+    };
+    assert_eq!(read, expected);
+    // Every key by its character and by its word, in any case; each once.
+    let keys = r##"{"stopTones":["0","9","a","D","TONE0","tone9","star","Pound","#","flash"]}"##;
+    let keys = RecordResponse::parse(keys.as_bytes(), V1).expect("keys").stop_tones;
+    assert_eq!(keys, [Tone::Tone0, Tone::Tone9, Tone::A, Tone::D, Tone::Star, Tone::Pound, Tone::Flash]);
+    for tone in Tone::ALL {
+        assert_eq!(Tone::of_key(tone.key()), Some(*tone));
+    }
+}
+
+#[test]
 fn a_context_keeps_every_character() {
     for text in ["", " a\u{0}\t\"\\/ ", "\u{1F600}".repeat(129).as_str(), "e\u{301}\u{FEFF}\u{FFFF}", &"x".repeat(5000)]
     {
@@ -231,6 +258,39 @@ fn mistakes_in_a_prompt_are_named_where_they_are() {
 }
 
 #[test]
+fn mistakes_in_a_recording_are_named_where_they_are() {
+    let bodies = [
+        r#"{"prompts":"https://x/y.wav"}"#,
+        r##"{"stopTones":"#"}"##,
+        r##"{"stopTones":["#","12"]}"##,
+        r#"{"stopTones":[""]}"#,
+        r#"{"stopTones":[1]}"#,
+        r#"{"playBeep":"maybe"}"#,
+        r#"{"maxRecordDurationInSeconds":"ten"}"#,
+        r#"{"maxSilenceTimeoutInSeconds":1.5}"#,
+    ];
+    expect![[r##"
+        {"prompts":"https://x/y.wav"}
+            'prompts' is wrong: expected a list, found a string.
+        {"stopTones":"#"}
+            'stopTones' is wrong: expected a list, found a string.
+        {"stopTones":["#","12"]}
+            'stopTones[1]' is wrong: expected one key as text: 0 to 9, *, #, or A to D, found a string.
+        {"stopTones":[""]}
+            'stopTones[0]' is wrong: expected one key as text: 0 to 9, *, #, or A to D, found a string.
+        {"stopTones":[1]}
+            'stopTones[0]' is wrong: expected a string, found a number.
+        {"playBeep":"maybe"}
+            'playBeep' is wrong: expected true or false, found a string.
+        {"maxRecordDurationInSeconds":"ten"}
+            'maxRecordDurationInSeconds' is wrong: expected a whole number of 32 bits, found a string.
+        {"maxSilenceTimeoutInSeconds":1.5}
+            'maxSilenceTimeoutInSeconds' is wrong: expected a whole number of 32 bits, found a fraction.
+    "##]]
+    .assert_eq(&refusals(|body| RecordResponse::parse(body.as_bytes(), Beta), &bodies));
+}
+
+#[test]
 fn mistakes_in_other_bodies_are_named_where_they_are() {
     let answer = |body: &str| Answer::parse(body.as_bytes());
     let bodies = ["{}", r#"{"mediaConfig":{},"participantCapacity":{}}"#];
@@ -290,6 +350,16 @@ fn what_a_client_prints_the_server_reads() {
     };
     expect![[r##"{"clientContext":"d453","prompts":[{"@odata.type":"#microsoft.graph.mediaPrompt","mediaInfo":{"@odata.type":"#microsoft.graph.mediaInfo","uri":"https://cdn.contoso.com/beep.wav"}}],"loop":true}"##]].assert_eq(std::str::from_utf8(&play.print()).expect("text"));
     assert_eq!(PlayPrompt::parse(&play.print(), Beta), Ok(play));
+
+    let record = RecordResponse {
+        prompts: vec![MediaPrompt::of("u")],
+        play_beep: Some(false),
+        max_record_duration_in_seconds: Some(10),
+        stop_tones: vec![Tone::Pound, Tone::Flash],
+        ..RecordResponse::default()
+    };
+    expect![[r##"{"prompts":[{"@odata.type":"#microsoft.graph.mediaPrompt","mediaInfo":{"@odata.type":"#microsoft.graph.mediaInfo","uri":"u"}}],"maxRecordDurationInSeconds":10,"playBeep":false,"stopTones":["#","flash"]}"##]].assert_eq(std::str::from_utf8(&record.print()).expect("text"));
+    assert_eq!(RecordResponse::parse(&record.print(), V1), Ok(record));
 
     let answer = Answer {
         callback_uri: Some("https://bot.example/cb".into()),

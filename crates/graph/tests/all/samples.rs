@@ -45,6 +45,22 @@ pub(crate) fn operation(kind: OperationKind, status: OperationStatus) -> CommsOp
         result_info: None,
         completion_reason: None,
         prompts: Vec::new(),
+        recording_location: None,
+        recording_access_token: None,
+    }
+}
+
+pub(crate) fn ended_recording() -> CommsOperation<'static> {
+    CommsOperation {
+        result_info: Some(ResultInfo {
+            code: 200,
+            subcode: 8514,
+            message: Some("Action completed, stop tone detected.".into()),
+        }),
+        completion_reason: Some(CompletionReason::StopToneDetected),
+        recording_location: Some("https://graph.example/recordings/0fe0".into()),
+        recording_access_token: Some("5ea1".into()),
+        ..operation(OperationKind::Record, OperationStatus::Completed)
     }
 }
 
