@@ -10,10 +10,13 @@ pub mod g722;
 pub mod jitter;
 pub mod limits;
 pub mod presses;
+pub mod record;
 pub mod rtcp;
 pub mod rtp;
 pub mod session;
+pub mod tape;
 pub mod telephone_event;
+pub mod voice;
 pub mod wav;
 
 mod codec;
@@ -30,7 +33,9 @@ mod wire;
 pub use codec::Codec;
 pub use media::{Busy, LocalRtp, Media, MediaConfig, MediaSink, OpenError, RemoteRtp};
 pub use prompt::{Prompt, PromptError, resample};
+pub use record::{RecordTerms, Recorder};
 pub use session::MediaEvent;
+pub use tape::{TapeEnd, TapeIn, TapeOut, tape};
 pub use telephone_event::Tone;
 
 /// Names a leg; chosen by the caller.

@@ -93,3 +93,34 @@ pub const JITTER_CAPACITY: usize = 20 * FRAME_TICKS;
 
 /// Frames over which the concealment of a gap fades to silence: 60 ms, longer repeats sound like a buzz.
 pub const CONCEAL_FRAMES: u32 = 3;
+
+/// Samples of a tape, which holds what a recording's writer has not yet taken: 4 s, longer than a healthy disk ever makes
+/// a writer wait. A power of two.
+pub const TAPE_SAMPLES: usize = 65_536;
+
+/// The beep before a recording: long enough to be noticed, short enough not to be waited for.
+pub const BEEP: Duration = Duration::from_millis(250);
+
+/// Its pitch in Hz, well inside the telephone band.
+pub const BEEP_HERTZ: f64 = 1_000.0;
+
+/// What is quieter is nobody's voice, in dB below full scale: speech on a telephone is 20 dB louder, comfort noise is not.
+pub const VOICE_LEAST: u8 = 48;
+
+/// How much louder than the noise a voice must be, in dB: steady noise varies by less than 2 dB from frame to frame.
+pub const VOICE_ABOVE_NOISE: u8 = 8;
+
+/// Frames the noise is judged by: 5 s, so that nobody speaks through all of them.
+pub const NOISE_FRAMES: usize = 250;
+
+/// The share of those frames that is taken to be noise, in percent: pauses take more of any speech, gaps of the network less.
+pub const NOISE_SHARE: usize = 10;
+
+/// Frames of digital silence at the beginning that say nothing of the noise: 200 ms, while a jitter buffer fills.
+pub const UNHEARD_FRAMES: usize = 10;
+
+/// A voice is there when it is in so many of the last [`VOICE_OF`] frames: 60 ms; a click is shorter.
+pub const VOICE_FRAMES: u32 = 3;
+
+/// See [`VOICE_FRAMES`].
+pub const VOICE_OF: u32 = 5;

@@ -14,8 +14,10 @@ use std::time::Duration;
 use crate::codec::Codec;
 use crate::limits;
 use crate::prompt::Prompt;
+use crate::record::{RecordTerms, Recorder};
 use crate::session::{MediaEvent, Terms};
 use crate::shard::{Command, Shard};
+use crate::tape::TapeIn;
 use crate::wire::Ports;
 use crate::{LegId, PlayId, Repeat, Tone};
 
@@ -96,6 +98,7 @@ pub struct Media {
 struct Inner {
     ports: Arc<Ports>,
     shards: Vec<SyncSender<Command>>,
+    beep: Arc<Prompt>,
     legs: Mutex<Legs>,
 }
 
@@ -132,7 +135,8 @@ impl Media {
             thread::Builder::new().name(format!("media-{number}")).spawn(move || Shard::new(commands, sink).run())?;
             shards.push(sender);
         }
-        Ok(Media { inner: Arc::new(Inner { ports, shards, legs: Mutex::default() }) })
+        let beep = Arc::new(beep());
+        Ok(Media { inner: Arc::new(Inner { ports, shards, beep, legs: Mutex::default() }) })
     }
 
     /// Binds the sockets of a leg. It stays silent and believes nobody until [`connect`](Media::connect).
@@ -179,14 +183,19 @@ impl Media {
     /// [`MediaEvent::Finished`]. On a leg that is not open nothing plays and nothing is told, as if it had been closed
     /// an instant later. What was not [prepared](Media::prepare) is encoded here, on the caller's thread.
     pub fn play(&self, leg: LegId, play: PlayId, prompts: Vec<Arc<Prompt>>, repeat: Repeat) -> Result<(), Busy> {
+        self.take_up(leg, &prompts);
+        self.queue(leg, Command::Play { leg, play, prompts, repeat })
+    }
+
+    /// Remembers what a leg is about to hear, for a change of its codec, and encodes it.
+    fn take_up(&self, leg: LegId, prompts: &[Arc<Prompt>]) {
         let mut legs = self.legs();
-        let Some(entry) = legs.open.get_mut(&leg) else { return Ok(()) };
+        let Some(entry) = legs.open.get_mut(&leg) else { return };
         entry.prompts.retain(|prompt| prompt.strong_count() > 0);
         entry.prompts.extend(prompts.iter().map(Arc::downgrade));
         let codec = entry.codec;
         drop(legs);
         prompts.iter().for_each(|prompt| prompt.encode(codec));
-        self.queue(leg, Command::Play { leg, play, prompts, repeat })
     }
 
     /// Presses keys behind what plays or waits already, with a pause between two of at least
@@ -224,7 +233,34 @@ impl Media {
         }
     }
 
-    /// Ends a play, running or waiting; it tells nothing more, unless its end was already on its way.
+    /// Plays the prompt, if there is one, and a beep, if one is wanted, as [`play`](Media::play) does, and then records
+    /// what the leg says on the tape. What the tape tells is the only word of it: its end, and that of a leg which is not
+    /// open.
+    pub fn record(
+        &self,
+        leg: LegId,
+        play: PlayId,
+        prompt: Option<Arc<Prompt>>,
+        beep: bool,
+        terms: RecordTerms,
+        tape: TapeIn,
+    ) -> Result<(), Busy> {
+        let beep = beep.then(|| Arc::clone(&self.inner.beep));
+        let lead_in: Vec<Arc<Prompt>> = prompt.into_iter().chain(beep).collect();
+        self.take_up(leg, &lead_in);
+        let recorder = Box::new(Recorder::new(terms, tape));
+        self.queue(leg, Command::Record { leg, play, lead_in, recorder })
+    }
+
+    /// Ends a recording, whose tape then tells that it was closed.
+    pub fn keep(&self, leg: LegId, play: PlayId) {
+        if let Some(shard) = self.shard(leg) {
+            self.command(shard, Command::Keep { leg, play });
+        }
+    }
+
+    /// Ends a play, running or waiting, or a recording, whose tape is then discarded. A play tells nothing more, unless
+    /// its end was already on its way.
     pub fn stop(&self, leg: LegId, play: PlayId) {
         if let Some(shard) = self.shard(leg) {
             self.command(shard, Command::Stop { leg, play });
@@ -253,4 +289,17 @@ impl Media {
     fn command(&self, shard: usize, command: Command) {
         let _ = self.inner.shards[shard].send(command);
     }
+}
+
+/// What is sent before a recording: a tone that fades in and out, so that it does not click.
+fn beep() -> Prompt {
+    const FADE: usize = limits::RATE as usize / 100;
+    const LOUDNESS: f64 = 8_000.0;
+    let length = limits::BEEP.as_millis() as usize * limits::RATE as usize / 1_000;
+    let sample = |n: usize| {
+        let fade = (n.min(length - n) as f64 / FADE as f64).min(1.0);
+        let phase = n as f64 * limits::BEEP_HERTZ / f64::from(limits::RATE) * std::f64::consts::TAU;
+        (phase.sin() * fade * LOUDNESS) as i16
+    };
+    Prompt::from_pcm16k((0..length).map(sample).collect())
 }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crate::limits::{COMMANDS, MAX_CATCH_UP, PACKET_BYTES, PACKETS_PER_SLOT, RTCP_PER_FRAME, SLOT, SLOTS};
 use crate::pace::Pace;
 use crate::prompt::Prompt;
+use crate::record::Recorder;
 use crate::session::{MediaEvent, Origin, Out, Session, ntp};
 use crate::wire::{Pair, Read, Wire};
 use crate::{LegId, MediaSink, PlayId, RemoteRtp, Repeat, Tone};
@@ -23,6 +24,8 @@ pub(crate) enum Command {
     Connect { leg: LegId, remote: RemoteRtp },
     Play { leg: LegId, play: PlayId, prompts: Vec<Arc<Prompt>>, repeat: Repeat },
     Press { leg: LegId, play: PlayId, tones: Vec<Tone>, pause: Duration },
+    Record { leg: LegId, play: PlayId, lead_in: Vec<Arc<Prompt>>, recorder: Box<Recorder> },
+    Keep { leg: LegId, play: PlayId },
     Stop { leg: LegId, play: PlayId },
     Signalled { leg: LegId, tone: Tone },
     Close { leg: LegId },
@@ -32,6 +35,8 @@ struct Leg {
     id: LegId,
     wire: Wire,
     session: Session,
+    /// What is recorded, and the play it follows.
+    recording: Option<(PlayId, Box<Recorder>)>,
     /// Plays waiting or running, as the handle counts them.
     plays: Arc<AtomicUsize>,
     pace: Pace,
@@ -119,10 +124,29 @@ impl Shard {
             Command::Press { leg, play, tones, pause } => {
                 self.queue(leg, |session| session.press(play, tones, pause));
             }
+            // Where there is no leg, the tape ends as the recorder is dropped.
+            Command::Record { leg, play, lead_in, recorder } => {
+                if let Some(leg) = self.leg(leg) {
+                    leg.session.listen(true);
+                    leg.recording = Some((play, recorder));
+                }
+                self.queue(leg, |session| session.play(play, lead_in, Repeat::Times(1)));
+            }
+            Command::Keep { leg, play } => {
+                if let Some(leg) = self.leg(leg) {
+                    let stopped = leg.session.stop(play);
+                    leg.plays.fetch_sub(stopped, Ordering::Relaxed);
+                    leg.end_recording(play);
+                }
+            }
             Command::Stop { leg, play } => {
                 if let Some(leg) = self.leg(leg) {
                     let stopped = leg.session.stop(play);
                     leg.plays.fetch_sub(stopped, Ordering::Relaxed);
+                    if let Some((_, recorder)) = leg.recording.as_mut().filter(|(of, _)| *of == play) {
+                        recorder.discard();
+                    }
+                    leg.end_recording(play);
                 }
             }
             Command::Signalled { leg, tone } => self.signalled(leg, tone),
@@ -163,6 +187,7 @@ impl Shard {
             id,
             wire: Wire::new(pair),
             session: Session::new(origin),
+            recording: None,
             plays,
             pace,
             foreign: 0,
@@ -224,6 +249,7 @@ impl Shard {
             }
             leg.session.tick(now, &mut self.out);
             leg.send(&self.out);
+            leg.record(&self.out.heard);
             leg.tell(&mut self.out, &*self.sink);
             let playing = leg.session.playing();
             leg.pace.sent(self.slot, playing);
@@ -243,10 +269,43 @@ impl Leg {
 
     fn tell(&mut self, out: &mut Out, sink: &dyn MediaSink) {
         for event in out.events.drain(..) {
-            if let MediaEvent::Finished { .. } = event {
+            if let MediaEvent::Finished { play } = event {
                 self.plays.fetch_sub(1, Ordering::Relaxed);
+                // What was played before a recording is no play of its own.
+                if let Some((_, recorder)) = self.recording.as_mut().filter(|(of, _)| *of == play) {
+                    recorder.begin();
+                    continue;
+                }
             }
             sink.media(self.id, event);
+            // A stop tone is told as a tone first.
+            if let (MediaEvent::Tone { tone }, Some((_, recorder))) = (event, &mut self.recording) {
+                recorder.tone(tone);
+                self.end_if_over();
+            }
+        }
+    }
+
+    fn record(&mut self, heard: &[i16]) {
+        // A leg that is not connected yet hears nothing at all.
+        if let (Some((_, recorder)), false) = (&mut self.recording, heard.is_empty()) {
+            recorder.frame(heard);
+            self.end_if_over();
+        }
+    }
+
+    fn end_if_over(&mut self) {
+        if let Some((play, recorder)) = &self.recording
+            && recorder.is_over()
+        {
+            self.end_recording(*play);
+        }
+    }
+
+    /// Drops a recorder, which ends its tape; nobody listens any more.
+    fn end_recording(&mut self, play: PlayId) {
+        if self.recording.take_if(|(of, _)| *of == play).is_some() {
+            self.session.listen(false);
         }
     }
 }

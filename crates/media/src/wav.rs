@@ -109,6 +109,32 @@ pub fn encode(rate: u32, pcm: &[i16]) -> Vec<u8> {
     bytes.into_inner()
 }
 
+/// Bytes of a [`header`].
+pub const HEADER_BYTES: u64 = 44;
+
+/// The head of a WAV file of so many bytes of audio: what comes before the samples of [`encode`].
+pub fn header(rate: u32, audio: u32) -> [u8; HEADER_BYTES as usize] {
+    let mut head = [0; HEADER_BYTES as usize];
+    let mut at = 0;
+    let mut put = |bytes: &[u8]| {
+        head[at..at + bytes.len()].copy_from_slice(bytes);
+        at += bytes.len();
+    };
+    put(b"RIFF");
+    put(&(HEADER_BYTES as u32 - 8).saturating_add(audio).to_le_bytes());
+    put(b"WAVEfmt ");
+    put(&16u32.to_le_bytes());
+    put(&PCM.to_le_bytes());
+    put(&1u16.to_le_bytes());
+    put(&rate.to_le_bytes());
+    put(&(2 * rate).to_le_bytes());
+    put(&2u16.to_le_bytes());
+    put(&16u16.to_le_bytes());
+    put(b"data");
+    put(&audio.to_le_bytes());
+    head
+}
+
 /// Reads a WAV file. The error is the operating system's, or [`io::ErrorKind::InvalidData`] around a [`WavError`].
 pub fn read(path: &Path) -> io::Result<Wav> {
     decode(&fs::read(path)?).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))

@@ -6,6 +6,7 @@ mod legs;
 mod phone;
 mod pressing;
 mod prompts;
+mod recordings;
 mod sessions;
 mod signals;
 mod tones;

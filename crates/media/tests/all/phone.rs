@@ -99,6 +99,12 @@ impl Phone {
         }
     }
 
+    /// The timestamp of the next frame.
+    pub(crate) fn step(&mut self) -> u32 {
+        self.timestamp = self.timestamp.wrapping_add(160);
+        self.timestamp
+    }
+
     pub(crate) fn send(&mut self, to: LocalRtp, payload_type: u8, marker: bool, timestamp: u32, payload: &[u8]) {
         let mut bytes = Vec::new();
         Packet {

@@ -1,4 +1,4 @@
-//! Audio to play: sequences of pure tones drawn from a seed, loud and unlike each other.
+//! Audio to play and to be recorded: sequences of pure tones, something like speech, and noise, drawn from a seed.
 
 /// Mono samples: every 100 ms another tone between 300 and 3,000 Hz.
 pub(crate) fn melody(seed: u64, rate: u32, milliseconds: u32) -> Vec<i16> {
@@ -13,6 +13,38 @@ pub(crate) fn melody(seed: u64, rate: u32, milliseconds: u32) -> Vec<i16> {
         }
     }
     pcm
+}
+
+/// Something with the rhythm of speech, 16 kHz, active level about −`below` dB: syllables of 120 to 220 ms that swell and fade,
+/// with harmonics of a voice, and gaps of 20 to 80 ms between them.
+pub(crate) fn speech(seed: u64, below: f64, milliseconds: usize) -> Vec<i16> {
+    let mut random = Random(seed);
+    let loudness = 32_768.0 * 10f64.powf(-below / 20.0) * 2.0;
+    let mut pcm = Vec::new();
+    while pcm.len() < milliseconds * 16 {
+        let (syllable, gap) = (16 * (120 + random.below(100) as usize), 16 * (20 + random.below(60) as usize));
+        let pitch = 100.0 + random.below(80) as f64;
+        for n in 0..syllable {
+            let swell = (n as f64 / syllable as f64 * std::f64::consts::PI).sin();
+            let phase = n as f64 * pitch / 16_000.0 * std::f64::consts::TAU;
+            let voice: f64 = (1..=8).map(|harmonic| (phase * f64::from(harmonic)).sin() / f64::from(harmonic)).sum();
+            pcm.push((voice * swell * loudness).clamp(-32_000.0, 32_000.0) as i16);
+        }
+        pcm.resize(pcm.len() + gap, 0);
+    }
+    pcm.truncate(milliseconds * 16);
+    pcm
+}
+
+/// White noise of this level, 16 kHz, added to the samples.
+pub(crate) fn add_noise(seed: u64, below: f64, pcm: &mut [i16]) {
+    let mut random = Random(seed);
+    // Uniform noise of peak p has a level of p/√3.
+    let peak = 32_768.0 * 10f64.powf(-below / 20.0) * 3f64.sqrt();
+    for sample in pcm {
+        let noise = (random.below(2_000_001) as f64 / 1_000_000.0 - 1.0) * peak;
+        *sample = (f64::from(*sample) + noise).clamp(-32_768.0, 32_767.0) as i16;
+    }
 }
 
 /// A small generator (xorshift), so that every run is the same.
