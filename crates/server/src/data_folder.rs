@@ -15,6 +15,8 @@ const LOCK: &str = "ringback.lock";
 const OPERATOR_TOKEN: &str = "operator.token";
 const KEYS: &str = "keys";
 const SIGNING_KEY: &str = "signing.pk8";
+const RECORDINGS_KEY: &str = "recordings.key";
+const RECORDINGS: &str = "recordings";
 /// No secret of ours is longer than this.
 const LONGEST_SECRET: u64 = 16 * 1024;
 
@@ -99,6 +101,20 @@ impl DataFolder {
     /// The RSA-2048 key that signs tokens, as PKCS#8.
     pub fn signing_key(&self) -> Result<Vec<u8>, DataFolderError> {
         self.key(SIGNING_KEY, make_signing_key)
+    }
+
+    /// The key of which recordings' access tokens are made: 32 random bytes.
+    pub fn recordings_key(&self) -> Result<Vec<u8>, DataFolderError> {
+        self.key(RECORDINGS_KEY, || {
+            let mut random = vec![0; 32];
+            rand::fill(&mut random).map_err(|_| DataFolderError::Random)?;
+            Ok(random)
+        })
+    }
+
+    /// Where recordings lie.
+    pub fn recordings(&self) -> PathBuf {
+        self.path.join(RECORDINGS)
     }
 
     /// A key of this name, made on first use (mode 0600).

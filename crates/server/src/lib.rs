@@ -13,6 +13,7 @@ pub mod limits;
 mod notify;
 pub mod outbound;
 mod phones;
+mod recordings;
 mod server;
 pub mod tls;
 pub mod trace;

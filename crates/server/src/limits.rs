@@ -26,6 +26,21 @@ pub const READABLE: Duration = Duration::from_secs(24 * 3600);
 pub const PURGE_PAGE: usize = 1_000;
 /// How long a list waits for one call's state.
 pub const VIEW: Duration = Duration::from_secs(2);
+/// Recordings being written at once: more than there are calls to be recorded on one machine's media ports. Each holds a tape
+/// of 128 KiB.
+pub const RECORDINGS: usize = 2_048;
+/// How often the writer takes what is on the tapes, which hold 4 s.
+pub const WRITE_EVERY: Duration = Duration::from_millis(200);
+/// What the smallest recording counts for among an app's recording bytes: a block of a disk.
+pub const RECORDING_LEAST: u64 = 4_096;
+/// How long a take-over waits for a recording to be whole: as long as a call that ends (`core::limits::RECORDING_KEPT`).
+pub const RECOVER: Duration = Duration::from_secs(10);
+/// Recordings read at once; each read holds a buffer of [`RECORDING_CHUNK`] and asks the disk for it.
+pub const RECORDING_READS: usize = 64;
+/// Bytes of a recording read at a time.
+pub const RECORDING_CHUNK: usize = 64 * 1024;
+/// How long a client may take to receive one such chunk.
+pub const RECORDING_STALL: Duration = Duration::from_secs(15);
 /// How often purging looks.
 pub const PURGE_EVERY: Duration = Duration::from_secs(600);
 /// Notices a lane keeps in memory; beyond that it reads them from the log.

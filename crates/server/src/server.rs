@@ -22,6 +22,7 @@ use crate::limits;
 use crate::notify::Lanes;
 use crate::outbound::{self, Outbound, OutboundError};
 use crate::phones::Phones;
+use crate::recordings::Recordings;
 use crate::tls::{self, CertificateFiles, Names, Tls, TlsError};
 use crate::trace::{Timeline, Trace};
 
@@ -66,6 +67,14 @@ pub enum StartError {
         what: &'static str,
         /// Where.
         address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The folder of recordings.
+    #[error("the recordings in {} cannot be read: {source}", path.display())]
+    Recordings {
+        /// Where.
+        path: PathBuf,
         /// Why.
         source: std::io::Error,
     },
@@ -136,11 +145,15 @@ impl Server {
         let directory = SharedDirectory::new(config.directory);
         let keys = |error: BadKey| StartError::Keys(error.to_string());
         let key = SigningKey::from_pkcs8(&data.signing_key()?).map_err(keys)?;
-        let auth = Auth::new(directory.clone(), key, data.operator_token().to_owned()).map_err(keys)?;
+        let auth = Auth::new(directory.clone(), key, data.operator_token().to_owned(), &data.recordings_key()?)
+            .map_err(keys)?;
         let auth = Arc::new(auth);
         let outbound = Outbound::new(settings.allow_private_targets.clone())?;
+        let recordings = Recordings::open(&data.recordings())
+            .map_err(|source| StartError::Recordings { path: data.recordings(), source })?;
         let engine = Engine::new(Arc::clone(&ledger), epoch, clock, trace.clone());
-        let phones = Phones::new(engine.clone(), directory.clone(), outbound.clone(), trace.clone());
+        let phones =
+            Phones::new(engine.clone(), directory.clone(), outbound.clone(), recordings.clone(), trace.clone());
         let lanes = Lanes::new(
             engine.clone(),
             Arc::clone(&ledger),
@@ -182,6 +195,7 @@ impl Server {
             others: others(clock, lanes.clone(), phones.clone()),
             open_metrics: settings.open_metrics,
             home,
+            recordings: recordings.clone(),
             origins: Origins { public_url: settings.public_url, names, http: http_addr, https: https_addr },
         };
         let sockets =
@@ -189,7 +203,7 @@ impl Server {
         let listener = Listener::start(sockets, serving);
         listener.set_ready(true);
         write_address(data.path(), &format!("http://{http_addr}"));
-        let purging = tokio::spawn(engine.clone().purge_for_ever());
+        let purging = tokio::spawn(purge_for_ever(engine.clone(), recordings));
         Ok(Server {
             engine,
             directory,
@@ -369,6 +383,22 @@ fn sip_client(authorities: Option<&Path>) -> Result<Arc<rustls::ClientConfig>, S
     match authorities {
         Some(file) => Ok(tls::believing("server.sip_ca", file)?),
         None => outbound::system_tls().map(Arc::new).map_err(|error| StartError::Tls(error.into())),
+    }
+}
+
+/// Forgets conversations that are no longer readable, and then their recordings. Runs until dropped.
+async fn purge_for_ever(engine: Engine, recordings: Recordings) {
+    let mut tick = tokio::time::interval(limits::PURGE_EVERY);
+    loop {
+        tick.tick().await;
+        engine.purge().await;
+        for call in recordings.old_calls(limits::READABLE) {
+            // A call that lasts longer than that keeps its recordings.
+            if let Ok(None) = engine.owner(call).await {
+                let recordings = recordings.clone();
+                let _ = tokio::task::spawn_blocking(move || recordings.forget(call)).await;
+            }
+        }
     }
 }
 

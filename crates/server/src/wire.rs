@@ -6,6 +6,7 @@
 use ringback_core as core;
 use ringback_graph as graph;
 
+use crate::auth::Auth;
 use crate::engine::{CallView, LaneOwner};
 
 fn identity_kind(kind: core::IdentityKind) -> graph::IdentityKind {
@@ -91,10 +92,40 @@ fn tone(tone: core::Tone) -> graph::Tone {
     }
 }
 
-/// An operation: the same in an answer, in GET and in a notification (`S2`).
-pub(crate) fn operation(operation: &core::Operation) -> graph::CommsOperation<'_> {
+/// The machine's word for a key of the wire.
+pub(crate) fn core_tone(tone: graph::Tone) -> core::Tone {
+    match tone {
+        graph::Tone::Tone0 => core::Tone::Tone0,
+        graph::Tone::Tone1 => core::Tone::Tone1,
+        graph::Tone::Tone2 => core::Tone::Tone2,
+        graph::Tone::Tone3 => core::Tone::Tone3,
+        graph::Tone::Tone4 => core::Tone::Tone4,
+        graph::Tone::Tone5 => core::Tone::Tone5,
+        graph::Tone::Tone6 => core::Tone::Tone6,
+        graph::Tone::Tone7 => core::Tone::Tone7,
+        graph::Tone::Tone8 => core::Tone::Tone8,
+        graph::Tone::Tone9 => core::Tone::Tone9,
+        graph::Tone::Star => core::Tone::Star,
+        graph::Tone::Pound => core::Tone::Pound,
+        graph::Tone::A => core::Tone::A,
+        graph::Tone::B => core::Tone::B,
+        graph::Tone::C => core::Tone::C,
+        graph::Tone::D => core::Tone::D,
+        graph::Tone::Flash => core::Tone::Flash,
+    }
+}
+
+/// An operation: the same in an answer, in GET and in a notification (`S2`). Without `auth`, which makes the token of a
+/// recording, it is for the operator's eyes, and bears none.
+pub(crate) fn operation<'a>(operation: &'a core::Operation, auth: Option<&Auth>) -> graph::CommsOperation<'a> {
+    let location = operation.recording_location();
+    let token = |location: &str| match auth {
+        Some(auth) if !location.is_empty() => auth.recording_token(operation.id),
+        Some(_) | None => String::new(),
+    };
     let (kind, prompts) = match &operation.kind {
         core::OperationKind::PlayPrompt { prompts, .. } => (graph::OperationKind::PlayPrompt, prompts.as_slice()),
+        core::OperationKind::RecordResponse(_) => (graph::OperationKind::Record, &[][..]),
         core::OperationKind::SubscribeToTone => (graph::OperationKind::SubscribeToTone, &[][..]),
         core::OperationKind::CancelMediaProcessing => (graph::OperationKind::CancelMediaProcessing, &[][..]),
     };
@@ -113,6 +144,14 @@ pub(crate) fn operation(operation: &core::Operation) -> graph::CommsOperation<'_
             core::CompletionReason::CompletedSuccessfully => graph::CompletionReason::CompletedSuccessfully,
             core::CompletionReason::MediaOperationCanceled => graph::CompletionReason::MediaOperationCanceled,
             core::CompletionReason::Unknown => graph::CompletionReason::Unknown,
+            core::CompletionReason::OperationCanceled => graph::CompletionReason::OperationCanceled,
+            core::CompletionReason::StopToneDetected => graph::CompletionReason::StopToneDetected,
+            core::CompletionReason::MaxRecordDurationReached => graph::CompletionReason::MaxRecordDurationReached,
+            core::CompletionReason::InitialSilenceTimeout => graph::CompletionReason::InitialSilenceTimeout,
+            core::CompletionReason::MaxSilenceTimeout => graph::CompletionReason::MaxSilenceTimeout,
+            core::CompletionReason::PlayPromptFailed => graph::CompletionReason::PlayPromptFailed,
+            core::CompletionReason::MediaReceiveTimeout => graph::CompletionReason::MediaReceiveTimeout,
+            core::CompletionReason::UnspecifiedError => graph::CompletionReason::UnspecifiedError,
         }),
         prompts: prompts
             .iter()
@@ -124,6 +163,8 @@ pub(crate) fn operation(operation: &core::Operation) -> graph::CommsOperation<'_
                 repeat: None,
             })
             .collect(),
+        recording_location: location.map(Into::into),
+        recording_access_token: location.map(|location| token(location).into()),
     }
 }
 
@@ -134,7 +175,7 @@ pub(crate) fn call(view: &CallView) -> graph::Call<'_> {
         core::CallState::Incoming { .. } => (graph::CallState::Incoming, None, None),
         core::CallState::Establishing { .. } => (graph::CallState::Establishing, None, None),
         core::CallState::Established { audio } => (graph::CallState::Established, Some(*audio), None),
-        core::CallState::Terminating => (graph::CallState::Terminating, None, None),
+        core::CallState::Terminating | core::CallState::Ending { .. } => (graph::CallState::Terminating, None, None),
         core::CallState::Terminated(result) => (graph::CallState::Terminated, None, Some(result)),
     };
     graph::Call {
@@ -158,7 +199,7 @@ pub(crate) fn call(view: &CallView) -> graph::Call<'_> {
 }
 
 /// A notice, as its notification.
-pub(crate) fn notification<'a>(owner: &'a LaneOwner, notice: &'a core::Notice) -> graph::Notification<'a> {
+pub(crate) fn notification<'a>(owner: &'a LaneOwner, notice: &'a core::Notice, auth: &Auth) -> graph::Notification<'a> {
     let id = owner.call.to_string();
     let part = |state: graph::CallState| graph::Call {
         id: Some(id.clone().into()),
@@ -203,7 +244,9 @@ pub(crate) fn notification<'a>(owner: &'a LaneOwner, notice: &'a core::Notice) -
             });
             graph::Notification::roster(id.clone(), participants.collect())
         }
-        core::Told::OperationEnded(ended) => graph::Notification::operation_ended(id.clone(), operation(ended)),
+        core::Told::OperationEnded(ended) => {
+            graph::Notification::operation_ended(id.clone(), operation(ended, Some(auth)))
+        }
         core::Told::Tone { sequence, tone: pressed } => {
             let tone_info = graph::ToneInfo { sequence_id: *sequence, tone: tone(*pressed) };
             let call = graph::Call { tone_info: Some(tone_info), ..part(graph::CallState::Established) };

@@ -22,8 +22,10 @@ pub use token_answer::TokenAnswer;
 use crate::directory::SharedDirectory;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::{hmac, rand};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::header::HeaderValue;
-use ringback_core::{AppId, TenantId};
+use ringback_core::{AppId, OperationId, TenantId};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -40,13 +42,19 @@ pub struct Auth {
     /// Names of secrets that were found right ([`Auth::name_of`]).
     verified: Mutex<HashSet<[u8; 32]>>,
     secrets_key: hmac::Key,
+    recordings_key: hmac::Key,
     hashing: Semaphore,
     waiting: Semaphore,
 }
 
 impl Auth {
-    /// All there is to tokens, with this key and this operator's token.
-    pub fn new(directory: SharedDirectory, key: SigningKey, operator_token: String) -> Result<Auth, BadKey> {
+    /// All there is to tokens, with this key, this operator's token, and the key of recordings' tokens.
+    pub fn new(
+        directory: SharedDirectory,
+        key: SigningKey,
+        operator_token: String,
+        recordings_key: &[u8],
+    ) -> Result<Auth, BadKey> {
         let mut secrets_key = [0; 32];
         rand::fill(&mut secrets_key).map_err(|_| BadKey)?;
         Ok(Auth {
@@ -58,6 +66,7 @@ impl Auth {
             sources: Mutex::default(),
             verified: Mutex::default(),
             secrets_key: hmac::Key::new(hmac::HMAC_SHA256, &secrets_key),
+            recordings_key: hmac::Key::new(hmac::HMAC_SHA256, recordings_key),
             hashing: Semaphore::new(limits::HASHES_AT_ONCE),
             waiting: Semaphore::new(limits::HASHES_WAITING),
         })
@@ -78,6 +87,18 @@ impl Auth {
     pub fn is_operator(&self, authorization: Option<&str>) -> bool {
         let token = bearer(authorization).unwrap_or_default();
         verify_slices_are_equal(token.as_bytes(), self.operator_token.as_bytes()).is_ok()
+    }
+
+    /// The bearer token that opens one recording. It is made of the recording's id whenever it is printed, and stored
+    /// nowhere.
+    pub fn recording_token(&self, recording: OperationId) -> String {
+        URL_SAFE_NO_PAD.encode(hmac::sign(&self.recordings_key, &recording.0.into_bytes()))
+    }
+
+    /// Whether the header `Authorization` opens this recording. Takes as long whatever is wrong with the token.
+    pub fn opens_recording(&self, authorization: Option<&str>, recording: OperationId) -> bool {
+        let token = URL_SAFE_NO_PAD.decode(bearer(authorization).unwrap_or_default()).unwrap_or_default();
+        hmac::verify(&self.recordings_key, &recording.0.into_bytes(), &token).is_ok()
     }
 
     /// The OpenID document of notifications, for [`NOTIFICATION_DOCUMENT_PATH`]. `base`: scheme and host under which

@@ -5,7 +5,6 @@ use crate::directory::{App, Directory, DirectoryParts, SecretHash, Tenant, Webho
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RsaEncoding, RsaKeyPair};
-use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -39,13 +38,14 @@ fn parts() -> DirectoryParts {
         numbers: Vec::new(),
         prefixes: Vec::new(),
         max_calls: 1,
+        max_recording_mib: 1,
     };
     DirectoryParts { tenants: vec![tenant(1), tenant(2)], apps: vec![app(1), app(2)], ..DirectoryParts::default() }
 }
 
 fn auth() -> Auth {
     let directory = SharedDirectory::new(Directory::new(parts()));
-    Auth::new(directory, SigningKey::from_pkcs8(pkcs8()).unwrap(), OPERATOR.into()).unwrap()
+    Auth::new(directory, SigningKey::from_pkcs8(pkcs8()).unwrap(), OPERATOR.into(), b"the recordings' key").unwrap()
 }
 
 /// The body that msal really sends (`captured-requests/python-msgraph-sdk-unchanged.json`).
@@ -459,4 +459,28 @@ fn a_key_keeps_its_name_and_a_bad_one_is_refused() {
     assert_eq!(kid(pkcs8()), kid(pkcs8()));
     assert_ne!(kid(pkcs8()), kid(&new_key()));
     assert!(SigningKey::from_pkcs8(b"").is_err() && SigningKey::from_pkcs8(&pkcs8()[1..]).is_err());
+}
+
+#[test]
+fn a_recording_is_opened_by_its_own_token_alone() {
+    let auth = auth();
+    let recording = |n| ringback_core::OperationId(uuid::Uuid::from_u128(n));
+    let token = auth.recording_token(recording(1));
+    assert_eq!(token, auth.recording_token(recording(1)), "the same whenever it is told");
+    let opens = |text: &str| auth.opens_recording(Some(text), recording(1));
+    assert!(opens(&format!("Bearer {token}")) && opens(&format!("bearer {token}")));
+    assert!(!auth.opens_recording(Some(&format!("Bearer {token}")), recording(2)));
+    assert!(!auth.opens_recording(None, recording(1)));
+    for wrong in [
+        token.clone(),
+        format!("Basic {token}"),
+        "Bearer ".into(),
+        format!("Bearer {}", &token[1..]),
+        format!("Bearer {token}A"),
+    ] {
+        assert!(!opens(&wrong), "{wrong}");
+    }
+    let key = SigningKey::from_pkcs8(pkcs8()).unwrap();
+    let other = Auth::new(SharedDirectory::new(Directory::new(parts())), key, OPERATOR.into(), b"another key").unwrap();
+    assert!(!other.opens_recording(Some(&format!("Bearer {token}")), recording(1)));
 }

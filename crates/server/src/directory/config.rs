@@ -19,6 +19,9 @@ use url::Url;
 
 /// Calls at the same time of an app or trunk that says nothing else: what Graph allows an app (`contract §5.5`).
 pub(super) const DEFAULT_MAX_CALLS: u32 = 100;
+
+/// Room for an app's recordings, in MiB, where the configuration names none: nine hours of audio.
+pub(super) const DEFAULT_MAX_RECORDING_MIB: u32 = 1_024;
 /// A file of this size is no configuration (it is read whole).
 const MOST_BYTES: u64 = 16 << 20;
 
@@ -224,6 +227,7 @@ struct AppTable {
     #[serde(default)]
     prefixes: Vec<String>,
     max_calls: Option<u32>,
+    max_recording_mib: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -383,6 +387,7 @@ fn app(key: &Key, table: AppTable, names: &mut Names) -> Result<App, ConfigError
         numbers,
         prefixes: prefixes(key, &table.prefixes)?,
         max_calls: max_calls(key, table.max_calls)?,
+        max_recording_mib: table.max_recording_mib.unwrap_or(DEFAULT_MAX_RECORDING_MIB),
     })
 }
 

@@ -58,6 +58,7 @@ fn parts() -> Result<DirectoryParts, SecretError> {
         numbers: APP_NUMBERS.map(str::to_owned).to_vec(),
         prefixes: Vec::new(),
         max_calls: super::config::DEFAULT_MAX_CALLS,
+        max_recording_mib: super::config::DEFAULT_MAX_RECORDING_MIB,
     };
     let users = vec![phone(PHONES[0], Line::Sip), phone(PHONES[1], Line::Sip), phone(NULL_LINE, Line::Null)];
     let tenants = vec![Tenant { id: tenant.clone(), name: "development.ringback.example".to_owned() }];

@@ -53,9 +53,16 @@ pub struct App {
     pub prefixes: Vec<String>,
     /// Most calls at the same time.
     pub max_calls: u32,
+    /// Most room that its recordings may take, in MiB.
+    pub max_recording_mib: u32,
 }
 
 impl App {
+    /// Most room that its recordings may take, in bytes.
+    pub fn recording_bytes(&self) -> u64 {
+        u64::from(self.max_recording_mib) << 20
+    }
+
     /// The bot, as calls and rosters name it.
     pub fn identity(&self) -> Identity {
         Identity {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ringback_core::{
-    CallId, Conversation, ConversationId, Effect, EndCause, Event, Input, LegId, LegPhase, NewCall, Now, Record,
-    Refusal,
+    Call, CallId, Conversation, ConversationId, Effect, EndCause, Event, Input, LegId, LegPhase, NewCall, Now,
+    Operation, OperationId, OperationKind, Record, RecordOutcome, Refusal,
 };
 use ringback_ledger::{Append, AppendError, Cursor, IndexRow, Version};
 use tokio::sync::{mpsc, oneshot};
@@ -85,7 +85,18 @@ async fn end_broken(shared: Arc<Shared>, id: ConversationId, leg: LegId) -> Resu
     let (state, version) = recovery::folded(&shared, id).await.map_err(|_| Stop::GivenUp)?;
     let mut task = Task { shared, state, version };
     let cause = EndCause::Failed("the server broke off the call".to_owned());
-    task.record(Input::LegEnded { leg, cause }).await.map(|_| ())
+    task.record(Input::LegEnded { leg, cause }).await?;
+    // The call waits for a recording, and nobody is left to hear of its end.
+    for operation in task.recovered().await {
+        let outcome = RecordOutcome::CutShort("the server broke off the call".to_owned());
+        task.record(Input::RecordFinished { operation, outcome }).await?;
+    }
+    let lost = task.state.calls().filter_map(Call::running).map(|operation| operation.id);
+    for operation in lost.collect::<Vec<_>>() {
+        let outcome = RecordOutcome::Failed("the server broke off the call".to_owned());
+        task.record(Input::RecordFinished { operation, outcome }).await?;
+    }
+    Ok(())
 }
 
 /// How a task ended.
@@ -215,9 +226,21 @@ impl Task {
 
     /// Takes over: what is still owed is read from the state, not from the adoption's own record.
     async fn adopt(&mut self) -> Result<(), Stop> {
-        self.record(Input::Adopt { epoch: self.shared.epoch }).await?;
+        let kept = self.recovered().await;
+        self.record(Input::Adopt { epoch: self.shared.epoch, kept }).await?;
         self.issue(self.state.outstanding());
         Ok(())
+    }
+
+    /// Recordings under way that outlived their process, or their conversation's task.
+    async fn recovered(&self) -> Vec<OperationId> {
+        let is_recording = |operation: &&Operation| matches!(operation.kind, OperationKind::RecordResponse(_));
+        let running = self.state.calls().filter_map(Call::running).filter(is_recording);
+        let running: Vec<OperationId> = running.map(|operation| operation.id).collect();
+        if running.is_empty() {
+            return vec![];
+        }
+        self.shared.world().audio.recover(running).await.unwrap_or_default()
     }
 
     /// Decides a happening, records what it makes true, tells it, and returns what is to be done.
@@ -339,9 +362,13 @@ impl Task {
                 Effect::Decline { leg, status } => world.legs.decline(leg, status),
                 Effect::HangUp { leg, dialog } => world.legs.hang_up(leg, dialog.as_deref()),
                 Effect::Play { leg, operation, app, prompts, repeat } => {
-                    world.playback.play(leg, operation, &app, &prompts, repeat);
+                    world.audio.play(leg, operation, &app, &prompts, repeat);
                 }
-                Effect::Stop { leg, operation } => world.playback.stop(leg, operation),
+                Effect::Record { leg, call, operation, app, recording } => {
+                    world.audio.record(leg, call, operation, &app, &recording);
+                }
+                Effect::Keep { leg, operation } => world.audio.keep(leg, operation),
+                Effect::Stop { leg, operation } => world.audio.stop(leg, operation),
             }
         }
     }
@@ -409,6 +436,7 @@ fn is_terminal(event: &Event) -> bool {
         event,
         Event::LegAnswered { .. }
             | Event::OperationEnded { .. }
+            | Event::CallEnding { .. }
             | Event::CallTerminated { .. }
             | Event::LegEnded { .. }
             | Event::LegReleased { .. }

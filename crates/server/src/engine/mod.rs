@@ -1,7 +1,7 @@
 //! Conversations, alive: each has a task and a mailbox, decides by `ringback_core`, records in the
 //! ledger before anyone is told, then moves the world.
 //!
-//! This room must not know: HTTP, Graph's JSON, SIP, RTP, sockets. It reaches legs, playback and
+//! This room must not know: HTTP, Graph's JSON, SIP, RTP, sockets. It reaches legs, audio and
 //! lanes through the traits of [`world`].
 
 mod conversation;
@@ -34,7 +34,7 @@ use registry::Registry;
 
 pub use reader::PostedPage;
 pub use view::{CallView, Done, EngineError};
-pub use world::{Hold, LaneOwner, Legs, Playback, Posted, Tell};
+pub use world::{Audio, Hold, LaneOwner, Legs, Posted, Tell};
 
 /// A v7 id: time-ordered, so that indexes and lists follow the order of making.
 pub fn fresh_id() -> Uuid {
@@ -44,7 +44,7 @@ pub fn fresh_id() -> Uuid {
 /// What the engine moves.
 pub(crate) struct World {
     legs: Arc<dyn Legs>,
-    playback: Arc<dyn Playback>,
+    audio: Arc<dyn Audio>,
     tell: Arc<dyn Tell>,
 }
 
@@ -97,8 +97,8 @@ impl Engine {
     }
 
     /// Connects the world, which itself needs the engine. Once; later calls change nothing.
-    pub fn attach(&self, legs: Arc<dyn Legs>, playback: Arc<dyn Playback>, tell: Arc<dyn Tell>) {
-        let _ = self.shared.world.set(World { legs, playback, tell });
+    pub fn attach(&self, legs: Arc<dyn Legs>, audio: Arc<dyn Audio>, tell: Arc<dyn Tell>) {
+        let _ = self.shared.world.set(World { legs, audio, tell });
     }
 
     /// The clock conversations live by.
@@ -254,13 +254,9 @@ impl Engine {
         self.shared.registry.conversations()
     }
 
-    /// Forgets conversations that are no longer readable, page by page. Runs until dropped.
-    pub async fn purge_for_ever(self) {
-        let mut tick = tokio::time::interval(limits::PURGE_EVERY);
-        loop {
-            tick.tick().await;
-            recovery::purge(&self.shared).await;
-        }
+    /// Forgets conversations that are no longer readable, page by page.
+    pub async fn purge(&self) {
+        recovery::purge(&self.shared).await;
     }
 
     fn is_readable(&self, row: &CallRow) -> bool {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringback_core::{
-    AppId, CallId, EndCause, Epoch, Identity, IdentityKind, Input, LegId, OperationId, PlayPrompt, Prompt, Repeat,
-    TenantId, Told,
+    AppId, CallId, EndCause, Epoch, Identity, IdentityKind, Input, LegId, OperationId, PlayPrompt, Prompt, Recording,
+    Repeat, TenantId, Told,
 };
 use ringback_ledger::{Cursor, Ledger, MemoryLedger};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
-use super::{Engine, Hold, LaneOwner, Legs, Parties, Playback, Posted, Tell, fresh_id};
+use super::{Audio, Engine, Hold, LaneOwner, Legs, Parties, Posted, Tell, fresh_id};
 use crate::clock::Clock;
 use crate::trace::Trace;
 use crate::trace::metrics::Orphaned;
@@ -27,9 +27,14 @@ impl Legs for Broken {
     fn hang_up(&self, _: LegId, _: Option<&str>) {}
 }
 
-impl Playback for Broken {
+impl Audio for Broken {
     fn play(&self, _: LegId, _: OperationId, _: &AppId, _: &[Prompt], _: Repeat) {}
+    fn record(&self, _: LegId, _: CallId, _: OperationId, _: &AppId, _: &Recording) {}
+    fn keep(&self, _: LegId, _: OperationId) {}
     fn stop(&self, _: LegId, _: OperationId) {}
+    fn recover(&self, _: Vec<OperationId>) -> oneshot::Receiver<Vec<OperationId>> {
+        oneshot::channel().1
+    }
 }
 
 /// Passes on which lanes must read the log.
@@ -58,9 +63,14 @@ impl Legs for Idle {
     fn hang_up(&self, _: LegId, _: Option<&str>) {}
 }
 
-impl Playback for Idle {
+impl Audio for Idle {
     fn play(&self, _: LegId, _: OperationId, _: &AppId, _: &[Prompt], _: Repeat) {}
     fn stop(&self, _: LegId, _: OperationId) {}
+    fn record(&self, _: LegId, _: CallId, _: OperationId, _: &AppId, _: &Recording) {}
+    fn keep(&self, _: LegId, _: OperationId) {}
+    fn recover(&self, _: Vec<OperationId>) -> oneshot::Receiver<Vec<OperationId>> {
+        oneshot::channel().1
+    }
 }
 
 fn identity(kind: IdentityKind) -> Identity {

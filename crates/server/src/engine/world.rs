@@ -1,9 +1,9 @@
-//! The doors through which the engine moves the world: legs, playback, and the lanes that tell
+//! The doors through which the engine moves the world: legs, audio, and the lanes that tell
 //! bots. Traits, so that a simulated world can stand in. All are one-way: what comes of a call here
 //! returns as an [`ringback_core::Input`]. None may block.
 
 use ringback_core::{
-    AppId, CallId, ConversationId, Identity, LegId, Notice, Now, OperationId, Prompt, Repeat, TenantId,
+    AppId, CallId, ConversationId, Identity, LegId, Notice, Now, OperationId, Prompt, Recording, Repeat, TenantId,
 };
 use ringback_ledger::{Cursor, Version};
 use tokio::sync::oneshot;
@@ -21,12 +21,18 @@ pub trait Legs: Send + Sync + 'static {
     fn hang_up(&self, leg: LegId, dialog: Option<&str>);
 }
 
-/// Prompts to legs.
-pub trait Playback: Send + Sync + 'static {
+/// Audio to legs and from them.
+pub trait Audio: Send + Sync + 'static {
     /// Fetch and play; answered by `PlayFinished`.
     fn play(&self, leg: LegId, operation: OperationId, app: &AppId, prompts: &[Prompt], repeat: Repeat);
-    /// Stop; not answered.
+    /// Play the prompt, beep, and record; answered by `RecordFinished` once the recording is whole and on disk.
+    fn record(&self, leg: LegId, call: CallId, operation: OperationId, app: &AppId, recording: &Recording);
+    /// End a recording and keep it; answered by its `RecordFinished`.
+    fn keep(&self, leg: LegId, operation: OperationId);
+    /// Stop playing, or recording, of which nothing is kept; not answered.
     fn stop(&self, leg: LegId, operation: OperationId);
+    /// Of recordings whose conversation or process died, those that are whole or could be made so. No answer is none.
+    fn recover(&self, recordings: Vec<OperationId>) -> oneshot::Receiver<Vec<OperationId>>;
 }
 
 /// Whose call a lane serves.

@@ -1,7 +1,7 @@
 //! Answers: their bodies, their headers, and the moment their last byte is handed over.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
+use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -86,7 +86,7 @@ pub(crate) struct ReplyBody(Kind);
 #[derive(Debug)]
 enum Kind {
     Whole { bytes: Bytes, _hold: Option<Handing> },
-    Stream(mpsc::Receiver<Bytes>),
+    Stream(mpsc::Receiver<io::Result<Bytes>>),
 }
 
 /// A hold that moves to its connection when hyper has taken the body, and is dropped with it if the
@@ -107,13 +107,13 @@ impl Drop for Handing {
 
 impl Body for ReplyBody {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         match &mut self.0 {
             Kind::Whole { bytes, .. } if bytes.is_empty() => Poll::Ready(None),
             Kind::Whole { bytes, .. } => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Kind::Stream(chunks) => chunks.poll_recv(cx).map(|chunk| chunk.map(|bytes| Ok(Frame::data(bytes)))),
+            Kind::Stream(chunks) => chunks.poll_recv(cx).map(|chunk| chunk.map(|piece| piece.map(Frame::data))),
         }
     }
 
@@ -136,7 +136,7 @@ pub(crate) struct Reply {
     headers: Vec<(&'static str, String)>,
     content_type: &'static str,
     bytes: Bytes,
-    stream: Option<mpsc::Receiver<Bytes>>,
+    stream: Option<mpsc::Receiver<io::Result<Bytes>>>,
     hold: Option<HoldSender>,
 }
 
@@ -157,8 +157,8 @@ impl Reply {
         Self { content_type, bytes: bytes.into(), ..Self::empty(status) }
     }
 
-    /// An answer that goes on.
-    pub(crate) fn stream(content_type: &'static str, chunks: mpsc::Receiver<Bytes>) -> Self {
+    /// An answer that goes on, piece by piece; an error breaks it off.
+    pub(crate) fn stream(content_type: &'static str, chunks: mpsc::Receiver<io::Result<Bytes>>) -> Self {
         Self { content_type, stream: Some(chunks), ..Self::empty(StatusCode::OK) }
     }
 

@@ -11,11 +11,13 @@ use ringback_core::{self as core, CallId, Input, OperationId, Refusal};
 use ringback_graph::{self as graph, Action, CallForm, Links, OperationForm, Page, Resource, Route};
 
 use super::answer::{ODATA, Reply};
+use super::recordings;
 use super::refusals::Refused;
-use crate::auth::Caller;
+use crate::auth::{Auth, Caller};
 use crate::directory::{App, SharedDirectory, SipHome};
 use crate::engine::{CallView, Done, Engine, Parties, fresh_id};
 use crate::limits;
+use crate::recordings::Recordings;
 use crate::wire;
 
 /// What the API serves with.
@@ -23,6 +25,8 @@ pub(crate) struct GraphApi {
     pub(crate) engine: Engine,
     pub(crate) directory: SharedDirectory,
     pub(crate) home: SipHome,
+    pub(crate) auth: Arc<Auth>,
+    pub(crate) recordings: Recordings,
 }
 
 impl GraphApi {
@@ -53,7 +57,7 @@ impl GraphApi {
                 let id: OperationId = operation.parse().map_err(|_| Refused::operation_not_found())?;
                 let found = self.engine.operation(&caller.app, &caller.tenant, call_id(&call)?, id).await?;
                 let found = found.ok_or_else(Refused::operation_not_found)?;
-                Ok(json(wire::operation(&found).print(&links, OperationForm::Read { call: &call })))
+                Ok(json(wire::operation(&found, Some(&self.auth)).print(&links, OperationForm::Read { call: &call })))
             }
         }
     }
@@ -86,6 +90,13 @@ impl GraphApi {
                 let play = graph::PlayPrompt::parse(body, links.version)?;
                 Input::PlayPrompt(play_prompt(call, operation, play))
             }
+            Action::RecordResponse | Action::Record => {
+                let record = graph::RecordResponse::parse(body, links.version)?;
+                self.check_room(caller, &record)?;
+                let location = recordings::location(links.public_url, operation);
+                let optional = action == Action::Record;
+                Input::RecordResponse(record_response(call, operation, record, optional, location))
+            }
             Action::SubscribeToTone => {
                 let client_context = context(body)?;
                 Input::SubscribeToTone { call, operation, client_context }
@@ -100,11 +111,21 @@ impl GraphApi {
             (Action::Answer | Action::Reject, _) => Reply::empty(StatusCode::ACCEPTED),
             (_, Some(operation)) => {
                 let location = links.operation(&call.to_string(), &operation.id.to_string());
-                json(wire::operation(operation).print(links, OperationForm::Action)).with("location", location)
+                json(wire::operation(operation, Some(&self.auth)).print(links, OperationForm::Action))
+                    .with("location", location)
             }
             (_, None) => Reply::empty(StatusCode::OK),
         };
         Ok(reply.holding(done.hold))
+    }
+
+    /// The app may keep a recording as long as this one may become.
+    fn check_room(&self, caller: &Caller, record: &graph::RecordResponse<'_>) -> Result<(), Refused> {
+        let app = self.app(caller)?;
+        let seconds = record.max_record_duration_in_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+        let length = Duration::from_secs(seconds.unwrap_or(core::limits::RECORD_SECONDS_DEFAULT.into()).min(120));
+        let room = self.recordings.has_room(&caller.app, app.recording_bytes(), length);
+        if room { Ok(()) } else { Err(Refused::no_room_for_recordings(app.max_recording_mib)) }
     }
 
     async fn create(&self, caller: &Caller, links: &Links<'_>, body: &Bytes) -> Result<Reply, Refused> {
@@ -190,7 +211,7 @@ impl GraphApi {
             .then(|| shown.last())
             .flatten()
             .map(|last| links.operations(call, &Page { top: page.top, skip_token: Some(last.id.to_string().into()) }));
-        let printed: Vec<_> = shown.into_iter().map(wire::operation).collect();
+        let printed: Vec<_> = shown.into_iter().map(|operation| wire::operation(operation, Some(&self.auth))).collect();
         Ok(json(graph::print_operations(links, call, &printed, next.as_deref())))
     }
 }
@@ -207,10 +228,10 @@ pub(crate) fn print_views(public_url: &str, views: &[CallView]) -> Vec<u8> {
     graph::print_calls(&links, &calls, None)
 }
 
-/// Operations' JSON on the operator's door: the same resource.
+/// Operations' JSON on the operator's door: the same resource, without the tokens of recordings.
 pub(crate) fn print_operations(public_url: &str, call: CallId, operations: &[core::Operation]) -> Vec<u8> {
     let links = Links { public_url, version: graph::Version::Beta };
-    let printed: Vec<_> = operations.iter().map(wire::operation).collect();
+    let printed: Vec<_> = operations.iter().map(|operation| wire::operation(operation, None)).collect();
     graph::print_operations(&links, &call.to_string(), &printed, None)
 }
 
@@ -238,16 +259,43 @@ fn reason(reason: Option<graph::RejectReason>) -> core::RejectReason {
     }
 }
 
-fn play_prompt(call: CallId, operation: OperationId, play: graph::PlayPrompt<'_>) -> core::PlayPrompt {
-    let prompts = play.prompts.into_iter().map(|prompt| core::Prompt {
+fn prompts(prompts: Vec<graph::MediaPrompt<'_>>) -> Vec<core::Prompt> {
+    let prompt = |prompt: graph::MediaPrompt<'_>| core::Prompt {
         uri: prompt.media_info.uri.into_owned(),
         resource_id: prompt.media_info.resource_id.map(|id| id.into_owned()),
-    });
+    };
+    prompts.into_iter().map(prompt).collect()
+}
+
+fn record_response(
+    call: CallId,
+    operation: OperationId,
+    record: graph::RecordResponse<'_>,
+    prompt_optional: bool,
+    location: String,
+) -> core::RecordResponse {
+    core::RecordResponse {
+        call,
+        operation,
+        client_context: record.client_context.map(|text| text.into_owned()),
+        prompts: prompts(record.prompts),
+        prompt_optional,
+        barge_in: record.barge_in_allowed.unwrap_or(false),
+        beep: record.play_beep.unwrap_or(true),
+        initial_silence: record.initial_silence_timeout_in_seconds,
+        max_silence: record.max_silence_timeout_in_seconds,
+        max_duration: record.max_record_duration_in_seconds,
+        stop_tones: record.stop_tones.into_iter().map(wire::core_tone).collect(),
+        location,
+    }
+}
+
+fn play_prompt(call: CallId, operation: OperationId, play: graph::PlayPrompt<'_>) -> core::PlayPrompt {
     core::PlayPrompt {
         call,
         operation,
         client_context: play.client_context.map(|text| text.into_owned()),
-        prompts: prompts.collect(),
+        prompts: prompts(play.prompts),
         repeat: if play.repeat_forever { core::Repeat::Forever } else { core::Repeat::Once },
     }
 }

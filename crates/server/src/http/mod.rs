@@ -8,6 +8,7 @@ mod graph_api;
 mod health;
 mod operator;
 mod origin;
+mod recordings;
 mod refusals;
 mod secure;
 mod service;
@@ -31,11 +32,13 @@ use crate::auth::Auth;
 use crate::directory::{SharedDirectory, SipHome};
 use crate::engine::Engine;
 use crate::limits;
+use crate::recordings::Recordings;
 use crate::trace::Trace;
 use answer::{Flushing, Unflushed};
 use graph_api::GraphApi;
 use health::Health;
 use operator::Operator;
+use recordings::Reader;
 use secure::Handshakes;
 use service::Service;
 
@@ -56,6 +59,7 @@ pub(crate) struct Serving {
     /// `/metrics` needs no token from loopback.
     pub(crate) open_metrics: bool,
     pub(crate) home: SipHome,
+    pub(crate) recordings: Recordings,
     pub(crate) origins: Origins,
 }
 
@@ -81,7 +85,14 @@ impl Listener {
         let (stop, stopping) = watch::channel(false);
         let connections = Arc::new(Semaphore::new(limits::CONNECTIONS));
         let service = Arc::new(Service {
-            api: GraphApi { engine: serving.engine, directory: serving.directory, home: serving.home },
+            recordings: Reader::new(serving.recordings.clone(), Arc::clone(&serving.auth)),
+            api: GraphApi {
+                engine: serving.engine,
+                directory: serving.directory,
+                home: serving.home,
+                auth: Arc::clone(&serving.auth),
+                recordings: serving.recordings,
+            },
             origins: serving.origins,
             auth: serving.auth,
             operator: Operator { timeline: serving.trace.timeline().clone(), stopping: stopping.clone() },

@@ -74,7 +74,7 @@ impl Operator {
         tokio::spawn(async move {
             // The comment tells the reader that it follows from here on.
             let mut chunk = Bytes::from_static(b": following\n\n");
-            while chunks.send(chunk).await.is_ok() {
+            while chunks.send(Ok(chunk)).await.is_ok() {
                 chunk = tokio::select! {
                     entry = entries.recv() => match entry {
                         Ok(entry) => event(&entry),

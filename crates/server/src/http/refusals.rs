@@ -43,6 +43,33 @@ impl Refused {
         Self::new(StatusCode::NOT_FOUND, "itemNotFound", "Operation not found.")
     }
 
+    /// A recording that is asked for without its own token, or that never was.
+    pub(crate) fn not_its_token() -> Self {
+        let message = "A recording is read with the recordingAccessToken of its operation, as a bearer token.";
+        Self::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", message)
+    }
+
+    /// A recording whose token is right.
+    pub(crate) fn recording_not_found() -> Self {
+        let message = "Recording not found: it was not kept, or its call ended more than a day ago.";
+        Self::new(StatusCode::NOT_FOUND, "itemNotFound", message)
+    }
+
+    /// As many recordings are being read as may be.
+    pub(crate) fn too_many_reads() -> Self {
+        let message = "Nothing was done: too many recordings are being read. Try again.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "serviceNotAvailable", message).retry(1)
+    }
+
+    /// The app keeps as many recordings as it may. 507, because waiting a little does not help.
+    pub(crate) fn no_room_for_recordings(mib: u32) -> Self {
+        let message = format!(
+            "Nothing was done: the app's recordings take as much room as they may ({mib} MiB). They are dropped a day after \
+             their calls have ended; the operator can raise max_recording_mib."
+        );
+        Self::new(StatusCode::INSUFFICIENT_STORAGE, "quotaLimitReached", message)
+    }
+
     /// In the contract, and not offered here.
     pub(crate) fn not_served(what: &str) -> Self {
         Self::new(StatusCode::NOT_IMPLEMENTED, "notSupported", format!("{what} is not offered by this server yet."))
@@ -57,7 +84,10 @@ impl From<Refusal> for Refused {
             Refusal::NotIncoming | Refusal::StillIncoming | Refusal::NotEstablished | Refusal::AlreadyBegun => {
                 (StatusCode::CONFLICT, "notAllowed")
             }
+            // 8523: client-facts §4.
+            Refusal::NotOnePrompt { .. } => (StatusCode::BAD_REQUEST, "8523"),
             Refusal::ClientContextTooLong { .. }
+            | Refusal::BadSeconds { .. }
             | Refusal::NoPrompts
             | Refusal::TooManyPrompts { .. }
             | Refusal::BadPromptUri { .. }

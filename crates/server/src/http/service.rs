@@ -19,6 +19,7 @@ use super::graph_api::GraphApi;
 use super::health::Health;
 use super::operator::Operator;
 use super::origin::Origins;
+use super::recordings::{self, Reader};
 use super::refusals::Refused;
 use super::tokens;
 use crate::auth::Auth;
@@ -32,6 +33,7 @@ pub(crate) struct Service {
     pub(crate) api: GraphApi,
     pub(crate) auth: Arc<Auth>,
     pub(crate) operator: Operator,
+    pub(crate) recordings: Reader,
     pub(crate) origins: Origins,
     pub(crate) health: Health,
     pub(crate) open_metrics: bool,
@@ -91,6 +93,9 @@ impl Service {
                 ));
             }
             return self.operator.serve(&self.api, &self.health, base, method, rest).await;
+        }
+        if let Some(recording) = recordings::recording_of(path) {
+            return self.recordings.serve(method, recording, authorization(headers)).await;
         }
         if let Some(document) = tokens::documents(&self.auth, &self.origins, method, target, base) {
             return document;
@@ -224,6 +229,7 @@ const WORDS: &[&str] = &[
     "timeline",
     "status",
     "undelivered",
+    "recordings",
 ];
 
 /// The path of a request as an operator sees it: ids and words of the contract. Anything else is the client's own, may
@@ -249,6 +255,7 @@ fn verb(method: &hyper::Method, target: &str) -> &'static str {
         METRICS => return "metrics",
         _ if path.starts_with("/_ringback/") => return "operator",
         _ if tokens::token_path(path).is_some() => return "token",
+        _ if recordings::recording_of(path).is_some() => return "recording",
         _ => {}
     }
     match path::parse(method.as_str(), target).map(|route| route.resource) {

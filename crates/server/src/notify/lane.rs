@@ -109,7 +109,7 @@ impl Lane<'_> {
             let _ = tokio::time::timeout(limits::HOLD, released).await;
         }
         let target = self.target(&posted.notice.callback);
-        let letter = Arc::new(Letter::new(&self.owner, target, posted));
+        let letter = Arc::new(Letter::new(&self.owner, target, posted, &self.shared.auth));
         let outcome = self.deliver(letter).await;
         let now = self.shared.engine.clock().now();
         self.shared.trace.metrics().told(outcome.is_ok().then(|| at.until(now)));

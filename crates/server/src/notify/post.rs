@@ -10,7 +10,7 @@ use ringback_ledger::Cursor;
 use uuid::Uuid;
 
 use super::Shared;
-use crate::auth::BadKey;
+use crate::auth::{Auth, BadKey};
 use crate::clock;
 use crate::directory::BadUrl;
 use crate::engine::{LaneOwner, Posted};
@@ -57,8 +57,13 @@ pub(crate) struct Letter {
 }
 
 impl Letter {
-    pub(crate) fn new(owner: &Arc<LaneOwner>, target: Result<Arc<Target>, BadUrl>, posted: Posted) -> Self {
-        let body = Bytes::from(wire::notification(owner, &posted.notice).print());
+    pub(crate) fn new(
+        owner: &Arc<LaneOwner>,
+        target: Result<Arc<Target>, BadUrl>,
+        posted: Posted,
+        auth: &Auth,
+    ) -> Self {
+        let body = Bytes::from(wire::notification(owner, &posted.notice, auth).print());
         let message_id = message_id(owner.call, posted.cursor);
         Self { owner: Arc::clone(owner), target, posted, message_id, body }
     }

@@ -1,10 +1,11 @@
-//! Phones: the engine's legs and playback, made of the signal room's SIP, the media room's shards,
+//! Phones: the engine's legs and audio, made of the signal room's SIP, the media room's shards,
 //! and test lines. Turns their events into the engine's inputs.
 //!
 //! It must not know: what a call may do, HTTP, lanes.
 
+mod audio;
 mod incoming;
-mod playback;
+mod recording;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -20,6 +21,7 @@ use crate::directory::{Destination, SharedDirectory, SipHome};
 use crate::engine::{Engine, Legs};
 use crate::limits;
 use crate::outbound::Outbound;
+use crate::recordings::Recordings;
 use crate::trace::Trace;
 
 /// What carries a leg.
@@ -34,7 +36,7 @@ enum Line {
         /// Ends it after the longest time a trunk's call may last.
         guard: Option<AbortHandle>,
     },
-    /// A test line: answers at once, and prompts finish at once.
+    /// A test line: answers at once, prompts finish at once, and it says a tone of a second whenever it is recorded.
     Test,
 }
 
@@ -59,6 +61,7 @@ struct Shared {
     engine: Engine,
     directory: SharedDirectory,
     outbound: Outbound,
+    recordings: Recordings,
     trace: Trace,
     runtime: tokio::runtime::Handle,
     lines: Mutex<HashMap<LegId, Line>>,
@@ -79,11 +82,18 @@ impl Phones {
     }
 
     /// Phones that are not connected yet; called from within the runtime.
-    pub(crate) fn new(engine: Engine, directory: SharedDirectory, outbound: Outbound, trace: Trace) -> Self {
+    pub(crate) fn new(
+        engine: Engine,
+        directory: SharedDirectory,
+        outbound: Outbound,
+        recordings: Recordings,
+        trace: Trace,
+    ) -> Self {
         let shared = Shared {
             engine,
             directory,
             outbound,
+            recordings,
             trace,
             runtime: tokio::runtime::Handle::current(),
             lines: Mutex::default(),
@@ -305,6 +315,31 @@ impl MediaSink for Phones {
 /// How a leg ends when nobody asked for it but the operator.
 fn stopped() -> core::EndCause {
     core::EndCause::Failed("the server was stopped".to_owned())
+}
+
+/// The media room's word for a key.
+fn tone_of(tone: core::Tone) -> ringback_media::Tone {
+    use core::Tone as From;
+    use ringback_media::Tone as To;
+    match tone {
+        From::Tone0 => To::Digit(0),
+        From::Tone1 => To::Digit(1),
+        From::Tone2 => To::Digit(2),
+        From::Tone3 => To::Digit(3),
+        From::Tone4 => To::Digit(4),
+        From::Tone5 => To::Digit(5),
+        From::Tone6 => To::Digit(6),
+        From::Tone7 => To::Digit(7),
+        From::Tone8 => To::Digit(8),
+        From::Tone9 => To::Digit(9),
+        From::Star => To::Star,
+        From::Pound => To::Pound,
+        From::A => To::A,
+        From::B => To::B,
+        From::C => To::C,
+        From::D => To::D,
+        From::Flash => To::Flash,
+    }
 }
 
 fn key(tone: ringback_media::Tone) -> core::Tone {

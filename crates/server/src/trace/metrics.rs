@@ -383,11 +383,12 @@ fn counter(to: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -
     value.encode(to.encode_descriptor(name, help, None, value.metric_type())?)
 }
 
-const KINDS: [&str; 3] = ["playPrompt", "subscribeToTone", "cancelMediaProcessing"];
+const KINDS: [&str; 4] = ["playPrompt", "recordResponse", "subscribeToTone", "cancelMediaProcessing"];
 
 pub(super) fn kind_word(kind: &OperationKind) -> &'static str {
     match kind {
         OperationKind::PlayPrompt { .. } => "playPrompt",
+        OperationKind::RecordResponse(_) => "recordResponse",
         OperationKind::SubscribeToTone => "subscribeToTone",
         OperationKind::CancelMediaProcessing => "cancelMediaProcessing",
     }

@@ -91,6 +91,9 @@ fn describe(conversation: ConversationId, event: &Event) -> Entry {
         }
         Event::CallKeptAlive { call } => Entry::about(call, "call kept alive"),
         Event::CallTerminating { call } => Entry::about(call, "call terminating"),
+        Event::CallEnding { call, result, .. } => {
+            Entry::about(call, format!("call ending {}/{}, once its recording is kept", result.code, result.subcode))
+        }
         Event::CallTerminated { call, result } => {
             Entry::about(call, format!("call terminated {}/{}", result.code, result.subcode))
         }

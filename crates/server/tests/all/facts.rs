@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::soon;
 use crate::web::Answer;
-use crate::world::{USERS, World, play, play_for_ever, tone};
+use crate::world::{USERS, World, play, play_for_ever, record, tone};
 
 /// What the far end is.
 #[derive(Clone, Copy, PartialEq)]
@@ -28,6 +28,12 @@ enum Act {
     PlayText,
     /// A file that is not there.
     PlayMissing,
+    /// A recording of a second at most.
+    Record,
+    /// A recording that waits for a word.
+    RecordLong,
+    /// A recording after a file that is not there.
+    RecordMissing,
     Subscribe,
     Cancel,
 }
@@ -75,6 +81,13 @@ const ROWS: &[Row] = &[
     Row { name: "a queued prompt is cancelled", far: Far::Line, before: &[Step::PlayForEver], act: Act::Play, after: &[Step::Cancel], answered: "notStarted", ends: CANCELLED },
     Row { name: "the bot hangs up before a queued prompt", far: Far::Line, before: &[Step::PlayForEver], act: Act::Play, after: &[], answered: "notStarted", ends: CANCELLED },
     Row { name: "the far end hangs up before a queued prompt", far: Far::Phone, before: &[Step::PlayForEver], act: Act::Play, after: &[Step::FarHangUp], answered: "notStarted", ends: CANCELLED },
+    Row { name: "a test line is recorded", far: Far::Line, before: &[], act: Act::RecordLong, after: &[], answered: "running", ends: ("completed", 200, 8516) },
+    Row { name: "a silent phone is recorded", far: Far::Phone, before: &[], act: Act::Record, after: &[], answered: "running", ends: ("failed", 400, 8510) },
+    Row { name: "a recording's prompt cannot be fetched", far: Far::Phone, before: &[], act: Act::RecordMissing, after: &[], answered: "running", ends: ("failed", 400, 8536) },
+    Row { name: "a recording is cancelled", far: Far::Phone, before: &[], act: Act::RecordLong, after: &[Step::Cancel], answered: "running", ends: CANCELLED },
+    Row { name: "a queued recording has its turn", far: Far::Phone, before: &[Step::PlayShort], act: Act::Record, after: &[], answered: "notStarted", ends: ("failed", 400, 8510) },
+    Row { name: "a queued recording is cancelled", far: Far::Line, before: &[Step::PlayForEver], act: Act::RecordLong, after: &[Step::Cancel], answered: "notStarted", ends: CANCELLED },
+    Row { name: "the far end hangs up before a queued recording", far: Far::Phone, before: &[Step::PlayForEver], act: Act::RecordLong, after: &[Step::FarHangUp], answered: "notStarted", ends: CANCELLED },
     Row { name: "tones are subscribed to", far: Far::Line, before: &[], act: Act::Subscribe, after: &[], answered: "completed", ends: DONE },
     Row { name: "tones are subscribed to in mid-prompt", far: Far::Line, before: &[Step::PlayForEver], act: Act::Subscribe, after: &[], answered: "completed", ends: DONE },
     Row { name: "nothing is cancelled", far: Far::Line, before: &[], act: Act::Cancel, after: &[], answered: "completed", ends: DONE },
@@ -110,6 +123,7 @@ async fn check(world: &World, version: &str, row: &Row, call: &str, up: Option<P
     let context = format!("{} / {version}", row.name);
     let (verb, kind) = match row.act {
         Act::Play | Act::PlayLong | Act::PlayText | Act::PlayMissing => ("playPrompt", "playPromptOperation"),
+        Act::Record | Act::RecordLong | Act::RecordMissing => ("recordResponse", "recordOperation"),
         Act::Subscribe => ("subscribeToTone", "subscribeToToneOperation"),
         Act::Cancel => ("cancelMediaProcessing", "cancelMediaProcessingOperation"),
     };
@@ -204,6 +218,17 @@ fn body(world: &World, act: Act, context: &str) -> Value {
         Act::PlayLong => file("/long.wav"),
         Act::PlayText => file("/text.wav"),
         Act::PlayMissing => file("/missing.wav"),
+        Act::Record | Act::RecordLong | Act::RecordMissing => {
+            let missing = matches!(act, Act::RecordMissing);
+            let mut body = record(&world.journal.url(if missing { "/missing.wav" } else { "/short.wav" }));
+            let seconds = if matches!(act, Act::Record) { 1 } else { 60 };
+            body["maxRecordDurationInSeconds"] = seconds.into();
+            body["initialSilenceTimeoutInSeconds"] = seconds.into();
+            body["clientContext"] = context.into();
+            body["recordingLocation"] = "mine".into();
+            body["recordingAccessToken"] = "mine".into();
+            body
+        }
         Act::Subscribe | Act::Cancel => json!({"clientContext": context}),
     };
     body["id"] = "mine".into();
@@ -243,8 +268,26 @@ impl Wanted<'_> {
         for needed in ["clientContext", "id", "resultInfo", "status"] {
             assert!(members.contains(&needed), "{needed} is left out: {operation}");
         }
+        // Where a recording lies, and the key to it, are there from its end on, and only if there is one.
+        if self.kind == "recordOperation" {
+            for (name, part) in [("recordingLocation", "/recordings/"), ("recordingAccessToken", "")] {
+                let seen = operation[name].as_str();
+                let right = match operation["status"].as_str() {
+                    Some("completed") => seen.is_some_and(|seen| !seen.is_empty() && seen.contains(part)),
+                    Some("failed") => seen == Some(""),
+                    _ => operation.get(name) == Some(&Value::Null),
+                };
+                assert!(right, "{name}: {operation}");
+            }
+        }
         let known = ["@odata.context", "@odata.type", "@odata.id", "@odata.etag", "completionReason", "prompts"];
-        let more = members.iter().find(|name| !known.contains(name) && !NEEDED.contains(name));
+        let of_recordings = ["recordingLocation", "recordingAccessToken"];
+        let known = |name: &&str| {
+            known.contains(name)
+                || NEEDED.contains(name)
+                || (self.kind == "recordOperation" && of_recordings.contains(name))
+        };
+        let more = members.iter().find(|name| !known(name));
         assert_eq!(more, None, "{operation}");
     }
 

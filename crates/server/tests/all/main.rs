@@ -10,6 +10,7 @@ mod metrics;
 mod notified;
 mod operator;
 mod phones;
+mod recordings;
 mod recovery;
 mod refused;
 mod traces;

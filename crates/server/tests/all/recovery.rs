@@ -152,6 +152,53 @@ async fn killed_in_mid_prompt_everything_is_told_once_and_found() {
     assert_eq!(journal.told().len(), told);
 }
 
+/// What was said until the server died is kept, and told as the rest is (design promise 7).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_in_mid_recording_what_was_said_is_kept() {
+    let (journal, folder) = (Journal::start().await, tempfile::tempdir().expect("a folder"));
+    let prompt = journal.file("/prompt.wav", tone(100));
+    let victim = Victim::start(&folder, &journal).await;
+    let bot = victim.bot.clone();
+    let phone = world::phone(victim.sip, "1001").await;
+    let call = bot.post("", &create(&journal.url("/calls"), USERS[0].0)).await.is(201).id();
+    let up = soon(soon(phone.ringing()).await.expect("it rings").answer()).await.expect("it is up");
+    journal.wait(&call, "established active").await;
+    let mut body = world::record(&prompt);
+    body["maxRecordDurationInSeconds"] = 60.into();
+    body["initialSilenceTimeoutInSeconds"] = 60.into();
+    let recording = bot.post(&format!("/{call}/recordResponse"), &body).await.is(200).id();
+    let queued = bot.post(&format!("/{call}/playPrompt"), &play(&[&prompt], None)).await.is(200).id();
+    let (sound, quiet) = (Duration::from_millis(250), Duration::from_millis(150));
+    soon(up.heard_until_quiet(0, sound, quiet, Duration::from_secs(30))).await.expect("a beep");
+    let said = world::words(1_500);
+    up.say(&said).await;
+    // It is written as it comes: wait until the last word, and more, is in the file.
+    let part = folder.path().join("data/recordings").join(APP).join(format!("{call}_{recording}.part"));
+    while part.metadata().map_or(0, |file| file.len()) < 2 * 16_000 * 2 {
+        tokio::task::yield_now().await;
+    }
+    victim.kill().await;
+
+    let server = start_again(&folder).await;
+    let ended = journal.ended(&call, &recording).await;
+    assert_eq!((ended["status"].as_str(), result(&ended)), (Some("completed"), (200, 8517)));
+    let message = ended["resultInfo"]["message"].as_str().expect("a message");
+    assert!(message.contains("the server was restarted"), "{message}");
+    assert_eq!(result(&journal.ended(&call, &queued).await), (500, 8512));
+    assert_eq!(result(&journal.wait(&call, "terminated").await.data()), (500, 1005));
+    // The address is of the server that died: its port is gone, the token is good.
+    let location = ended["recordingLocation"].as_str().expect("a location");
+    let path = location.splitn(4, '/').nth(3).expect("a path");
+    let token = ended["recordingAccessToken"].as_str().expect("a token").to_owned();
+    let reader = Bot { http: server.http_addr(), token };
+    let answer = reader.ask("GET", &format!("/{path}"), None).await.is(200);
+    let recorded = ringback_media::wav::decode(&answer.body).expect("a whole WAV file").pcm;
+    let wanted = ringback_media::resample(&said, 8_000, 16_000);
+    let found = ringback_media::correlate::correlate(&wanted, &recorded, recorded.len()).expect("sound");
+    assert!(found.coefficient > 0.9, "{}", found.coefficient);
+    assert!(!part.exists());
+}
+
 /// A bot that was away when the server died is told what it missed, as it would have been.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_owed_when_it_was_killed_is_told_with_the_same_id_and_body() {

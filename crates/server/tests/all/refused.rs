@@ -171,7 +171,6 @@ async fn unknown_paths_methods_and_what_is_not_served() {
     for (method, version, path) in [
         ("POST", "v1.0", "/redirect"),
         ("POST", "v1.0", "/transfer"),
-        ("POST", "v1.0", "/recordResponse"),
         ("POST", "v1.0", "/mute"),
         ("POST", "beta", "/microsoft.graph.StartRecording"),
         ("GET", "v1.0", "/participants"),

@@ -104,10 +104,31 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<Answer> {
         (name.to_owned(), value.to_owned())
     };
     let mut answer = Answer { status, headers: lines.map(header).collect(), body: Vec::new() };
+    if answer.header("transfer-encoding") == Some("chunked") {
+        answer.body = unchunked(&bytes[end..])?;
+        return Some(answer);
+    }
     let length = answer.header("content-length").map_or(0, |length| length.parse().expect("a length"));
     assert!(bytes.len() <= end + length, "more came than was announced");
     answer.body = bytes.get(end..end + length)?.to_vec();
     Some(answer)
+}
+
+/// What chunks hold (RFC 9112 §7.1), once the last of them is there.
+fn unchunked(mut bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let end = bytes.windows(2).position(|two| two == b"\r\n")?;
+        let length = std::str::from_utf8(&bytes[..end]).ok().and_then(|hex| usize::from_str_radix(hex, 16).ok());
+        let length = length.expect("the length of a chunk");
+        let chunk = bytes.get(end + 2..end + 2 + length)?;
+        bytes = bytes[end + 2 + length..].strip_prefix(b"\r\n")?;
+        body.extend_from_slice(chunk);
+        if length == 0 {
+            assert!(bytes.is_empty(), "more came than was announced");
+            return Some(body);
+        }
+    }
 }
 
 /// A bot's way in.

@@ -242,6 +242,22 @@ pub(crate) fn play(prompts: &[&str], context: Option<&str>) -> Value {
     json!({"prompts": prompts.iter().map(prompt).collect::<Vec<_>>(), "clientContext": context})
 }
 
+/// The body of recordResponse: this prompt, and nothing else that is not so by default.
+pub(crate) fn record(prompt: &str) -> Value {
+    json!({"prompts": [{"@odata.type": "#microsoft.graph.mediaPrompt", "mediaInfo": {"uri": prompt}}]})
+}
+
+/// Something with the rhythm of speech, at 8 kHz: syllables of a rising pitch that swell and fade, with short gaps.
+pub(crate) fn words(milliseconds: usize) -> Vec<i16> {
+    let sample = |n: usize| {
+        let within = (n % 1_600) as f64 / 1_400.0;
+        let swell = if within < 1.0 { (within * std::f64::consts::PI).sin() } else { 0.0 };
+        let pitch = 300.0 + 40.0 * (n / 1_600) as f64;
+        ((n as f64 * pitch / 8_000.0 * std::f64::consts::TAU).sin() * swell * 12_000.0) as i16
+    };
+    (0..milliseconds * 8).map(sample).collect()
+}
+
 /// The same on beta, without end.
 pub(crate) fn play_for_ever(context: Option<&str>) -> Value {
     let mut body = play(&["http://127.0.0.1:9/never-fetched-by-a-test-line.wav"], context);

@@ -24,7 +24,7 @@ struct Room {
 const DRAWN: &[Room] = &[
     Room {
         name: "http",
-        may: &["engine", "auth", "wire", "tls", "directory", "data_folder", "trace", "clock", "limits"],
+        may: &["engine", "auth", "wire", "recordings", "tls", "directory", "data_folder", "trace", "clock", "limits"],
         not_crates: &[LEDGER, MEDIA, SIGNAL],
     },
     Room {
@@ -32,14 +32,16 @@ const DRAWN: &[Room] = &[
         may: &["engine", "auth", "wire", "outbound", "directory", "trace", "clock", "limits"],
         not_crates: &[MEDIA, SIGNAL],
     },
-    Room { name: "wire", may: &["engine", "limits"], not_crates: &[LEDGER, MEDIA, SIGNAL] },
+    Room { name: "wire", may: &["engine", "auth", "limits"], not_crates: &[LEDGER, MEDIA, SIGNAL] },
     Room { name: "engine", may: &["trace", "clock", "limits"], not_crates: &[GRAPH, MEDIA, SIGNAL] },
     // What stands in for the engine's traits: the only room that holds legs and media, as a simulation holds its own.
     Room {
         name: "phones",
-        may: &["engine", "directory", "outbound", "trace", "clock", "limits"],
+        may: &["engine", "directory", "outbound", "recordings", "trace", "clock", "limits"],
         not_crates: &[GRAPH, LEDGER],
     },
+    // Tapes of the media room, and files.
+    Room { name: "recordings", may: &["limits"], not_crates: &[GRAPH, LEDGER, SIGNAL] },
     Room { name: "outbound", may: &["directory", "trace", "limits"], not_crates: ALL_BUT_CORE },
     Room { name: "auth", may: &["directory", "data_folder", "trace", "clock", "limits"], not_crates: ALL_BUT_CORE },
     // It answers the registrar's questions, through a trait of the signal room.

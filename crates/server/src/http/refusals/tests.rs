@@ -67,6 +67,8 @@ fn machine(table: &mut Table) {
         Refusal::ClientContextTooLong { units: 257 },
         Refusal::NoPrompts,
         Refusal::TooManyPrompts { count: 21 },
+        Refusal::NotOnePrompt { count: 2 },
+        Refusal::BadSeconds { member: "maxRecordDurationInSeconds", seconds: 300 },
         Refusal::BadPromptUri { index: 0 },
         Refusal::BadCallback,
         Refusal::QueueFull,
@@ -78,11 +80,14 @@ fn machine(table: &mut Table) {
             Refusal::CallNotFound => "the call has ended, never was, or is another app's",
             Refusal::NotIncoming => "answer, reject",
             Refusal::StillIncoming => "DELETE on an incoming call",
-            Refusal::NotEstablished => "playPrompt, subscribeToTone, cancelMediaProcessing",
+            Refusal::NotEstablished => "playPrompt, recordResponse, subscribeToTone, cancelMediaProcessing",
             Refusal::ClientContextTooLong { .. } => "every verb with a clientContext",
-            Refusal::NoPrompts | Refusal::TooManyPrompts { .. } | Refusal::BadPromptUri { .. } => "playPrompt",
+            Refusal::NoPrompts | Refusal::TooManyPrompts { .. } => "playPrompt",
+            Refusal::BadPromptUri { .. } => "playPrompt, recordResponse",
+            Refusal::NotOnePrompt { .. } => "recordResponse; beta's record may do without",
+            Refusal::BadSeconds { .. } => "recordResponse, each of its three times",
             Refusal::BadCallback => "create call, answer",
-            Refusal::QueueFull => "playPrompt",
+            Refusal::QueueFull => "playPrompt, recordResponse",
             Refusal::ConversationFull => "every verb but those that end the call",
             Refusal::AlreadyBegun => "never to a bot: ids are made here",
         };
@@ -134,6 +139,10 @@ fn wire(table: &mut Table) {
         "create call with meetings, several targets, app-hosted media",
     );
     table.refused(Refused::operation_not_found(), "the call is known, the operation is not");
+    table.refused(Refused::no_room_for_recordings(1_024), "recordResponse, over the app's `max_recording_mib`");
+    table.refused(Refused::not_its_token(), "`recordingLocation`, with another token or none");
+    table.refused(Refused::recording_not_found(), "`recordingLocation`, with the right token");
+    table.refused(Refused::too_many_reads(), "`recordingLocation`");
     let path = "prompts[0].mediaInfo.uri".to_owned();
     let bodies = [
         BodyError::NotJson { reason: "expected value at line 1 column 1".to_owned() },
@@ -176,10 +185,19 @@ fn ends(table: &mut Table) {
     table.end(&ResultInfo::cancelled(), "an operation was cancelled, or its call ended");
     table.end(
         &ResultInfo::prompt_invalid("prompts[0]: the file is not a WAV file"),
-        "playPrompt: not a WAV that can be played",
+        "playPrompt, recordResponse: not a WAV that can be played",
     );
-    table.end(&ResultInfo::prompt_unavailable(why), "playPrompt: the prompt could not be fetched");
-    table.end(&ResultInfo::prompt_failed("the leg is busy"), "playPrompt: a fault while playing");
+    table.end(&ResultInfo::prompt_unavailable(why), "playPrompt, recordResponse: the prompt could not be fetched");
+    table.end(&ResultInfo::prompt_failed("the leg is busy"), "playPrompt, recordResponse: a fault while playing");
+    table.end(&ResultInfo::stop_tone(), "recordResponse: a stop tone");
+    table.end(&ResultInfo::max_duration(), "recordResponse: it became as long as it may");
+    table.end(&ResultInfo::max_silence(), "recordResponse: a pause, once something was said");
+    table.end(
+        &ResultInfo::cut_short("the call ended during the recording"),
+        "recordResponse: the call ended, the server was restarted, or the disk did not keep up",
+    );
+    table.end(&ResultInfo::initial_silence(), "recordResponse: nobody said anything; there is no recording");
+    table.end(&ResultInfo::recording_failed("the disk is full"), "recordResponse: a fault; there is no recording");
     table.end(&ResultInfo::operation_lost(), "an operation was open when the server died");
     table.end(&ResultInfo::call_lost(), "the call was open when the server died");
     table.end(&ResultInfo::rejected(), "the bot rejected the call");

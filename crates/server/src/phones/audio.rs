@@ -1,19 +1,22 @@
-//! Prompts: fetched once per operation through the guarded client, decoded off the shard, played.
+//! The engine's audio: prompts, fetched once per operation through the guarded client, decoded off the shard, and played;
+//! recordings, as recording.rs begins and ends them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use ringback_core::{AppId, Input, LegId, OperationId, PlayOutcome, Prompt, Repeat};
+use ringback_core::{AppId, CallId, Input, LegId, OperationId, PlayOutcome, Prompt, RecordOutcome, Recording, Repeat};
 use ringback_media as media;
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use super::{Line, Phones};
-use crate::engine::Playback;
+use crate::engine::Audio;
 use crate::outbound::{Target, limits};
+use crate::recordings::Owner;
 use crate::trace::metrics::Fetch;
 
-impl Playback for Phones {
+impl Audio for Phones {
     fn play(&self, leg: LegId, operation: OperationId, app: &AppId, prompts: &[Prompt], repeat: Repeat) {
         if matches!(self.lines().get(&leg), Some(Line::Test)) {
             if repeat == Repeat::Once {
@@ -22,29 +25,68 @@ impl Playback for Phones {
             return;
         }
         let (this, app, prompts) = (self.clone(), app.clone(), prompts.to_vec());
-        // Entered before the task can end, so that its end finds it.
-        let mut plays = self.plays();
-        let task = self.shared.runtime.spawn(async move {
+        self.prepare(operation, async move {
             let outcome = this.start(leg, operation, &app, &prompts, repeat).await;
             this.forget(operation);
             if let Err(outcome) = outcome {
                 this.happening(leg, Input::PlayFinished { operation, outcome });
             }
         });
-        plays.insert(operation, task.abort_handle());
+    }
+
+    fn record(&self, leg: LegId, call: CallId, operation: OperationId, app: &AppId, recording: &Recording) {
+        let owner = Owner { app: app.clone(), call, operation };
+        if matches!(self.lines().get(&leg), Some(Line::Test)) {
+            return self.record_test_line(leg, owner, recording);
+        }
+        let (this, recording) = (self.clone(), recording.clone());
+        self.prepare(operation, async move {
+            let outcome = this.start_recording(leg, owner, &recording).await;
+            this.forget(operation);
+            if let Err(outcome) = outcome {
+                this.happening(leg, Input::RecordFinished { operation, outcome });
+            }
+        });
+    }
+
+    fn keep(&self, leg: LegId, operation: OperationId) {
+        if let Some(preparing) = self.forget(operation) {
+            preparing.abort();
+            self.happening(leg, Input::RecordFinished { operation, outcome: RecordOutcome::Nothing });
+        }
+        if let Some(wires) = self.wires() {
+            wires.media.keep(leg.0, operation.0);
+        }
     }
 
     fn stop(&self, leg: LegId, operation: OperationId) {
-        if let Some(fetching) = self.forget(operation) {
-            fetching.abort();
+        if let Some(preparing) = self.forget(operation) {
+            preparing.abort();
         }
         if let Some(wires) = self.wires() {
             wires.media.stop(leg.0, operation.0);
         }
     }
+
+    fn recover(&self, recordings: Vec<OperationId>) -> oneshot::Receiver<Vec<OperationId>> {
+        let (sender, whole) = oneshot::channel();
+        let this = self.shared.recordings.clone();
+        self.shared.runtime.spawn_blocking(move || {
+            // Nobody waits any more: there is nobody to be told.
+            let _ = sender.send(this.recover(&recordings));
+        });
+        whole
+    }
 }
 
 impl Phones {
+    /// Makes an operation's audio ready, until it is forgotten.
+    fn prepare(&self, operation: OperationId, making: impl Future<Output = ()> + Send + 'static) {
+        // Entered before the task can end, so that its end finds it.
+        let mut plays = self.plays();
+        plays.insert(operation, self.shared.runtime.spawn(making).abort_handle());
+    }
+
     /// Fetches, decodes and starts. An error is how the operation ends.
     async fn start(
         &self,
@@ -71,14 +113,20 @@ impl Phones {
         let wires = self.wires().ok_or_else(|| PlayOutcome::Failed("there is no media".to_owned()))?;
         let played = wires.media.play(leg.0, operation.0, list, repeat);
         // Stopped since: that stop may have come before this play.
-        if !self.plays().contains_key(&operation) {
+        if !self.is_wanted(operation) {
             wires.media.stop(leg.0, operation.0);
         }
         played.map_err(|busy| PlayOutcome::Failed(busy.to_string()))
     }
 
     /// A prompt, fetched and decoded, and counted.
-    async fn fetch(&self, leg: LegId, app: &AppId, index: usize, uri: &str) -> Result<Arc<media::Prompt>, PlayOutcome> {
+    pub(super) async fn fetch(
+        &self,
+        leg: LegId,
+        app: &AppId,
+        index: usize,
+        uri: &str,
+    ) -> Result<Arc<media::Prompt>, PlayOutcome> {
         let began = Instant::now();
         let fetched = self.fetch_uncounted(leg, app, index, uri).await;
         let outcome = match &fetched {
@@ -117,11 +165,16 @@ impl Phones {
         }
     }
 
-    fn forget(&self, operation: OperationId) -> Option<AbortHandle> {
+    pub(super) fn forget(&self, operation: OperationId) -> Option<AbortHandle> {
         self.plays().remove(&operation)
     }
 
-    /// What is being fetched, until it plays.
+    /// Whether an operation that is made ready was neither stopped nor kept meanwhile.
+    pub(super) fn is_wanted(&self, operation: OperationId) -> bool {
+        self.plays().contains_key(&operation)
+    }
+
+    /// What is being made ready, until it plays.
     fn plays(&self) -> MutexGuard<'_, HashMap<OperationId, AbortHandle>> {
         // Changed only by whole inserts and removes, so a poisoned lock is still sound.
         self.shared.plays.lock().unwrap_or_else(PoisonError::into_inner)

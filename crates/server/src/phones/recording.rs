@@ -1,0 +1,94 @@
+//! Recordings of legs: begun with a prompt and a beep, ended by the shard or by the conversation, told once they are whole.
+
+use std::time::Duration;
+
+use ringback_core::{Input, LegId, RecordOutcome, Recording};
+use ringback_media::limits::RATE;
+use ringback_media::{RecordTerms, TapeEnd, TapeIn};
+
+use super::{Phones, tone_of};
+use crate::recordings::{NoRoom, Outcome, Owner};
+
+impl Phones {
+    /// Fetches the prompt, and starts. An error is how the operation ends.
+    pub(super) async fn start_recording(
+        &self,
+        leg: LegId,
+        owner: Owner,
+        recording: &Recording,
+    ) -> Result<(), RecordOutcome> {
+        let prompt = match &recording.prompt {
+            Some(prompt) => Some(self.fetch(leg, &owner.app, 0, &prompt.uri).await.map_err(RecordOutcome::Prompt)?),
+            None => None,
+        };
+        let failed = |why: &str| RecordOutcome::Failed(why.to_owned());
+        let wires = self.wires().ok_or_else(|| failed("there is no media"))?;
+        let operation = owner.operation;
+        let tape = self.tape(leg, owner, recording).map_err(|no_room| failed(&no_room.to_string()))?;
+        let begun = wires.media.record(leg.0, operation.0, prompt, recording.beep, terms(recording), tape);
+        begun.map_err(|busy| failed(&busy.to_string()))?;
+        // Stopped or kept since: that may have come before this.
+        if !self.is_wanted(operation) {
+            wires.media.stop(leg.0, operation.0);
+        }
+        Ok(())
+    }
+
+    /// A test line says a tone of one second, and then nothing: at once.
+    pub(super) fn record_test_line(&self, leg: LegId, owner: Owner, recording: &Recording) {
+        const HERTZ: f64 = 440.0;
+        let operation = owner.operation;
+        let sample = |n: u32| ((f64::from(n) * HERTZ / f64::from(RATE) * std::f64::consts::TAU).sin() * 8_000.0) as i16;
+        match self.tape(leg, owner, recording) {
+            Ok(mut tape) => {
+                let tone: Vec<i16> = (0..RATE).map(sample).collect();
+                let whole = tape.put(&tone);
+                debug_assert!(whole, "a tape holds four seconds");
+                tape.end(if recording.max_duration == 1 { TapeEnd::MaxDuration } else { TapeEnd::MaxSilence });
+            }
+            Err(no_room) => {
+                let outcome = RecordOutcome::Failed(no_room.to_string());
+                self.happening(leg, Input::RecordFinished { operation, outcome });
+            }
+        }
+    }
+
+    /// A tape whose end the conversation is told once the recording is whole.
+    fn tape(&self, leg: LegId, owner: Owner, recording: &Recording) -> Result<TapeIn, NoRoom> {
+        let app = self.shared.directory.current().app(&owner.app).cloned();
+        let most = app.map_or(0, |app| app.recording_bytes());
+        let (this, operation) = (self.clone(), owner.operation);
+        let length = Duration::from_secs(recording.max_duration.into());
+        self.shared.recordings.begin(owner, most, length, move |outcome| {
+            if let Some(outcome) = told(outcome) {
+                this.happening(leg, Input::RecordFinished { operation, outcome });
+            }
+        })
+    }
+}
+
+fn terms(recording: &Recording) -> RecordTerms {
+    let seconds = |seconds: u8| Duration::from_secs(seconds.into());
+    RecordTerms {
+        initial_silence: seconds(recording.initial_silence),
+        max_silence: seconds(recording.max_silence),
+        max_duration: seconds(recording.max_duration),
+        stop_tones: recording.stop_tones.iter().map(|tone| tone_of(*tone)).collect(),
+    }
+}
+
+/// What the conversation is told of a recording that is written; nothing, where it stopped it itself.
+fn told(outcome: Outcome) -> Option<RecordOutcome> {
+    Some(match outcome {
+        Ok((TapeEnd::Discarded, _)) => return None,
+        Ok((TapeEnd::StopTone, _)) => RecordOutcome::StopTone,
+        Ok((TapeEnd::MaxDuration, _)) => RecordOutcome::MaxDuration,
+        Ok((TapeEnd::MaxSilence, _)) => RecordOutcome::MaxSilence,
+        Ok((TapeEnd::InitialSilence, _)) => RecordOutcome::InitialSilence,
+        Ok((TapeEnd::Closed, true)) => RecordOutcome::CutShort("the call ended during the recording".to_owned()),
+        Ok((TapeEnd::Overflow, true)) => RecordOutcome::CutShort("the disk did not keep up".to_owned()),
+        Ok((TapeEnd::Closed, false)) => RecordOutcome::Nothing,
+        Ok((TapeEnd::Overflow, false)) => RecordOutcome::Failed("the disk did not keep up".to_owned()),
+        Err(why) => RecordOutcome::Failed(why),
+    })
+}
