@@ -2,7 +2,7 @@
 //! concealment and the step up to the rate inside, in this order. Knows neither RTP headers nor who listens.
 
 use crate::codec::Codec;
-use crate::halfband::Upsampler;
+use crate::halfband::{Downsampler, Upsampler};
 use crate::jitter::{CodeFrame, Jitter};
 use crate::limits::{CONCEAL_FRAMES, FRAME_PCM, FRAME_TICKS};
 use crate::{g711, g722};
@@ -23,7 +23,8 @@ pub(crate) struct Hearing {
 enum Decoder {
     /// Bytes by a table; a frame at 8 kHz is brought up.
     G711(fn(u8) -> i16, Upsampler),
-    G722(Box<g722::Decoder>),
+    /// And the way down, for who listens to the narrow band.
+    G722(Box<g722::Decoder>, Downsampler),
 }
 
 impl Decoder {
@@ -31,7 +32,7 @@ impl Decoder {
         match codec {
             Codec::Pcmu => Decoder::G711(g711::sample_of_ulaw, Upsampler::new()),
             Codec::Pcma => Decoder::G711(g711::sample_of_alaw, Upsampler::new()),
-            Codec::G722 => Decoder::G722(Box::default()),
+            Codec::G722 => Decoder::G722(Box::default(), Downsampler::new()),
         }
     }
 
@@ -39,7 +40,7 @@ impl Decoder {
     fn samples(&self) -> usize {
         match self {
             Decoder::G711(..) => 1,
-            Decoder::G722(_) => FRAME_PCM / FRAME_TICKS,
+            Decoder::G722(..) => FRAME_PCM / FRAME_TICKS,
         }
     }
 
@@ -51,7 +52,7 @@ impl Decoder {
                     *pcm = byte.map_or(0, *sample);
                 }
             }
-            Decoder::G722(decoder) => {
+            Decoder::G722(decoder, _) => {
                 let (pairs, _) = pcm.as_chunks_mut::<2>();
                 for (pair, byte) in pairs.iter_mut().zip(code) {
                     if let Some(byte) = byte {
@@ -107,6 +108,17 @@ impl Hearing {
             self.conceal(&code, &mut pcm);
         }
         self.decoder.finish(pcm)
+    }
+
+    /// The frame just given, at 8 kHz; `None` where it is made up, for a while: who measures had better wait.
+    pub(crate) fn narrow(&mut self, frame: &[i16; FRAME_PCM]) -> Option<[i16; FRAME_TICKS]> {
+        let pcm8k = match &mut self.decoder {
+            // Every second sample is one that came in.
+            Decoder::G711(..) => std::array::from_fn(|i| frame[2 * i]),
+            Decoder::G722(_, down) => down.frame(frame),
+        };
+        let made_up = (1..=CONCEAL_FRAMES).contains(&self.concealed);
+        (!made_up).then_some(pcm8k)
     }
 
     /// Each sample that is missing is that of the last whole frame, quieter with each frame concealed.

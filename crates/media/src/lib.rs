@@ -5,6 +5,7 @@
 //! the scripted phones and the tests of others.
 
 pub mod correlate;
+pub mod detector;
 pub mod g711;
 pub mod g722;
 pub mod jitter;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::codec::{Codec, Encoder};
+use crate::detector::Detector;
 use crate::hearing::Hearing;
 use crate::limits::{FRAME_PCM, FRAME_TICKS, MEDIA_TIMEOUT, RTCP_INTERVAL};
 use crate::presses::{Presses, Way};
@@ -91,7 +92,10 @@ pub struct Session {
     /// Timestamp of the key we press: its beginning (RFC 4733 §2.2).
     pressed: u32,
     received: Option<Received>,
+    listens: bool,
+    /// There while someone listens, or keys are looked for in the audio.
     hearing: Option<Hearing>,
+    detector: Option<Box<Detector>>,
     tones: telephone_event::Receiver,
     presses: Presses,
     alive: Duration,
@@ -121,7 +125,9 @@ impl Session {
             turns: VecDeque::new(),
             pressed: 0,
             received: None,
+            listens: false,
             hearing: None,
+            detector: None,
             tones: telephone_event::Receiver::default(),
             presses: Presses::default(),
             alive: Duration::ZERO,
@@ -145,16 +151,28 @@ impl Session {
         if let Some(hearing) = &mut self.hearing {
             hearing.retune(terms.codec);
         }
+        // A far end that knows RTP events sends its keys so; only another's audio can hold any.
+        if terms.telephone_event.is_some() {
+            self.detector = None;
+        } else if self.detector.is_none() {
+            self.detector = Some(Box::default());
+        }
         self.terms = Some(terms);
+        self.hear_or_not();
         self.alive = now;
         self.timed_out = false;
     }
 
-    /// From now on ticks give what is heard, or no longer do. Without a listener audio is counted and not decoded;
-    /// keys, reports and the time-out work as ever. Turned on anew, it starts with an empty jitter buffer; while it is
-    /// on, on changes nothing.
+    /// From now on ticks give what is heard, or no longer do. Without a listener audio is counted and not decoded,
+    /// unless keys are looked for in it; keys, reports and the time-out work as ever. Turned on, it may start with an
+    /// empty jitter buffer; while it is on, on changes nothing.
     pub fn listen(&mut self, on: bool) {
-        if !on {
+        self.listens = on;
+        self.hear_or_not();
+    }
+
+    fn hear_or_not(&mut self) {
+        if !self.listens && self.detector.is_none() {
             self.hearing = None;
         } else if self.hearing.is_none() {
             // Before the first connect no packet comes, and that connect tells the codec.
@@ -255,9 +273,7 @@ impl Session {
         out.heard.clear();
         let Some(terms) = self.terms else { return };
         self.send(terms, out);
-        if let Some(hearing) = &mut self.hearing {
-            out.heard.extend_from_slice(&hearing.frame());
-        }
+        self.hear(now, out);
         if let Some(tone) = self.tones.tick(now) {
             self.heard_key(now, tone, Way::Events, out);
         }
@@ -269,6 +285,18 @@ impl Session {
         if now >= self.report_due {
             self.report(now, out, false);
             self.report_due = now + self.report_interval();
+        }
+    }
+
+    fn hear(&mut self, now: Duration, out: &mut Out) {
+        let Some(hearing) = &mut self.hearing else { return };
+        let frame = hearing.frame();
+        if self.listens {
+            out.heard.extend_from_slice(&frame);
+        }
+        let tone = self.detector.as_mut().and_then(|detector| detector.frame(&hearing.narrow(&frame)?));
+        if let Some(tone) = tone {
+            self.heard_key(now, tone, Way::Audio, out);
         }
     }
 

@@ -6,6 +6,7 @@ mod legs;
 mod phone;
 mod pressing;
 mod prompts;
+mod q24;
 mod recordings;
 mod sessions;
 mod signals;

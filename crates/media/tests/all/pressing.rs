@@ -158,6 +158,56 @@ fn without_events_another_implementation_hears_every_key_in_the_audio() {
     }
 }
 
+/// What one leg presses as tones, another hears, told once.
+fn heard_by_another(codec: Codec, keys: &str, lost: impl Fn(u64) -> bool, signalled: bool) -> Vec<Tone> {
+    let terms = Terms { codec, ..WITHOUT_EVENTS };
+    let (mut a, mut b) = (Leg::new(terms), Leg::new(terms));
+    a.session.press(id(1), tones(keys), ms(80));
+    let mut heard = Vec::new();
+    for frame in 0..60 + 10 * keys.len() as u64 {
+        a.tick();
+        if !lost(frame) {
+            assert!(b.session.input(b.now, &a.out.rtp, &mut b.out));
+        }
+        let told = b.tick().1;
+        assert_eq!(b.out.heard, [], "nobody listens");
+        for event in told {
+            let MediaEvent::Tone { tone } = event else { panic!("{event:?}") };
+            heard.push(tone);
+            // The same press by SIP INFO, a little later.
+            if signalled {
+                b.session.signalled(b.now, tone, &mut b.out);
+                assert_eq!(b.out.events, []);
+            }
+        }
+    }
+    heard
+}
+
+#[test]
+fn keys_in_the_audio_are_heard_where_events_were_not_negotiated() {
+    let keys = "1234567890*#ABCD5551";
+    for &codec in Codec::ALL {
+        assert_eq!(heard_by_another(codec, keys, |_| false, false), tones(keys), "{codec:?}");
+        assert_eq!(heard_by_another(codec, keys, |_| false, true), tones(keys), "{codec:?}, and by INFO");
+    }
+    // One packet in 25 is lost, each in another place of a key.
+    let heard = heard_by_another(Codec::Pcmu, keys, |frame| frame % 25 == 7, false);
+    assert_eq!(heard, tones(keys), "a lost packet neither hides a key nor doubles it");
+}
+
+#[test]
+fn keys_in_the_audio_are_not_looked_for_where_events_were_negotiated() {
+    let mut leg = Leg::new(WITHOUT_EVENTS);
+    let mut far = Leg::new(TERMS);
+    leg.session.press(id(1), tones("5"), ms(0));
+    for _ in 0..40 {
+        leg.tick();
+        far.session.input(far.now, &leg.out.rtp, &mut far.out);
+        assert_eq!(far.tick().1, []);
+    }
+}
+
 #[test]
 fn events_taken_away_in_the_middle_are_followed_by_tones() {
     let mut leg = Leg::new(TERMS);
