@@ -7,10 +7,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from kit import audio, certificates, part
+from kit import audio, certificates, check, part
 from kit.hearing import KEYS, Hearing
 from kit.linphone import Linphone
 from kit.server import BOT_NUMBER
+
+WIDE_RATE = 16_000
+"""Samples a second of G.722."""
 
 
 class Suite(Hearing):
@@ -104,7 +107,9 @@ class Suite(Hearing):
             played = self.play(call, audio.WIDE_BAND)
             self.graph.hang_up(call)
             phone.wait_closed()
-            self.compare(*phone.heard(), played)
+            heard, rate = phone.heard()
+            check.that(rate >= WIDE_RATE, f"it heard {rate} samples a second, not {WIDE_RATE}")
+            self.compare(heard, rate, played)
         self.ended_well(call)
 
     def it_holds_the_call_and_takes_it_up_again(self) -> None:
