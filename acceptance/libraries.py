@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from kit import check, part
+from kit.baresip import Baresip
 from kit.bot import Bot
 from kit.graph import SCOPE, Graph
 from kit.kiota import Kiota
@@ -40,7 +41,12 @@ def libraries(server: Server, folder: Path, stack: ExitStack) -> Iterator[Librar
     }
     node = shutil.which("node")
     check.that(node, "node is not installed")
-    for words in ([str(node), HERE / "node/graph-client.mjs"], [str(node), HERE / "node/teams-graph.mjs"], [RUST_CLIENT]):
+    programs: list[list[str | Path]] = [
+        [str(node), HERE / "node/graph-client.mjs"],
+        [str(node), HERE / "node/teams-graph.mjs"],
+        [RUST_CLIENT],
+    ]
+    for words in programs:
         place = folder / Path(words[-1]).stem
         place.mkdir()
         yield stack.enter_context(SpokenTo(words, place, setting, {"NODE_EXTRA_CA_CERTS": str(server.ca)}))
@@ -52,9 +58,11 @@ def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
     server = stack.enter_context(Server(program, folder, World(bot.callback, trunk=f"127.0.0.1:{trunk}")))
     # Read by the HTTP clients of azure-identity and of the SDKs.
     os.environ |= {"REQUESTS_CA_BUNDLE": str(server.ca), "SSL_CERT_FILE": str(server.ca)}
+    phone = stack.enter_context(Baresip(folder / "phone", server.world.phones[1], server.sip, answers=True))
+    phone.wait_registered()
     run: list[part.Case] = []
     for library in libraries(server, folder, stack):
-        run += Verbs(library, server, bot, trunk, folder).cases()
+        run += Verbs(library, server, bot, trunk, phone, folder).cases()
     return run
 
 

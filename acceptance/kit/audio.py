@@ -49,11 +49,11 @@ def wav_bytes(sound: Sound, rate: int = PROMPT_RATE) -> bytes:
     return out.getvalue()
 
 
-def read_wav(path: Path) -> tuple[Sound, int]:
+def read_wav(source: Path | io.BytesIO) -> tuple[Sound, int]:
     """The samples of a mono 16-bit WAV file, and its rate."""
-    with wave.open(str(path), "rb") as file:
+    with wave.open(str(source) if isinstance(source, Path) else source, "rb") as file:
         if (file.getnchannels(), file.getsampwidth()) != (1, 2):
-            raise ValueError(f"{path.name} is not mono with 16 bits")
+            raise ValueError(f"{source} is not mono with 16 bits")
         return np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").astype(np.float64), file.getframerate()
 
 

@@ -31,9 +31,7 @@ TONES = ["tone1", "tone5", "tone9", "star", "tone0", "pound"]
 class Hearing:
     """One server for all cases of a part; each case has a phone of its own and prompts of its own."""
 
-    def __init__(
-        self, program: Path, folder: Path, stack: ExitStack, certificate: Certificate | None = None
-    ) -> None:
+    def __init__(self, program: Path, folder: Path, stack: ExitStack, certificate: Certificate | None = None) -> None:
         self.folder = folder
         self.bot = stack.enter_context(Bot())
         self.world = World(self.bot.callback, certificate=certificate)

@@ -1,6 +1,7 @@
 """msgraph-sdk and msgraph-beta-sdk, which one generator made, driven by verbs; their token comes from azure-identity.
 
-A body goes through the SDK's own classes on its way out, and what comes in must be found again in what the SDK made of it.
+A body goes through the SDK's own classes on its way out, and what comes in must be found again in what the SDK made
+of it.
 """
 
 from __future__ import annotations
@@ -142,20 +143,25 @@ class Kiota:
         one_a_page = operations.OperationsRequestBuilderGetQueryParameters(top=1)
         first = await operations.get(RequestConfiguration(query_parameters=one_a_page))
         ids: list[str] = []
-        await PageIterator(first, self._adapter).iterate(lambda operation: ids.append(operation.id) or True)
+
+        def take(operation: Any) -> bool:
+            ids.append(operation.id)
+            return True
+
+        await PageIterator(first, self._adapter).iterate(take)
         return ids
 
     def _model(self, verb: str, builder: Any, body: Json) -> Parsable:
         """The body as an object of the SDK's own class."""
         if verb in MODELS:
-            model = MODELS[verb]
-            kind = self._class(f"models.{model}", pascal(model))
+            name = MODELS[verb]
+            kind = self._class(f"models.{name}", pascal(name))
         else:
             # The class is beside the builder: `….play_prompt.play_prompt_request_builder` and `…_post_request_body`.
             module = type(builder).__module__.replace("_request_builder", "_post_request_body")
             kind = getattr(importlib.import_module(module), pascal(module.rpartition(".")[2]))
         node = JsonParseNodeFactory().get_root_parse_node("application/json", json.dumps(body).encode())
-        model = node.get_object_value(kind)
+        model: Parsable = node.get_object_value(kind)
         check.that(model, f"{self.name} made nothing of {body}")
         return model
 

@@ -90,9 +90,9 @@ class Linphone:
         keys: str = "rfc2833",
         codec: str = "PCMU",
     ) -> None:
-        """`transport` is `udp`, `tcp` or `tls`; `keys` says how it sends them: `rfc2833` (RTP events) or `info` (SIP INFO).
+        """`transport` is `udp`, `tcp` or `tls`; `codec` is the one that it offers.
 
-        `codec` is the one that it offers.
+        `keys` says how it sends them: `rfc2833` (RTP events) or `info` (SIP INFO).
         """
         program = shutil.which("linphonec")
         check.that(program, "linphonec is not installed")
@@ -134,7 +134,7 @@ class Linphone:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Its registration is taken back, of which a user may have only a few; one that asks for a password is deaf to this.
+        # Its registration is taken back: a user may have only a few. One that asks for a password is deaf to this.
         self.command("unregister")
         self.command("quit")
         try:

@@ -1,18 +1,24 @@
-"""Every verb of the contract through one client library: what the server offers works, what it does not is refused in words.
+"""Every verb of the contract through one client library: what is offered works, the rest is refused in words.
 
 The cases know the library only as kit/library.py describes it, so each library goes through the same ones.
 """
 
 from __future__ import annotations
 
+import io
 import random
+import ssl
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kit import audio, check, part
+from kit.baresip import Baresip
 from kit.bot import Bot
 from kit.graph import Graph
 from kit.library import Json, Library, Reply
@@ -29,17 +35,21 @@ NOBODY = "00000000-0000-0000-0000-00000000dead"
 OPEN_OPERATIONS = 100
 """How many media operations a call may have open: docs/OPERATING.md."""
 
-ODD = "\N{TELEPHONE RECEIVER} \"quoted\", back\\slash, <tag>, 100 % & \N{ZERO WIDTH JOINER}é\t"
+ODD = '\N{TELEPHONE RECEIVER} "quoted", back\\slash, <tag>, 100 % & \N{ZERO WIDTH JOINER}é\t'
 """A clientContext that must come back as it was."""
 
 MEDIA = {"@odata.type": "#microsoft.graph.serviceHostedMediaConfig"}
 
 
 class Verbs:
-    """The cases of one library, on a server that others may use too. `trunk` is the port of its telephone network."""
+    """The cases of one library, on a server that others may use too.
 
-    def __init__(self, library: Library, server: Server, bot: Bot, trunk: int, folder: Path) -> None:
+    `trunk` is the port of its telephone network; `phone` is the second user's, which takes every call and hums.
+    """
+
+    def __init__(self, library: Library, server: Server, bot: Bot, trunk: int, phone: Baresip, folder: Path) -> None:
         self.library = library
+        self.phone = phone
         self.trunk = trunk
         self.server = server
         self.world = server.world
@@ -77,6 +87,10 @@ class Verbs:
         check.same(call["state"], "establishing", "state in the answer")
         self.bot.wait_ready(call["id"])
         return call["id"], Ledger(self.bot, call["id"])
+
+    def with_phone(self) -> Json:
+        """The user whose phone takes every call."""
+        return {"user": {"@odata.type": "#microsoft.graph.identity", "id": self.world.phones[1].id}}
 
     @contextmanager
     def phoned(self) -> Iterator[tuple[str, Ledger]]:
@@ -186,6 +200,46 @@ class Verbs:
             ids.append(ledger.answered(value, "subscribeToToneOperation", context, "completed"))
         check.same(self.ok("pageOperations", call), ids, "operations, one a page")
         self.hang_up(call, ledger)
+
+    def record_response(self) -> None:
+        call, ledger = self.up(self.with_phone())
+        body: Json = {
+            "clientContext": ODD,
+            "bargeInAllowed": False,
+            "playBeep": True,
+            "initialSilenceTimeoutInSeconds": 5,
+            "maxSilenceTimeoutInSeconds": 5,
+            "maxRecordDurationInSeconds": 1,
+            "stopTones": ["#"],
+        }
+        for prompts in ([], self.prompts(self.short, self.short)):
+            self.refused(400, "8523", "recordResponse", call, body | {"prompts": prompts})
+        self.record(call, ledger, "recordResponse", body | {"prompts": self.prompts(self.short)})
+        if self.library.offers("record"):
+            # Beta's, which needs no prompt.
+            self.record(call, ledger, "record", body)
+        self.hang_up(call, ledger)
+
+    def record(self, call: str, ledger: Ledger, verb: str, body: Json) -> None:
+        """Records for a second, and reads what was recorded."""
+        value = self.ok(verb, call, body=body)
+        operation = ledger.answered(value, "recordOperation", body["clientContext"], "running")
+        end = ledger.told(operation, "completed", 200, 8515)
+        read = self.ok("getOperation", call, operation)
+        ledger.read(read, "completed")
+        for member in ("recordingLocation", "recordingAccessToken"):
+            check.same(read[member], end.data[member], member)
+        sound, rate = self.fetched(read["recordingLocation"], read["recordingAccessToken"])
+        check.that(0.8 < len(sound) / rate < 1.5, f"the recording takes about a second, not {len(sound) / rate:.2f} s")
+        hum = np.sqrt(np.mean(sound**2))
+        check.that(hum > 100, f"what the phone hums is in the recording, whose loudness is {hum:.0f}")
+
+    def fetched(self, location: str, token: str) -> tuple[audio.Sound, int]:
+        """A recording, as a bot fetches it, and its rate."""
+        request = urllib.request.Request(location, headers={"Authorization": f"Bearer {token}"})
+        trust = ssl.create_default_context(cafile=self.server.ca)
+        with urllib.request.urlopen(request, timeout=20, context=trust) as answer:
+            return audio.read_wav(io.BytesIO(answer.read()))
 
     def cancel_media_processing(self) -> None:
         with self.phoned() as (call, ledger):
@@ -297,6 +351,7 @@ class Verbs:
             self.keep_alive,
             self.play_prompts_one_after_the_other,
             self.subscribe_to_tone,
+            self.record_response,
             self.a_long_list_comes_in_pages,
             self.cancel_media_processing,
             self.hang_up_while_playing,

@@ -39,7 +39,7 @@ const SIPP: Program = Program { name: "sipp", package: "sip-tester" };
 const PARTS: &[Part] = &[
     Part { name: "identity", programs: &[], libraries: false },
     Part { name: "sdk", programs: &[SIPP], libraries: false },
-    Part { name: "libraries", programs: &[SIPP], libraries: true },
+    Part { name: "libraries", programs: &[BARESIP, SIPP], libraries: true },
     Part { name: "baresip", programs: &[BARESIP], libraries: false },
     Part { name: "linphone", programs: &[LINPHONE], libraries: false },
     Part { name: "sipp", programs: &[SIPP], libraries: false },
