@@ -74,6 +74,16 @@ pub const DRAIN: Duration = Duration::from_secs(10);
 pub const ORPHANS: u64 = 1_000;
 /// How long such a count is good for: it reads the list of open conversations.
 pub const ORPHANS_GOOD: Duration = Duration::from_secs(5);
+/// Spans that wait to be exported: a few seconds of a busy server. More are dropped and counted.
+pub const SPANS: usize = 8_192;
+/// Spans in one body to the collector.
+pub const SPANS_IN_BODY: usize = 512;
+/// How long a span waits for others to go with it.
+pub const SPANS_GATHERED: Duration = Duration::from_secs(1);
+/// Times a body is offered to a collector that is down or busy; then it is dropped.
+pub const SPANS_TRIES: u32 = 4;
+/// Pause before it is offered again; doubles.
+pub const SPANS_AGAIN: Duration = Duration::from_secs(1);
 /// The longest a call through a trunk lasts (design §8).
 pub const TRUNK_CALL: Duration = Duration::from_secs(4 * 3600);
 /// Shards of the media room. One carries at least 1,000 calls; a second would not be used on two cores.

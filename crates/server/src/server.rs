@@ -1,5 +1,7 @@
 //! The wiring: rooms are made, connected, recovered, opened, and closed in order.
 
+mod exporter;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +27,7 @@ use crate::phones::Phones;
 use crate::recordings::Recordings;
 use crate::tls::{self, CertificateFiles, Names, Tls, TlsError};
 use crate::trace::{Timeline, Trace};
+use exporter::Exporter;
 
 /// What a server is started with.
 #[derive(Clone, Debug, Default)]
@@ -113,6 +116,7 @@ pub struct Server {
     trace: Trace,
     purging: tokio::task::JoinHandle<()>,
     renewing: tokio::task::JoinHandle<()>,
+    exporter: Option<Exporter>,
     tls: Tls,
     http: SocketAddr,
     https: SocketAddr,
@@ -141,7 +145,7 @@ impl Server {
         let public_url = settings.public_url.clone().unwrap_or_else(|| format!("http://{http_addr}"));
 
         let clock = Clock::start();
-        let trace = Trace::new(clock);
+        let (trace, exporting) = exporter::trace(clock, settings.otlp.as_deref())?;
         let directory = SharedDirectory::new(config.directory);
         let keys = |error: BadKey| StartError::Keys(error.to_string());
         let key = SigningKey::from_pkcs8(&data.signing_key()?).map_err(keys)?;
@@ -149,6 +153,7 @@ impl Server {
             .map_err(keys)?;
         let auth = Arc::new(auth);
         let outbound = Outbound::new(settings.allow_private_targets.clone())?;
+        let exporter = exporting.map(|exporting| exporting.start(trace.clone(), outbound.clone()));
         let recordings = Recordings::open(&data.recordings())
             .map_err(|source| StartError::Recordings { path: data.recordings(), source })?;
         let engine = Engine::new(Arc::clone(&ledger), epoch, clock, trace.clone());
@@ -214,6 +219,7 @@ impl Server {
             sip,
             trace,
             purging,
+            exporter,
             renewing: tokio::spawn(tls.clone().renew_for_ever()),
             tls,
             http: http_addr,
@@ -314,6 +320,9 @@ impl Server {
         self.lanes.stop();
         if undelivered > 0 {
             tracing::warn!(lanes = undelivered, "stopped with notices not yet told; the next start tells them");
+        }
+        if let Some(exporter) = self.exporter {
+            exporter.stop(left()).await;
         }
         if let Err(error) = self.ledger.close().await {
             tracing::error!(%error, "the ledger did not close well");

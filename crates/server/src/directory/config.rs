@@ -50,6 +50,8 @@ pub struct ServerSettings {
     pub public_address: Option<IpAddr>,
     /// UDP ports for audio.
     pub media_ports: RangeInclusive<u16>,
+    /// The collector that spans are exported to (OTLP over HTTP), without a trailing slash; `None`: no spans.
+    pub otlp: Option<String>,
     /// Private hosts and networks that webhooks, prompts and SIP addresses may lead to.
     pub allow_private_targets: AllowList,
 }
@@ -121,7 +123,7 @@ impl Config {
 
     /// The defaults and the published development directory, with which loopback may be fetched from.
     pub fn development() -> Result<Config, ConfigError> {
-        let mut server = settings(ServerTable::default())?;
+        let mut server = settings(ServerTable::default(), TelemetryTable::default())?;
         server.allow_private_targets = server.allow_private_targets.with_loopback();
         Ok(Config { server, directory: development::directory()? })
     }
@@ -132,7 +134,7 @@ impl Config {
             line: error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count()),
             problem: without_value(error.message()),
         })?;
-        let server = settings(file.server)?;
+        let server = settings(file.server, file.telemetry)?;
         let mut names = Names::default();
         let mut parts = DirectoryParts::default();
         for (index, table) in file.tenants.into_iter().enumerate() {
@@ -180,6 +182,8 @@ struct File {
     #[serde(default)]
     server: ServerTable,
     #[serde(default)]
+    telemetry: TelemetryTable,
+    #[serde(default)]
     tenants: Vec<TenantTable>,
     #[serde(default)]
     apps: Vec<AppTable>,
@@ -205,6 +209,12 @@ struct ServerTable {
     public_address: Option<String>,
     media_ports: Option<String>,
     allow_private_targets: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct TelemetryTable {
+    otlp: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -295,7 +305,7 @@ impl Names {
     }
 }
 
-fn settings(table: ServerTable) -> Result<ServerSettings, ConfigError> {
+fn settings(table: ServerTable, telemetry: TelemetryTable) -> Result<ServerSettings, ConfigError> {
     let error = |key: &str, problem: &str| ConfigError::Value { key: format!("server.{key}"), problem: problem.into() };
     let address = |key: &str, text: Option<String>, default: SocketAddr| match text {
         None => Ok(default),
@@ -342,6 +352,7 @@ fn settings(table: ServerTable) -> Result<ServerSettings, ConfigError> {
                 return Err(error("media_ports", "is not a range of ports from 1024 up such as \"40000-41999\""));
             }
         },
+        otlp: telemetry.otlp.map(|text| otlp(&text)).transpose()?,
         allow_private_targets: AllowList::parse(&table.allow_private_targets)
             .map_err(|(index, problem)| error(&format!("allow_private_targets[{index}]"), &problem.to_string()))?,
     })
@@ -352,6 +363,15 @@ fn public_url(text: &str) -> Option<String> {
     Origin::of(&url).ok()?;
     let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     bare.then(|| url.as_str().trim_end_matches('/').to_owned())
+}
+
+fn otlp(text: &str) -> Result<String, ConfigError> {
+    let url = Url::parse(text).ok().filter(|url| Origin::of(url).is_ok() && url.query().is_none());
+    let url = url.ok_or_else(|| ConfigError::Value {
+        key: "telemetry.otlp".to_owned(),
+        problem: "is not an http or https URL such as \"http://127.0.0.1:4318\"".to_owned(),
+    })?;
+    Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
 fn tenant(key: &Key, table: TenantTable, names: &mut Names) -> Result<Tenant, ConfigError> {

@@ -164,6 +164,7 @@ fn every_bad_value_names_its_key_and_what_to_do() {
         ("127.0.0.1:5070", "127.0.0.1", "server.sip: is not an address and port"),
         ("http = \"", "https = \"8443\"\nhttp = \"", "server.https: is not an address and port"),
         ("http = \"", "metrics = \"all\"\nhttp = \"", "server.metrics: is neither"),
+        ("[[tenants]]", "[telemetry]\notlp = \"127.0.0.1:4318\"\n[[tenants]]", "telemetry.otlp: is not an http"),
         ("http = \"", "tls_key = \"k.pem\"\nhttp = \"", "server.tls_certificate: is missing"),
         ("http = \"", "tls_certificate = \"c.pem\"\nhttp = \"", "server.tls_key: is missing"),
         ("https://calls.example/", "https://calls.example/x", "server.public_url: is not"),

@@ -334,7 +334,8 @@ impl Task {
                 self.shared.world().tell.tell(call, Posted { cursor, at: record.at, notice });
             }
         }
-        self.shared.trace.recorded(&self.state, record);
+        let told: Vec<CallId> = counted.iter().map(|(call, _)| *call).collect();
+        self.shared.trace.recorded(&self.state, self.version.0, record, &told);
         effects
     }
 

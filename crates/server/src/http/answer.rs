@@ -13,6 +13,8 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::{Response, StatusCode};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::trace::About;
+
 /// What holds a call's lane while its answer is written.
 pub(crate) type HoldSender = oneshot::Sender<()>;
 
@@ -138,6 +140,7 @@ pub(crate) struct Reply {
     bytes: Bytes,
     stream: Option<mpsc::Receiver<io::Result<Bytes>>>,
     hold: Option<HoldSender>,
+    about: Option<About>,
 }
 
 /// The content type of Graph's JSON (`contract §5.4`).
@@ -149,7 +152,7 @@ const TEXT: &str = "text/plain";
 impl Reply {
     /// An answer without a body.
     pub(crate) fn empty(status: StatusCode) -> Self {
-        Self { status, headers: vec![], content_type: TEXT, bytes: Bytes::new(), stream: None, hold: None }
+        Self { status, headers: vec![], content_type: TEXT, bytes: Bytes::new(), stream: None, hold: None, about: None }
     }
 
     /// An answer with a body.
@@ -171,6 +174,16 @@ impl Reply {
     /// Holding a call's lane until it is handed over.
     pub(crate) fn holding(self, hold: Option<HoldSender>) -> Self {
         Self { hold, ..self }
+    }
+
+    /// Of a request that did this.
+    pub(crate) fn about(self, about: About) -> Self {
+        Self { about: Some(about), ..self }
+    }
+
+    /// What its request did.
+    pub(crate) fn did(&self) -> Option<About> {
+        self.about
     }
 
     /// Its status.

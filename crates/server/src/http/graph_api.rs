@@ -18,6 +18,7 @@ use crate::directory::{App, SharedDirectory, SipHome};
 use crate::engine::{CallView, Done, Engine, Parties, fresh_id};
 use crate::limits;
 use crate::recordings::Recordings;
+use crate::trace::About;
 use crate::wire;
 
 /// What the API serves with.
@@ -49,7 +50,7 @@ impl GraphApi {
             Resource::HangUp { call } => {
                 let call = call_id(&call)?;
                 let done = self.act(caller, call, Input::HangUp { call }).await?;
-                Ok(Reply::empty(StatusCode::NO_CONTENT).holding(done.hold))
+                Ok(Reply::empty(StatusCode::NO_CONTENT).about(About::Call(call)).holding(done.hold))
             }
             Resource::Act { call, action } => self.action(caller, &links, call_id(&call)?, action, body).await,
             Resource::ListOperations { call, page } => self.list_operations(caller, &links, &call, &page).await,
@@ -116,7 +117,11 @@ impl GraphApi {
             }
             (_, None) => Reply::empty(StatusCode::OK),
         };
-        Ok(reply.holding(done.hold))
+        let about = match &done.operation {
+            Some(operation) => About::Operation(operation.id.0, call),
+            None => About::Call(call),
+        };
+        Ok(reply.about(about).holding(done.hold))
     }
 
     /// The app may keep a recording as long as this one may become.
@@ -155,7 +160,7 @@ impl GraphApi {
         let view = done.call.ok_or_else(Refused::call_not_found)?;
         let id = view.call.id().to_string();
         let reply = Reply::body(StatusCode::CREATED, ODATA, wire::call(&view).print(links, CallForm::Created));
-        Ok(reply.with("location", links.call(&id)).holding(done.hold))
+        Ok(reply.with("location", links.call(&id)).about(About::NewCall(view.call.id())).holding(done.hold))
     }
 
     /// The target of a call, if it can be reached at all: refused before anything is recorded.

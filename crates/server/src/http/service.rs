@@ -26,7 +26,7 @@ use crate::auth::Auth;
 use crate::clock;
 use crate::engine::fresh_id;
 use crate::limits;
-use crate::trace::{Entry, Trace, metrics};
+use crate::trace::{self, Entry, Trace, metrics};
 
 /// Everything a request may need.
 pub(crate) struct Service {
@@ -44,7 +44,7 @@ pub(crate) struct Service {
 impl Service {
     /// Answers a request, whatever it is.
     pub(crate) async fn answer(&self, request: Request<Incoming>, client: Client) -> Reply {
-        let began = Instant::now();
+        let (began, begin) = (Instant::now(), self.api.engine.clock().now());
         let (head, body) = request.into_parts();
         let ids = Ids::of(&head.headers);
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
@@ -57,6 +57,16 @@ impl Service {
         };
         let took = began.elapsed();
         self.trace.metrics().request(verb(&head.method, target), reply.status().as_u16(), took);
+        if let Some(about) = reply.did() {
+            self.trace.asked(&trace::Asked {
+                verb: verb(&head.method, target),
+                status: reply.status().as_u16(),
+                about,
+                traceparent: head.headers.get("traceparent").and_then(|value| value.to_str().ok()),
+                begin,
+                end: self.api.engine.clock().now(),
+            });
+        }
         self.trace.timeline().add("request", || Entry {
             call: call_in(target),
             took_ms: Some(took.as_secs_f64() * 1e3),

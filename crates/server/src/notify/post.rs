@@ -1,7 +1,7 @@
 //! One notification: printed, signed, posted, and what its answer means for the lane.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -15,8 +15,8 @@ use crate::clock;
 use crate::directory::BadUrl;
 use crate::engine::{LaneOwner, Posted};
 use crate::outbound::{ConnectError, PostError, PostLimits, Target};
-use crate::trace::Entry;
 use crate::trace::metrics::Delivery;
+use crate::trace::{Attempted, Entry};
 use crate::wire;
 
 /// What became of an attempt.
@@ -74,15 +74,27 @@ impl Letter {
 
     /// Posts it once.
     pub(crate) async fn post(&self, shared: &Shared) -> Attempt {
-        let began = Instant::now();
+        let clock = shared.engine.clock();
+        let began = clock.now();
         let attempt = self.attempt(shared).await;
-        shared.trace.metrics().attempted(delivery(&attempt));
+        let ended = clock.now();
+        let operation = match &self.posted.notice.told {
+            ringback_core::Told::OperationEnded(operation) => Some(operation.id),
+            _ => None,
+        };
+        shared.trace.attempted(&Attempted {
+            call: self.owner.call,
+            operation: operation.map(|id| id.0),
+            version: self.posted.cursor.version.0,
+            notice: told(&self.posted),
+            message: self.message_id,
+            outcome: delivery(&attempt),
+            begin: began,
+            end: ended,
+        });
         shared.trace.timeline().add("notification", || Entry {
-            took_ms: Some(began.elapsed().as_secs_f64() * 1e3),
-            operation: match &self.posted.notice.told {
-                ringback_core::Told::OperationEnded(operation) => Some(operation.id.to_string()),
-                _ => None,
-            },
+            took_ms: Some(began.until(ended).as_secs_f64() * 1e3),
+            operation: operation.map(|id| id.to_string()),
             ..Entry::about(self.owner.call, format!("{} → {}", told(&self.posted), outcome(&attempt)))
         });
         attempt

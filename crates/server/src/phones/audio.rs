@@ -101,7 +101,7 @@ impl Phones {
         for (index, prompt) in prompts.iter().enumerate() {
             let audio = match fetched.get(prompt.uri.as_str()) {
                 Some(audio) => Arc::clone(audio),
-                None => self.fetch(leg, app, index, &prompt.uri).await?,
+                None => self.fetch(leg, operation, app, index, &prompt.uri).await?,
             };
             fetched.insert(&prompt.uri, Arc::clone(&audio));
             list.push(audio);
@@ -119,26 +119,27 @@ impl Phones {
         played.map_err(|busy| PlayOutcome::Failed(busy.to_string()))
     }
 
-    /// A prompt, fetched and decoded, and counted.
+    /// A prompt, fetched and decoded, and told to the trace.
     pub(super) async fn fetch(
         &self,
         leg: LegId,
+        operation: OperationId,
         app: &AppId,
         index: usize,
         uri: &str,
     ) -> Result<Arc<media::Prompt>, PlayOutcome> {
         let began = Instant::now();
-        let fetched = self.fetch_uncounted(leg, app, index, uri).await;
+        let fetched = self.fetch_untold(leg, app, index, uri).await;
         let outcome = match &fetched {
             Ok(_) => Fetch::Decoded,
             Err(PlayOutcome::Invalid(_)) => Fetch::Invalid,
             Err(_) => Fetch::Unavailable,
         };
-        self.shared.trace.metrics().prompt(outcome, began.elapsed());
+        self.shared.trace.fetched(operation.0, outcome, began.elapsed());
         fetched
     }
 
-    async fn fetch_uncounted(
+    async fn fetch_untold(
         &self,
         leg: LegId,
         app: &AppId,

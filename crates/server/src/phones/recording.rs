@@ -18,7 +18,10 @@ impl Phones {
         recording: &Recording,
     ) -> Result<(), RecordOutcome> {
         let prompt = match &recording.prompt {
-            Some(prompt) => Some(self.fetch(leg, &owner.app, 0, &prompt.uri).await.map_err(RecordOutcome::Prompt)?),
+            Some(prompt) => {
+                let fetched = self.fetch(leg, owner.operation, &owner.app, 0, &prompt.uri).await;
+                Some(fetched.map_err(RecordOutcome::Prompt)?)
+            }
             None => None,
         };
         let failed = |why: &str| RecordOutcome::Failed(why.to_owned());

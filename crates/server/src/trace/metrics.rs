@@ -168,6 +168,8 @@ pub struct Metrics {
     delivery_seconds: Histogram,
     prompts: Family<OutcomeLabels, Counter>,
     prompt_seconds: Histogram,
+    spans_exported: Counter,
+    spans_dropped: Counter,
 }
 
 impl fmt::Debug for Metrics {
@@ -206,6 +208,8 @@ impl Default for Metrics {
             delivery_seconds: Histogram::new(DELIVERY_SECONDS),
             prompts: Family::default(),
             prompt_seconds: seconds(),
+            spans_exported: Counter::default(),
+            spans_dropped: Counter::default(),
         };
         metrics.registry = metrics.register();
         metrics.begin();
@@ -237,6 +241,8 @@ impl Metrics {
         all.register("prompts", "Prompts asked for, by what became of them", m.prompts.clone());
         let help = "Time until a prompt was fetched and decoded, or not";
         all.register_with_unit("prompt_duration", help, Unit::Seconds, m.prompt_seconds.clone());
+        all.register("spans_exported", "Spans that the collector has", m.spans_exported.clone());
+        all.register("spans_dropped", "Spans that no collector took in time", m.spans_dropped.clone());
         all
     }
 
@@ -332,6 +338,16 @@ impl Metrics {
     pub fn prompt(&self, outcome: Fetch, took: Duration) {
         self.prompts.get_or_create(&OutcomeLabels { outcome: outcome.as_str() }).inc();
         self.prompt_seconds.observe(took.as_secs_f64());
+    }
+
+    /// The collector has spans.
+    pub fn spans_exported(&self, count: u64) {
+        self.spans_exported.inc_by(count);
+    }
+
+    /// Spans were dropped.
+    pub fn spans_dropped(&self, count: u64) {
+        self.spans_dropped.inc_by(count);
     }
 
     /// All of it, in the text form of OpenMetrics.

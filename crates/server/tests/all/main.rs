@@ -13,6 +13,7 @@ mod phones;
 mod recordings;
 mod recovery;
 mod refused;
+mod spans;
 mod traces;
 mod verbs;
 mod web;

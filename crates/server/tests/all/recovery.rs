@@ -33,15 +33,20 @@ async fn the_server_that_is_killed() {
 }
 
 /// A server in a process of its own.
-struct Victim {
+pub(crate) struct Victim {
     child: Child,
-    bot: Bot,
+    pub(crate) bot: Bot,
     sip: std::net::SocketAddr,
 }
 
 impl Victim {
     async fn start(folder: &TempDir, journal: &Journal) -> Victim {
-        std::fs::write(folder.path().join("ringback.toml"), configuration(journal.address())).expect("a file");
+        Self::serving(folder, &configuration(journal.address())).await
+    }
+
+    /// With a configuration of its own.
+    pub(crate) async fn serving(folder: &TempDir, configuration: &str) -> Victim {
+        std::fs::write(folder.path().join("ringback.toml"), configuration).expect("a file");
         let mut command = Command::new(std::env::current_exe().expect("this very program"));
         command.args(["--exact", "recovery::the_server_that_is_killed", "--nocapture"]);
         command.env(FOLDER, folder.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
@@ -56,19 +61,19 @@ impl Victim {
         Victim { child, bot: world::bot(http, TENANT, APP).await, sip }
     }
 
-    async fn kill(mut self) {
+    pub(crate) async fn kill(mut self) {
         soon(self.child.kill()).await.expect("it can be killed");
     }
 
     /// A call to the test line, up.
-    async fn null_call(&self, journal: &Journal, path: &str) -> String {
+    pub(crate) async fn null_call(&self, journal: &Journal, path: &str) -> String {
         let call = self.bot.post("", &create(&journal.url(path), NULL_LINE)).await.is(201).id();
         journal.wait(&call, "established active").await;
         call
     }
 }
 
-async fn start_again(folder: &TempDir) -> Server {
+pub(crate) async fn start_again(folder: &TempDir) -> Server {
     soon(Server::start(options(folder.path()))).await.expect("it starts again")
 }
 

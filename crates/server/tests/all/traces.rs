@@ -55,6 +55,8 @@ async fn secrets_tokens_and_numbers_are_nowhere_in_the_traces() {
         .replace("\"5000\"", &format!("\"{CALLED}\""))
         .replace(world::PASSWORD, PASSWORD)
         .replace("\"Phone 1001\"", &format!("\"{NAME}\""));
+    let collector = Journal::start().await;
+    let text = text + &format!("[telemetry]\notlp = \"http://{}\"\n", collector.address());
     let world = World::start_with(journal, tempfile::tempdir().expect("a folder"), &text).await;
     let mut timeline = world.server.timeline().follow();
     let operator = std::fs::read_to_string(world.server.operator_token_file()).unwrap().trim().to_owned();
@@ -72,11 +74,14 @@ async fn secrets_tokens_and_numbers_are_nowhere_in_the_traces() {
     let traces = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
     assert!(traces.contains("the trace is read"));
     assert!(entries.contains("call terminated"));
+    let spans: Vec<String> = collector.told().iter().map(|told| String::from_utf8_lossy(&told.body).into()).collect();
+    let spans = spans.join("\n");
+    assert!(spans.contains("\"notify\"") && spans.contains("\"fetch prompt\""));
     let signatures: Vec<&str> = [&token, &bearer].iter().map(|token| token.rsplit('.').next().unwrap()).collect();
     let numbers = [CALLER, CALLED, NOBODY].map(|number| number.trim_start_matches('+'));
     let others = [SECRET, PASSWORD, WRONG, NAME, SIGNATURE, CONTEXT, &operator, &token, &bearer, "tone7", "nonce"];
     for secret in others.iter().chain(&signatures).chain(&numbers) {
-        for (place, text) in [("traces", &traces), ("timeline", &entries)] {
+        for (place, text) in [("traces", &traces), ("timeline", &entries), ("spans", &spans)] {
             let line = text.lines().find(|line| line.contains(secret));
             assert_eq!(line, None, "{secret} is in the {place}");
         }
