@@ -4,6 +4,7 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use ringback_graph as wire;
 use tokio::sync::oneshot;
 
@@ -74,6 +75,21 @@ impl Call {
         let prompts = uris.into_iter().map(|uri| wire::MediaPrompt::of(uri.into())).collect();
         let play = wire::PlayPrompt { prompts, repeat_forever: false, client_context: None };
         PlayPrompt { call: self, play }
+    }
+
+    /// Plays a WAV file, beeps, and records what the far end says. Await it to send it; when the operation has
+    /// [finished](OperationHandle::finished) `completed`, [`Call::recording`] reads it.
+    pub fn record_response(&self, prompt: impl Into<String>) -> RecordResponse<'_> {
+        let prompts = vec![wire::MediaPrompt::of(prompt.into())];
+        RecordResponse { call: self, record: wire::RecordResponse { prompts, ..Default::default() } }
+    }
+
+    /// The bytes of a recording, a WAV file.
+    ///
+    /// # Errors
+    /// Those of [`Graph::recording`].
+    pub async fn recording(&self, operation: &wire::CommsOperation<'_>) -> Result<Bytes, Error> {
+        self.graph.recording(operation).await
     }
 
     /// From now on [`Call::tones`] gives the keys pressed.
@@ -162,6 +178,69 @@ impl<'a> IntoFuture for PlayPrompt<'a> {
         Box::pin(async move {
             let PlayPrompt { call, play } = self;
             Ok(call.handle(call.graph.play_prompt(call.id(), &play).await?))
+        })
+    }
+}
+
+/// A recordResponse to be sent by awaiting it. Times are whole seconds, 1 to 120; 5 where none is given.
+#[must_use = "it is sent by awaiting it"]
+pub struct RecordResponse<'a> {
+    call: &'a Call,
+    record: wire::RecordResponse<'static>,
+}
+
+impl RecordResponse<'_> {
+    /// The bot's own text (at most 256 UTF-16 units), given back in the operation (`S5`).
+    pub fn client_context(mut self, text: impl Into<String>) -> Self {
+        self.record.client_context = Some(text.into().into());
+        self
+    }
+
+    /// Keys that end it.
+    pub fn stop_tones(mut self, tones: impl IntoIterator<Item = wire::Tone>) -> Self {
+        self.record.stop_tones = tones.into_iter().collect();
+        self
+    }
+
+    /// How long it waits for a first word; then it ends `failed`, without a recording.
+    pub fn initial_silence(mut self, seconds: i32) -> Self {
+        self.record.initial_silence_timeout_in_seconds = Some(seconds);
+        self
+    }
+
+    /// How long a pause ends it, once something was said.
+    pub fn max_silence(mut self, seconds: i32) -> Self {
+        self.record.max_silence_timeout_in_seconds = Some(seconds);
+        self
+    }
+
+    /// How long it may become.
+    pub fn max_duration(mut self, seconds: i32) -> Self {
+        self.record.max_record_duration_in_seconds = Some(seconds);
+        self
+    }
+
+    /// No beep behind the prompt.
+    pub fn without_beep(mut self) -> Self {
+        self.record.play_beep = Some(false);
+        self
+    }
+
+    /// Ends whatever plays, is recorded or waits in the call, as if it were cancelled.
+    pub fn barging_in(mut self) -> Self {
+        self.record.barge_in_allowed = Some(true);
+        self
+    }
+}
+
+impl<'a> IntoFuture for RecordResponse<'a> {
+    type Output = Result<OperationHandle, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let RecordResponse { call, record } = self;
+            Ok(call.handle(call.graph.record_response(call.id(), &record).await?))
         })
     }
 }

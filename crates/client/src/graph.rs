@@ -132,6 +132,36 @@ impl Graph {
         Ok(wire::CommsOperation::parse(&answer.body)?)
     }
 
+    /// Records what the far end says (contract §2.10).
+    ///
+    /// # Errors
+    /// As [`Graph::create_call`]; code `8523` unless there is exactly one prompt.
+    pub async fn record_response(
+        &self,
+        call: &str,
+        record: &wire::RecordResponse<'_>,
+    ) -> Result<wire::CommsOperation<'static>, Error> {
+        let answer = self.act(call, "recordResponse", record.print()).await?;
+        Ok(wire::CommsOperation::parse(&answer.body)?)
+    }
+
+    /// The bytes of a recording, a WAV file: read where its operation says, with the token that the operation bears.
+    ///
+    /// # Errors
+    /// [`Error::Answer`] if the operation has no recording; those of [`Graph::create_call`].
+    pub async fn recording(&self, operation: &wire::CommsOperation<'_>) -> Result<Bytes, Error> {
+        let given = |text: &Option<std::borrow::Cow<'_, str>>| {
+            text.as_deref().filter(|text| !text.is_empty()).map(str::to_owned)
+        };
+        let found = (given(&operation.recording_location), given(&operation.recording_access_token));
+        let (Some(location), Some(token)) = found else {
+            return Err(Error::Answer("the operation has no recording".into()));
+        };
+        let url = Url::parse(&location).map_err(|error| Error::Answer(format!("recordingLocation: {error}")))?;
+        let answer = self.0.http.send(request(&Method::GET, &url, &Bytes::new(), &token, 0)?).await?;
+        if answer.status.is_success() { Ok(answer.body) } else { Err(refused(&answer).into()) }
+    }
+
     /// Asks to be told of keys pressed (contract §2.8).
     ///
     /// # Errors

@@ -38,7 +38,7 @@ mod seen;
 mod token;
 pub mod verify;
 
-pub use call::{Call, OperationHandle, PlayPrompt, Tones};
+pub use call::{Call, OperationHandle, PlayPrompt, RecordResponse, Tones};
 pub use calls::{Calls, call_to};
 pub use config::Config;
 pub use error::{Error, GraphError};

@@ -287,3 +287,43 @@ async fn every_verb_asks_as_the_contract_says() {
     assert_eq!(bot.platform.asked("/playPrompt")[0].json()["loop"], true);
     assert!(matches!(graph.get_call("..").await, Err(Error::Config(_))));
 }
+
+#[tokio::test]
+async fn a_recording_is_asked_for_awaited_and_read_with_its_own_token() {
+    let recording = |status: &str, location: Value, token: Value| {
+        let mut recording = operation("rec", status);
+        recording["@odata.type"] = "#microsoft.graph.recordOperation".into();
+        recording["recordingLocation"] = location;
+        recording["recordingAccessToken"] = token;
+        recording
+    };
+    let running = recording("running", Value::Null, Value::Null);
+    let platform = Platform::start(move |asked| match asked.path.as_str() {
+        path if path.ends_with("/recordResponse") => (200, running.clone()).into(),
+        "/recordings/rec" if asked.header("authorization") == "Bearer its-own" => (200, json!("audio")).into(),
+        _ => error(401, "InvalidAuthenticationToken", "Not its token."),
+    });
+    let bot = Bot::on(platform.await).await;
+    let call = bot.established("c1").await;
+    let asking = call.record_response("https://bot/prompt.wav").client_context("mine").max_duration(30).max_silence(2);
+    let asking = asking.initial_silence(9).stop_tones([Tone::Pound, Tone::Tone1]).without_beep().barging_in();
+    let mut handle = asking.await.expect("asked");
+    let sent = bot.platform.asked("/recordResponse")[0].json();
+    let expected = json!({
+        "prompts": [{"@odata.type": "#microsoft.graph.mediaPrompt",
+            "mediaInfo": {"@odata.type": "#microsoft.graph.mediaInfo", "uri": "https://bot/prompt.wav"}}],
+        "clientContext": "mine", "bargeInAllowed": true, "playBeep": false, "stopTones": ["#", "1"],
+        "initialSilenceTimeoutInSeconds": 9, "maxSilenceTimeoutInSeconds": 2, "maxRecordDurationInSeconds": 30,
+    });
+    assert_eq!(sent, expected);
+    let unread = call.recording(handle.answered()).await.expect_err("not yet");
+    assert!(unread.to_string().contains("no recording"), "{unread}");
+
+    let location = format!("{}/recordings/rec", bot.platform.url());
+    let ended = recording("completed", location.into(), "its-own".into());
+    bot.told(envelope("deleted", "c1/operations/rec", ended)).await;
+    let mut finished = soon(handle.finished()).await.expect("told");
+    assert_eq!(call.recording(&finished).await.expect("read"), &b"\"audio\""[..]);
+    finished.recording_access_token = Some("another".into());
+    assert_eq!(call.recording(&finished).await.expect_err("refused").code(), Some("InvalidAuthenticationToken"));
+}
