@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use ringback_ledger::{Ledger, SqliteConfig, SqliteLedger};
 use ringback_media::{Media, MediaConfig};
-use ringback_signal::{Sip, SipConfig};
+use ringback_signal::{Sip, SipConfig, TrunkStatus};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use url::Url;
@@ -173,16 +173,8 @@ impl Server {
         let bind = settings.sip.ip();
         let media_config = MediaConfig { bind, ports: settings.media_ports.clone(), shards: limits::MEDIA_SHARDS };
         let media = Media::start(media_config, Arc::new(phones.clone())).map_err(StartError::Media)?;
-        let sip_config = SipConfig {
-            bind: settings.sip,
-            tls: Some((settings.sip_tls, tls.server_config(&[])?)),
-            tls_client: Some(sip_client(settings.sip_ca.as_deref())?),
-            public_address: settings.public_address,
-            realm: SIP_REALM.to_owned(),
-            user_agent: concat!("Ringback/", env!("CARGO_PKG_VERSION")).to_owned(),
-        };
         let sip = Sip::start(
-            sip_config,
+            sip_config(&settings, &tls)?,
             media.clone(),
             Arc::new(directory.clone()) as Arc<dyn ringback_signal::SipDirectory>,
             Arc::new(phones.clone()),
@@ -201,6 +193,7 @@ impl Server {
             open_metrics: settings.open_metrics,
             home,
             recordings: recordings.clone(),
+            trunks: trunks(sip.clone()),
             origins: Origins { public_url: settings.public_url, names, http: http_addr, https: https_addr },
         };
         let sockets =
@@ -385,6 +378,32 @@ fn tls(settings: &ServerSettings, data: &DataFolder, names: &Names) -> Result<Tl
         }
         None => Tls::with_authority(data, names.clone(), SystemTime::now()),
     }
+}
+
+/// Where and as whom SIP is spoken.
+fn sip_config(settings: &ServerSettings, tls: &Tls) -> Result<SipConfig, StartError> {
+    Ok(SipConfig {
+        bind: settings.sip,
+        tls: Some((settings.sip_tls, tls.server_config(&[])?)),
+        tls_client: Some(sip_client(settings.sip_ca.as_deref())?),
+        public_address: settings.public_address,
+        realm: SIP_REALM.to_owned(),
+        user_agent: concat!("Ringback/", env!("CARGO_PKG_VERSION")).to_owned(),
+        session: settings.session,
+    })
+}
+
+/// How the trunks are, for the operator.
+fn trunks(sip: Sip) -> http::Trunks {
+    let print = |status: TrunkStatus| {
+        serde_json::json!({
+            "name": status.name,
+            "registered": status.registered,
+            "answers": status.answers,
+            "problem": status.problem,
+        })
+    };
+    Arc::new(move || sip.trunks().into_iter().map(print).collect())
 }
 
 /// What trunks are verified with.

@@ -1,14 +1,17 @@
-//! Digest authentication, server side (RFC 2617 and RFC 7616 with MD5, as phones speak it).
+//! Digest authentication, server side (RFC 2617 and RFC 7616 with MD5, as phones speak it), and the
+//! hashes of both sides.
 //! Knows header values and user names; no messages, no sockets, no clock, no passwords (only
 //! `md5(user:realm:password)`).
 //!
-//! Nonces are ours and kept nowhere: a time and an HMAC over it and the source's address under a
-//! key drawn at start. A correct answer to a nonce that is too old, or of an earlier process, is
-//! told `stale=true`, so that the phone tries again by itself.
+//! Nonces are ours and not kept: a time and an HMAC over it and the source's address under a
+//! key drawn at start. A correct answer to a nonce that is too old, of an earlier process, or used
+//! with this count before, is told `stale=true`, so that the phone tries again by itself. What is
+//! kept is how far the nonces of granted requests were counted.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -20,16 +23,83 @@ use crate::limits;
 /// `md5(user:realm:password)` in lower-case hexadecimal: what [`crate::SipDirectory::ha1`] gives
 /// for a user, so that no password need be kept (RFC 2617 §3.2.2.2).
 pub fn ha1(user: &str, realm: &str, password: &str) -> String {
-    md5_hex(&[user, realm, password])
+    Algorithm::Md5.digest(&[user, realm, password])
 }
 
-/// The response a client owes to a challenge (RFC 2617 §3.2.2.1). `qop` is `(nc, cnonce)` where
+/// A hash of digest authentication, weakest first (RFC 7616 §3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Algorithm {
+    Md5,
+    Sha256,
+}
+
+impl Algorithm {
+    /// From the parameter of a challenge; none means MD5.
+    pub(crate) fn of(name: Option<&str>) -> Option<Algorithm> {
+        let known = [Algorithm::Md5, Algorithm::Sha256];
+        match name {
+            None => Some(Algorithm::Md5),
+            Some(name) => known.into_iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(name)),
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Algorithm::Md5 => "MD5",
+            Algorithm::Sha256 => "SHA-256",
+        }
+    }
+
+    /// The hash of the parts with colons between them, in lower-case hexadecimal.
+    pub(crate) fn digest(self, parts: &[&str]) -> String {
+        let text = parts.join(":");
+        match self {
+            Algorithm::Md5 => hex(&Md5::digest(text.as_bytes())),
+            Algorithm::Sha256 => hex(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes()).as_ref()),
+        }
+    }
+}
+
+/// The response a client owes to a challenge (RFC 7616 §3.4.1). `qop` is `(nc, cnonce)` where
 /// the challenge offered `qop="auth"`.
-pub(crate) fn response(ha1: &str, nonce: &str, method: &str, uri: &str, qop: Option<(&str, &str)>) -> String {
-    let ha2 = md5_hex(&[method, uri]);
+pub(crate) fn response(
+    algorithm: Algorithm,
+    ha1: &str,
+    nonce: &str,
+    method: &str,
+    uri: &str,
+    qop: Option<(&str, &str)>,
+) -> String {
+    let ha2 = algorithm.digest(&[method, uri]);
     match qop {
-        Some((nc, cnonce)) => md5_hex(&[ha1, nonce, nc, cnonce, "auth", &ha2]),
-        None => md5_hex(&[ha1, nonce, &ha2]),
+        Some((nc, cnonce)) => algorithm.digest(&[ha1, nonce, nc, cnonce, "auth", &ha2]),
+        None => algorithm.digest(&[ha1, nonce, &ha2]),
+    }
+}
+
+/// How far the nonces of granted requests were counted, so that none can be repeated.
+#[derive(Default)]
+struct Counts {
+    used: HashMap<String, (u32, Duration)>,
+}
+
+impl Counts {
+    /// Takes note of a use; false when it is none that may come (RFC 7616 §3.4: the count rises),
+    /// or when there is no room for one more nonce.
+    fn advance(&mut self, nonce: &str, count: u32, now: Duration) -> bool {
+        if let Some((last, _)) = self.used.get_mut(nonce) {
+            let rises = count > *last;
+            *last = count.max(*last);
+            return rises;
+        }
+        if self.used.len() >= limits::MAX_NONCES {
+            self.used.retain(|_, (_, since)| now.saturating_sub(*since) <= limits::NONCE_LIFE);
+        }
+        if self.used.len() >= limits::MAX_NONCES {
+            return false;
+        }
+        self.used.insert(nonce.to_owned(), (count, now));
+        true
     }
 }
 
@@ -90,6 +160,7 @@ pub(crate) struct Challenger {
     realm: String,
     opaque: String,
     key: hmac::Key,
+    counts: Mutex<Counts>,
 }
 
 impl Challenger {
@@ -100,7 +171,7 @@ impl Challenger {
         rand::fill(&mut seed).expect("the system gives random bytes");
         let key = hmac::Key::new(hmac::HMAC_SHA256, &seed);
         let opaque = hex(&hmac::sign(&key, b"opaque").as_ref()[..8]);
-        Challenger { realm: realm.to_owned(), opaque, key }
+        Challenger { realm: realm.to_owned(), opaque, key, counts: Mutex::default() }
     }
 
     /// The value of a `WWW-Authenticate` header for a request from `source` at `now` (time since
@@ -140,13 +211,27 @@ impl Challenger {
         let found = find(user);
         let known = found.is_some();
         let ha1 = found.unwrap_or_else(|| hex(&hmac::sign(&self.key, user.as_bytes()).as_ref()[..16]));
-        let expected = response(&ha1, get("nonce"), method, get("uri"), qop);
+        let expected = response(Algorithm::Md5, &ha1, get("nonce"), method, get("uri"), qop);
         let right = equal(&expected, &get("response").to_ascii_lowercase());
         if !(right && known && known_algorithm && get("realm") == self.realm) {
             return Verdict::Refused;
         }
         let ours = self.is_fresh(get("nonce"), source, now) && get("opaque") == self.opaque;
-        if ours { Verdict::Granted(user.to_owned()) } else { Verdict::Stale }
+        // Without a count a nonce is good once.
+        let count = match qop {
+            Some((nc, _)) => u32::from_str_radix(nc, 16).unwrap_or(0),
+            None => u32::MAX,
+        };
+        if ours && count > 0 && self.counts().advance(get("nonce"), count, now) {
+            Verdict::Granted(user.to_owned())
+        } else {
+            Verdict::Stale
+        }
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        // Changed only by whole inserts and removes, so a poisoned lock is still sound.
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn nonce(&self, source: IpAddr, millis: u64) -> String {
@@ -167,17 +252,6 @@ impl Challenger {
 
 fn equal(a: &str, b: &str) -> bool {
     verify_slices_are_equal(a.as_bytes(), b.as_bytes()).is_ok()
-}
-
-fn md5_hex(parts: &[&str]) -> String {
-    let mut hash = Md5::new();
-    for (index, part) in parts.iter().enumerate() {
-        if index > 0 {
-            hash.update(b":");
-        }
-        hash.update(part.as_bytes());
-    }
-    hex(&hash.finalize())
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -202,7 +276,7 @@ mod tests {
         let (realm, nonce) = (&asked["realm"], &asked["nonce"]);
         let uri = "sip:ringback";
         let with = qop.then_some(("00000001", "c0ffee"));
-        let response = response(&ha1(user, realm, password), nonce, method, uri, with);
+        let response = response(Algorithm::Md5, &ha1(user, realm, password), nonce, method, uri, with);
         let tail = if qop { ", qop=auth, nc=00000001, cnonce=\"c0ffee\"" } else { "" };
         format!(
             "Digest username=\"{user}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", \
@@ -224,19 +298,35 @@ mod tests {
         let ha1 = ha1("Mufasa", "testrealm@host.com", "Circle Of Life");
         let nonce = "dcd98b7102dd2f0e8b11d0f600bfb0c093";
         let qop = Some(("00000001", "0a4f113b"));
-        let given = response(&ha1, nonce, "GET", "/dir/index.html", qop);
+        let given = response(Algorithm::Md5, &ha1, nonce, "GET", "/dir/index.html", qop);
         assert_eq!(given, "6629fae49393a05397450978507c4ef1");
     }
 
     #[test]
     fn right_credentials_are_granted_with_and_without_qop() {
         let challenger = Challenger::new("ringback");
-        let challenge = challenger.challenge(HERE, NOW, false);
         for qop in [true, false] {
+            let challenge = challenger.challenge(HERE, NOW + Duration::from_millis(qop.into()), false);
+            let now = NOW + Duration::from_secs(1);
             let value = answer(&challenge, "1001", "secret", "REGISTER", qop);
-            let verdict = judge(&challenger, &value, "REGISTER", HERE, NOW);
-            assert_eq!(verdict, Verdict::Granted("1001".into()));
+            assert_eq!(judge(&challenger, &value, "REGISTER", HERE, now), Verdict::Granted("1001".into()));
+            // Whoever heard it cannot say it again.
+            assert_eq!(judge(&challenger, &value, "REGISTER", HERE, now), Verdict::Stale);
         }
+    }
+
+    #[test]
+    fn a_nonce_is_counted_upwards_and_their_number_is_bounded() {
+        let mut counts = Counts::default();
+        assert!(counts.advance("a", 1, NOW) && counts.advance("a", 3, NOW));
+        assert!(!counts.advance("a", 3, NOW) && !counts.advance("a", 2, NOW));
+        for n in 1..limits::MAX_NONCES {
+            assert!(counts.advance(&n.to_string(), 1, NOW));
+        }
+        assert!(!counts.advance("one more", 1, NOW));
+        assert!(counts.advance("a", 4, NOW), "who is known goes on");
+        assert!(counts.advance("one more", 1, NOW + limits::NONCE_LIFE * 2), "the old ones are forgotten");
+        assert_eq!(counts.used.len(), 1);
     }
 
     #[test]

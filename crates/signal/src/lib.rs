@@ -2,20 +2,25 @@
 //! scripted phone. Makes *legs*: connections to one far end, whose audio the media room carries.
 //! Knows no bot, no conversation and no prompt.
 
+mod credentials;
 mod dialog;
 mod digest;
 pub mod limits;
 pub mod phone;
 mod registrar;
 mod sdp;
+mod session_timer;
 mod sip;
 mod sources;
+mod upkeep;
 
+pub use credentials::Login;
 pub use digest::ha1;
 pub use ringback_media::LegId;
+pub use session_timer::SessionBounds;
 pub use sip::{
     Destination, EndCause, Flow, Incoming, LegEvent, LegSink, Peer, Place, Sip, SipConfig, SipDirectory, SipError,
-    Transport, Trunk,
+    Transport, Trunk, TrunkStatus,
 };
 
 /// The tracing directive without which the SIP library writes whole messages, credentials and

@@ -96,6 +96,10 @@ pub const MAX_AUTHORIZATION: usize = 2_048;
 /// repeat a request; phones take a fresh one without asking their user (`stale=true`).
 pub const NONCE_LIFE: Duration = Duration::from_secs(60);
 
+/// Nonces whose count is kept, those of requests that were granted. Each is forgotten after its
+/// life; phones use one or two a minute. At about 150 bytes each, 15 MiB.
+pub const MAX_NONCES: usize = 100_000;
+
 /// Requests without good credentials that one source may send at once. A call or registration
 /// that then authenticates gives its share back.
 pub const SOURCE_BURST: u32 = 200;
@@ -119,8 +123,24 @@ pub const MAX_BINDINGS_PER_USER: usize = 8;
 /// Users with bindings. Only users of the directory get this far.
 pub const MAX_REGISTERED_USERS: usize = 100_000;
 
+/// Bindings of all users together: two each. At about 300 bytes, 60 MiB.
+pub const MAX_BINDINGS: usize = 200_000;
+
 /// Longest contact address kept, in bytes.
 pub const MAX_CONTACT: usize = 512;
+
+/// How often it is looked whether something is due at a trunk.
+pub const UPKEEP_TICK: Duration = Duration::from_secs(1);
+
+/// How long after a failed registration at a trunk the next is tried; doubled each time (RFC 5626
+/// §4.5).
+pub const UPKEEP_AFTER_FAILURE: Duration = Duration::from_secs(30);
+
+/// The longest such wait, and the wait after a login was refused.
+pub const UPKEEP_LONGEST_WAIT: Duration = Duration::from_secs(600);
+
+/// How long a registration at a trunk is asked to last.
+pub const TRUNK_EXPIRES_SECONDS: u32 = 600;
 
 /// How long a placed call waits for any response. The INVITE was then sent five times; a phone
 /// that is there answers the first within 200 ms (RFC 3261 §17.2.1).

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::limits::{
-    MAX_BINDINGS_PER_USER, MAX_CONTACT, MAX_EXPIRES_SECONDS, MAX_REGISTERED_USERS, MIN_EXPIRES_SECONDS,
+    MAX_BINDINGS, MAX_BINDINGS_PER_USER, MAX_CONTACT, MAX_EXPIRES_SECONDS, MAX_REGISTERED_USERS, MIN_EXPIRES_SECONDS,
 };
 use crate::sip::flow::Flow;
 
@@ -64,6 +64,8 @@ pub(crate) enum Refusal {
     OutOfOrder,
     /// 403: more bindings than a user may have.
     TooMany,
+    /// 503: no room for one more.
+    Full,
 }
 
 /// The user's bindings after `request`, newest last, or why nothing changed. All or nothing.
@@ -135,19 +137,21 @@ fn is_out_of_order(request: &Register, binding: &Binding) -> bool {
 #[derive(Default)]
 pub(crate) struct Registrar {
     users: HashMap<String, Vec<Binding>>,
+    /// Bindings of all users, those that ran out and were not yet forgotten included.
+    bindings: usize,
 }
 
 impl Registrar {
     /// Applies a REGISTER of `user` and gives the bindings there are now.
     pub(crate) fn register(&mut self, user: &str, request: &Register, now: Duration) -> Result<&[Binding], Refusal> {
-        if !self.users.contains_key(user) && self.users.len() >= MAX_REGISTERED_USERS {
-            self.users.retain(|_, bindings| bindings.iter().any(|b| b.until > now));
-            if self.users.len() >= MAX_REGISTERED_USERS {
-                return Err(Refusal::TooMany);
-            }
-        }
         let before = self.users.get(user).map_or(&[][..], Vec::as_slice);
-        let after = register(request, now, before)?;
+        let (had, after) = (before.len(), register(request, now, before)?);
+        // Whoever has a place may keep it and give it up.
+        if after.len() > had && self.is_full(now) {
+            return Err(Refusal::Full);
+        }
+        let had = self.users.get(user).map_or(0, Vec::len);
+        self.bindings = self.bindings - had + after.len();
         if after.is_empty() {
             self.users.remove(user);
             return Ok(&[]);
@@ -155,6 +159,19 @@ impl Registrar {
         let kept = self.users.entry(user.to_owned()).or_default();
         *kept = after;
         Ok(kept)
+    }
+
+    /// Whether there is no room for one more, not even after forgetting what ran out.
+    fn is_full(&mut self, now: Duration) -> bool {
+        let full = |this: &Registrar| this.users.len() >= MAX_REGISTERED_USERS || this.bindings >= MAX_BINDINGS;
+        if full(self) {
+            self.users.retain(|_, bindings| {
+                bindings.retain(|b| b.until > now);
+                !bindings.is_empty()
+            });
+            self.bindings = self.users.values().map(Vec::len).sum();
+        }
+        full(self)
     }
 
     /// The binding of `user` that was refreshed last, still lives and can be reached.
@@ -243,6 +260,26 @@ mod tests {
         let list: Vec<_> = names.iter().map(|n| (n.as_str(), None)).collect();
         assert_eq!(register(&request(&list[..8], None, 1), NOW, &[]).unwrap().len(), 8);
         assert_eq!(register(&request(&list, None, 1), NOW, &[]), Err(Refusal::TooMany));
+    }
+
+    #[test]
+    fn full_is_full_until_bindings_run_out() {
+        let mut registrar = Registrar::default();
+        let names: Vec<String> = (0..MAX_BINDINGS_PER_USER).map(|n| format!("sip:{n}")).collect();
+        let list: Vec<_> = names.iter().map(|n| (n.as_str(), None)).collect();
+        for user in 0..MAX_BINDINGS / MAX_BINDINGS_PER_USER {
+            registrar.register(&user.to_string(), &request(&list, None, 1), NOW).unwrap();
+        }
+        let one = request(&[("sip:a", None)], None, 2);
+        assert_eq!(registrar.register("late", &one, NOW), Err(Refusal::Full));
+        let again = request(&list, None, 2);
+        assert!(registrar.register("7", &again, NOW).is_ok(), "who has a place keeps it");
+        assert!(registrar.register("7", &request(&[("sip:0", Some(0))], None, 3), NOW).is_ok());
+        assert!(registrar.register("late", &one, NOW).is_ok(), "and may give it up");
+        assert_eq!(registrar.register("later", &one, NOW), Err(Refusal::Full));
+        let after = NOW + Duration::from_secs(u64::from(MAX_EXPIRES_SECONDS) + 1);
+        assert!(registrar.register("later", &one, after).is_ok());
+        assert_eq!(registrar.bindings, 1);
     }
 
     #[test]

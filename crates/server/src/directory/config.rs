@@ -9,12 +9,13 @@ use super::{
     App, Directory, DirectoryParts, Line, Origin, SecretError, Tenant, Trunk, User, Webhook, development, dialled,
 };
 use ringback_core::{AppId, TenantId};
-use ringback_signal::Transport;
+use ringback_signal::{Login, SessionBounds, Transport};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use url::Url;
 
 /// Calls at the same time of an app or trunk that says nothing else: what Graph allows an app (`contract §5.5`).
@@ -48,6 +49,8 @@ pub struct ServerSettings {
     pub tls_files: Option<(PathBuf, PathBuf)>,
     /// The address that phones are told to send audio to; `None`: the address listened on.
     pub public_address: Option<IpAddr>,
+    /// How long a SIP session lasts without a refresh.
+    pub session: SessionBounds,
     /// UDP ports for audio.
     pub media_ports: RangeInclusive<u16>,
     /// The collector that spans are exported to (OTLP over HTTP), without a trailing slash; `None`: no spans.
@@ -207,6 +210,7 @@ struct ServerTable {
     tls_certificate: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     public_address: Option<String>,
+    session_expires: Option<u32>,
     media_ports: Option<String>,
     allow_private_targets: Vec<String>,
 }
@@ -261,6 +265,12 @@ struct TrunkTable {
     address: String,
     transport: Option<String>,
     host: Option<String>,
+    login: Option<String>,
+    password: Option<String>,
+    #[serde(default)]
+    register: bool,
+    keep_alive: Option<u64>,
+    caller_id: Option<String>,
     #[serde(default)]
     nat: bool,
     max_calls: Option<u32>,
@@ -346,6 +356,7 @@ fn settings(table: ServerTable, telemetry: TelemetryTable) -> Result<ServerSetti
             }
         },
         public_address: public_address.map_err(|_| error("public_address", "is not an IP address"))?,
+        session: session(table.session_expires)?,
         media_ports: match ports {
             Some((from, to)) if from >= 1024 && from < to => from..=to,
             _ => {
@@ -356,6 +367,19 @@ fn settings(table: ServerTable, telemetry: TelemetryTable) -> Result<ServerSetti
         allow_private_targets: AllowList::parse(&table.allow_private_targets)
             .map_err(|(index, problem)| error(&format!("allow_private_targets[{index}]"), &problem.to_string()))?,
     })
+}
+
+/// RFC 4028 §5: no session timer is below 90 s.
+fn session(usual: Option<u32>) -> Result<SessionBounds, ConfigError> {
+    let default = SessionBounds::default();
+    match usual {
+        None => Ok(default),
+        Some(usual) if (default.least..=86_400).contains(&usual) => Ok(SessionBounds { usual, ..default }),
+        Some(_) => Err(ConfigError::Value {
+            key: "server.session_expires".into(),
+            problem: format!("is not a number of seconds from {} to 86400", default.least),
+        }),
+    }
 }
 
 fn public_url(text: &str) -> Option<String> {
@@ -467,11 +491,31 @@ fn trunk(key: &Key, table: TrunkTable, names: &mut Names) -> Result<Trunk, Confi
     if let Some(host) = &table.host {
         check_host(key, host)?;
     }
+    let login = match (table.login, table.password) {
+        (None, None) if table.register => return Err(key.error("register", "needs a login and a password")),
+        (None, None) => None,
+        (Some(user), Some(password)) => {
+            check_dialled(key, "login", &user)?;
+            Some(Login { user, password })
+        }
+        (Some(_), None) => return Err(key.error("password", "is missing: a login has one")),
+        (None, Some(_)) => return Err(key.error("login", "is missing: whose password is it?")),
+    };
+    if table.keep_alive.is_some_and(|seconds| !(5..=3_600).contains(&seconds)) {
+        return Err(key.error("keep_alive", "is not a number of seconds from 5 to 3600"));
+    }
+    if let Some(number) = &table.caller_id {
+        check_dialled(key, "caller_id", number)?;
+    }
     Ok(Trunk {
         name: table.name,
         address,
         transport,
         host: table.host,
+        login,
+        register: table.register,
+        keep_alive: table.keep_alive.map(Duration::from_secs),
+        caller_id: table.caller_id,
         nat: table.nat,
         max_calls: max_calls(key, table.max_calls)?,
         prefixes: prefixes(key, &table.prefixes)?,

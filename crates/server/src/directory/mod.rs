@@ -18,11 +18,12 @@ pub use secret::{ITERATIONS, SecretError, SecretHash, hash_secret};
 pub use sip::SIP_REALM;
 
 use ringback_core::{AppId, Identity, IdentityKind, TenantId};
-use ringback_signal::{Flow, Transport};
+use ringback_signal::{Flow, Login, Transport};
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 use url::Url;
 
 /// A tenant: apps and users of different tenants do not see one another.
@@ -134,12 +135,29 @@ pub struct Trunk {
     pub transport: Transport,
     /// The host its SIP addresses and its certificate bear; `None`: its address, by number.
     pub host: Option<String>,
+    /// Who we are there, if it asks (digest authentication).
+    pub login: Option<Login>,
+    /// Register there, so that it finds us.
+    pub register: bool,
+    /// Ask it this often whether it is there.
+    pub keep_alive: Option<Duration>,
+    /// The number it is told for calls of apps that have none of their own.
+    pub caller_id: Option<String>,
     /// Whether its requests may come from any port and its audio from any address.
     pub nat: bool,
     /// Most calls at the same time, both directions together.
     pub max_calls: u32,
     /// The beginnings of the numbers it carries. Empty: none, the trunk only calls in.
     pub prefixes: Vec<String>,
+}
+
+impl Trunk {
+    /// The number that is told for a call of `app` (RFC 3261 §8.1.1.3): its first telephone number, else the trunk's,
+    /// else the login. A carrier refuses what is no number of its customer's.
+    pub fn caller<'a>(&'a self, app: &'a App) -> Option<&'a str> {
+        let own = app.numbers.iter().find(|number| number.starts_with('+')).map(String::as_str);
+        own.or(self.caller_id.as_deref()).or(self.login.as_ref().map(|login| login.user.as_str()))
+    }
 }
 
 /// What a directory is made of. The parts are taken as they are: [`Config`] checks them.

@@ -20,6 +20,10 @@ impl SipDirectory for SharedDirectory {
         Some(self.current().trunk_by_source(source)?.name.clone())
     }
 
+    fn trunks(&self) -> Vec<ringback_signal::Trunk> {
+        self.current().trunks().iter().map(|trunk| trunk.signal()).collect()
+    }
+
     fn nat(&self, peer: &Peer) -> bool {
         match peer {
             Peer::User(name) => self.current().user_by_sip(name).is_some_and(|user| user.nat),
@@ -35,6 +39,9 @@ impl Trunk {
             name: self.name.clone(),
             flow: Flow { transport: self.transport, address: self.address },
             host: self.host.clone(),
+            login: self.login.clone(),
+            register: self.register,
+            keep_alive: self.keep_alive,
         }
     }
 }

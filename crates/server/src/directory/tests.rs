@@ -81,6 +81,11 @@ name = "secure"
 address = "192.0.2.20:5061"
 transport = "tls"
 host = "sip.carrier.example"
+login = "ringback1"
+password = "s3cret"
+register = true
+keep_alive = 30
+caller_id = "+15550100"
 "#
     )
 }
@@ -196,6 +201,12 @@ fn every_bad_value_names_its_key_and_what_to_do() {
         ("192.0.2.10:5060", "sip.example:5060", "trunks[0].address: is not an address and port"),
         ("192.0.2.20:5060", "192.0.2.10:5060", "trunks[1].address"),
         ("\"germany\"", "\"berlin\"", "trunks[1].name"),
+        ("password = \"s3cret\"\n", "", "trunks[2].password: is missing"),
+        ("login = \"ringback1\"\n", "", "trunks[2].login: is missing"),
+        ("login = \"ringback1\"\npassword = \"s3cret\"\n", "", "trunks[2].register: needs a login"),
+        ("keep_alive = 30", "keep_alive = 2", "trunks[2].keep_alive: is not a number of seconds"),
+        ("caller_id = \"+15550100\"", "caller_id = \"a b\"", "trunks[2].caller_id: \"a b\" is neither"),
+        ("sip = \"127.0.0.1:5070\"", "session_expires = 89", "server.session_expires: is not a number of seconds"),
         ("\"tls\"", "\"sctp\"", "trunks[2].transport: is none of"),
         ("sip.carrier.example", "https://carrier.example", "trunks[2].host: \"https://carrier.example\" is not a host"),
     ] {
@@ -268,6 +279,9 @@ fn the_sip_side_is_told_what_it_asks() {
         Some("germany"),
         "unless it is behind NAT"
     );
+    let secure = shared.trunks().pop().unwrap();
+    assert_eq!(secure.flow.to_string(), "tls 192.0.2.20:5061");
+    assert_eq!((secure.host.as_deref(), secure.register), (Some("sip.carrier.example"), true));
     let by = |transport, at| shared.trunk_of(Flow { transport, address: address(at) });
     assert_eq!(by(Transport::Tls, "192.0.2.20:61000").as_deref(), Some("secure"), "by a connection, any port");
     assert_eq!(by(Transport::Tcp, "192.0.2.20:61000"), None, "but no other transport");

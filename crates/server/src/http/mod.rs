@@ -43,6 +43,7 @@ use secure::Handshakes;
 use service::Service;
 
 pub(crate) use health::Others;
+pub(crate) use operator::Trunks;
 pub(crate) use origin::Origins;
 
 /// Its name in ALPN (RFC 7301).
@@ -60,6 +61,7 @@ pub(crate) struct Serving {
     pub(crate) open_metrics: bool,
     pub(crate) home: SipHome,
     pub(crate) recordings: Recordings,
+    pub(crate) trunks: Trunks,
     pub(crate) origins: Origins,
 }
 
@@ -95,7 +97,11 @@ impl Listener {
             },
             origins: serving.origins,
             auth: serving.auth,
-            operator: Operator { timeline: serving.trace.timeline().clone(), stopping: stopping.clone() },
+            operator: Operator {
+                timeline: serving.trace.timeline().clone(),
+                trunks: serving.trunks,
+                stopping: stopping.clone(),
+            },
             health: Health::new(serving.others, Arc::clone(&connections)),
             open_metrics: serving.open_metrics,
             trace: serving.trace,

@@ -1,6 +1,8 @@
 //! The operator's door, `/_ringback/…`: the same HTTP as everyone's, behind the token in
 //! `<data>/operator.token`. It shows and hangs up; it changes nothing else.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
 use ringback_core::{AppId, CallId, Input, Refusal, RejectReason, TenantId};
@@ -15,9 +17,13 @@ use crate::engine::EngineError;
 use crate::limits;
 use crate::trace::{Entry, Timeline};
 
+/// Prints how the trunks are.
+pub(crate) type Trunks = Arc<dyn Fn() -> serde_json::Value + Send + Sync>;
+
 /// What the door serves with.
 pub(crate) struct Operator {
     pub(crate) timeline: Timeline,
+    pub(crate) trunks: Trunks,
     pub(crate) stopping: watch::Receiver<bool>,
 }
 
@@ -34,7 +40,7 @@ impl Operator {
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         match (method.as_str(), segments.as_slice()) {
             ("GET", ["timeline"]) => Ok(self.timeline()),
-            ("GET", ["status"]) => status(health, api).await,
+            ("GET", ["status"]) => status(health, api, (self.trunks)()).await,
             ("GET", ["calls"]) => {
                 let views = api.engine.all_calls(None, limits::LIST_PAGE).await;
                 Ok(json(print_views(base, &views)))
@@ -92,12 +98,13 @@ impl Operator {
     }
 }
 
-async fn status(health: &Health, api: &GraphApi) -> Result<Reply, Refused> {
+async fn status(health: &Health, api: &GraphApi, trunks: serde_json::Value) -> Result<Reply, Refused> {
     let now = health.snapshot(&api.engine).await?;
     let status = serde_json::json!({
         "conversations": now.conversations,
         "ledger": { "commits": now.ledger_commits, "records": now.ledger_records, "full": now.ledger_full },
         "notices": { "lanesBusy": now.lanes_busy, "oldestUndeliveredSeconds": now.oldest_notice.as_secs_f64() },
+        "trunks": trunks,
         "orphaned": { "conversations": now.orphaned.conversations, "operations": now.orphaned.operations },
     });
     Ok(json(status.to_string()))

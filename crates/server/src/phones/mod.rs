@@ -136,12 +136,19 @@ impl Phones {
         self.lines().insert(leg, Line::Sip { trunk, why: None, guard: None });
     }
 
-    fn place_sip(&self, leg: LegId, to: signal::Destination, trunk: Option<String>, from: &Identity) {
+    fn place_sip(
+        &self,
+        leg: LegId,
+        to: signal::Destination,
+        trunk: Option<String>,
+        from: &Identity,
+        caller: Option<String>,
+    ) {
         let Some(wires) = self.wires() else {
             return self.ended(leg, core::EndCause::Unreachable);
         };
         self.enter(leg, trunk);
-        let from_user = from.id.clone();
+        let from_user = caller.unwrap_or_else(|| from.id.clone());
         wires.sip.place(leg.0, signal::Place { to, from_user, from_display: from.display_name.clone() });
     }
 
@@ -228,16 +235,18 @@ impl Legs for Phones {
                 self.happening(leg, Input::LegAnswered { leg, dialog: String::new() });
             }
             Some(Destination::Phone(user)) => {
-                self.place_sip(leg, signal::Destination::User(user.sip.clone()), None, from)
+                self.place_sip(leg, signal::Destination::User(user.sip.clone()), None, from, None)
             }
-            Some(Destination::Uri(uri)) => self.place_sip(leg, signal::Destination::Uri(uri), None, from),
+            Some(Destination::Uri(uri)) => self.place_sip(leg, signal::Destination::Uri(uri), None, from, None),
             Some(Destination::Trunk { trunk, number }) => {
                 if self.calls_of_trunk(&trunk.name) >= trunk.max_calls as usize {
                     return self
                         .ended(leg, core::EndCause::Failed("the trunk carries as many calls as it may".to_owned()));
                 }
                 let to = signal::Destination::Trunk { trunk: Arc::new(trunk.signal()), number };
-                self.place_sip(leg, to, Some(trunk.name.clone()), from);
+                let caller =
+                    self.shared.directory.current().app(app).and_then(|app| trunk.caller(app).map(str::to_owned));
+                self.place_sip(leg, to, Some(trunk.name.clone()), from, caller);
             }
         }
     }

@@ -15,6 +15,7 @@ mod recovery;
 mod refused;
 mod spans;
 mod traces;
+mod trunks;
 mod verbs;
 mod web;
 mod world;

@@ -18,12 +18,14 @@ use rsipstack::sip::{Method, Request, Response, StatusCodeKind, Uri, Version};
 use rsipstack::transaction::TransactionReceiver;
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 
+use crate::credentials::{Answerer, Login};
 use crate::dialog::Dialog;
+use crate::limits;
 use crate::sdp::{self, Direction, Local};
+use crate::sip::challenged;
 use crate::sip::flow::{Flow, Hop, Transport};
 use crate::sip::message::{self, header};
 use crate::sip::wire::{self, Asked, InviteEvent, Invited, Listen, Sent, Wire};
-use crate::{digest, limits};
 use audio::Audio;
 pub use call::{CallEnd, PhoneCall};
 
@@ -122,10 +124,11 @@ impl Inner {
     /// Sends a request, and once more with credentials if it is challenged. Gives the transaction
     /// whose first non-challenge response is still to come, and that response.
     async fn ask(&self, mut request: Request, cseq: &mut u32) -> Result<(Sent, Response), PhoneError> {
-        let mut challenges = 0;
+        let PhoneConfig { user, password, registrar, .. } = &self.config;
+        let mut answerer = Answerer::new(Some(Login { user: user.clone(), password: password.clone() }));
         loop {
             request.headers.unique_push(header("CSeq", format!("{cseq} {}", request.method)));
-            let sent = self.wire.send(request.clone(), &Hop::back(Flow::udp(self.config.registrar)));
+            let sent = self.wire.send(request.clone(), &Hop::back(Flow::udp(*registrar)));
             let mut sent = sent.ok_or(PhoneError::NoResponse)?;
             let response = loop {
                 let response = sent.response().await.ok_or(PhoneError::NoResponse)?;
@@ -134,53 +137,13 @@ impl Inner {
                     break response;
                 }
             };
-            let challenge = self.credentials(&request, &response);
-            let Some(credentials) = challenge.filter(|_| challenges < 2) else {
+            let Some(credentials) = challenged::credentials(&mut answerer, &request, &response) else {
                 return Ok((sent, response));
             };
-            // A second challenge is worth answering only where the nonce was too old.
-            if challenges == 1 && !is_stale(&response) {
-                return Ok((sent, response));
-            }
-            challenges += 1;
             *cseq += 1;
             request.headers.unique_push(credentials);
         }
     }
-
-    /// The credentials a challenge asks for; `None` when it is none.
-    fn credentials(&self, request: &Request, response: &Response) -> Option<rsipstack::sip::Header> {
-        let (asked, answer) = match response.status_code.code() {
-            401 => ("WWW-Authenticate", "Authorization"),
-            407 => ("Proxy-Authenticate", "Proxy-Authorization"),
-            _ => return None,
-        };
-        let challenge = digest::parameters(&response.header_value(asked)?)?;
-        let (realm, nonce) = (challenge.get("realm")?, challenge.get("nonce")?);
-        let PhoneConfig { user, password, .. } = &self.config;
-        let ha1 = digest::ha1(user, realm, password);
-        let (method, uri) = (request.method.to_string(), request.uri.to_string());
-        let cnonce = wire::tag();
-        let qop = challenge.contains_key("qop").then_some(("00000001", cnonce.as_str()));
-        let proof = digest::response(&ha1, nonce, &method, &uri, qop);
-        let mut value = format!(
-            "Digest username=\"{user}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", \
-             response=\"{proof}\", algorithm=MD5"
-        );
-        if let Some((nc, cnonce)) = qop {
-            value += &format!(", qop=auth, nc={nc}, cnonce=\"{cnonce}\"");
-        }
-        if let Some(opaque) = challenge.get("opaque") {
-            value += &format!(", opaque=\"{opaque}\"");
-        }
-        Some(header(answer, value))
-    }
-}
-
-fn is_stale(response: &Response) -> bool {
-    let names = ["WWW-Authenticate", "Proxy-Authenticate"];
-    let challenge = names.iter().find_map(|n| digest::parameters(&response.header_value(n)?));
-    challenge.and_then(|c| c.get("stale").cloned()).is_some_and(|s| s.eq_ignore_ascii_case("true"))
 }
 
 impl Phone {

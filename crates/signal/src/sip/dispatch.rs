@@ -11,7 +11,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use super::flow::Flow;
 use super::message::{self, header};
 use super::wire::Asked;
-use super::{Core, Peer, incoming, lock, wire};
+use super::{Core, Peer, incoming, lock, timers, wire};
 use crate::digest::Verdict;
 use crate::limits;
 use crate::registrar::{Binding, Contacts, Refusal, Register};
@@ -36,6 +36,14 @@ async fn dispatch(core: &Arc<Core>, transaction: Asked) {
     if let Some(local_tag) = message::to_tag(&transaction.original) {
         return in_dialog(core, transaction, local_tag, source).await;
     }
+    let unsupported = message::unsupported(&transaction.original);
+    if !unsupported.is_empty() && !matches!(transaction.original.method, Method::Ack | Method::Cancel) {
+        if may_ask(core, source) {
+            let unsupported = header("Unsupported", unsupported.join(", "));
+            core.wire.answer_stateless(transaction, 420, vec![unsupported]).await;
+        }
+        return;
+    }
     match transaction.original.method {
         Method::Register => register(core, transaction, source).await,
         Method::Invite => invite(core, transaction, source).await,
@@ -45,7 +53,7 @@ async fn dispatch(core: &Arc<Core>, transaction: Asked) {
                 return;
             }
             let (status, headers) = match method {
-                Method::Options => (200, vec![header("Accept", message::SDP)]),
+                Method::Options => (200, vec![header("Accept", message::SDP), header("Supported", timers::TIMER)]),
                 Method::Bye | Method::Info | Method::PRack | Method::Update => (481, Vec::new()),
                 _ => (405, Vec::new()),
             };
@@ -133,6 +141,7 @@ async fn register(core: &Arc<Core>, transaction: Asked, source: Flow) {
         Err(Refusal::BadRequest) => (400, Vec::new()),
         Err(Refusal::OutOfOrder) => (500, Vec::new()),
         Err(Refusal::TooMany) => (403, Vec::new()),
+        Err(Refusal::Full) => (503, vec![header("Retry-After", limits::RETRY_AFTER_SECONDS.to_string())]),
     };
     tracing::debug!(status, "registration");
     core.wire.answer(transaction, status, headers).await;
@@ -194,10 +203,6 @@ async fn invite(core: &Arc<Core>, transaction: Asked, source: Flow) {
 
 /// Why an INVITE is refused whoever sent it.
 fn unfit(request: &Request) -> Option<(u16, Vec<Header>)> {
-    let required: Vec<_> = message::values(request, "Require").collect();
-    if !required.is_empty() {
-        return Some((420, vec![header("Unsupported", required.join(", "))]));
-    }
     let kind = message::values(request, "Content-Type").next().unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !request.body.is_empty() && !kind.eq_ignore_ascii_case(message::SDP) {

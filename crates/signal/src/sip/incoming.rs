@@ -12,10 +12,11 @@ use tokio::time::{Instant, sleep_until};
 use super::flow::Flow;
 use super::leg::{Heard, Leg};
 use super::wire::{self, Asked, InviteEvent, Invited};
-use super::{Core, EndCause, Incoming, LegEvent, Peer, call, message};
+use super::{Core, EndCause, Incoming, LegEvent, Peer, call, message, timers};
 use crate::dialog::Dialog;
 use crate::limits;
 use crate::sdp::{self, SdpError};
+use crate::session_timer::{self, Granted, SessionTimer};
 
 /// An INVITE that may become a call.
 pub(crate) struct IncomingLeg {
@@ -62,6 +63,10 @@ impl IncomingLeg {
             tracing::warn!("no media port is free; an incoming call is refused");
             return self.refuse_untold(503);
         }
+        let granted = session_timer::grant(&timers::said(&self.invited.request), self.leg.core.config.session);
+        if granted == Granted::TooBrief {
+            return self.refuse_untold(422);
+        }
         let body = match self.prepare() {
             Ok(body) => body,
             Err(SdpError::Malformed) => return self.refuse_untold(400),
@@ -88,6 +93,10 @@ impl IncomingLeg {
                 if let Some(agreed) = self.leg.agreed {
                     self.leg.connect(agreed);
                 }
+                if let Granted::Terms(terms) = granted {
+                    self.leg.timer = Some(SessionTimer::start(terms, self.leg.core.now()));
+                }
+                self.leg.updates = message::lists(&self.invited.request, ["Allow"; 2], "UPDATE");
                 self.respond(200, Some(body));
                 self.acknowledged().await;
             }
@@ -101,6 +110,13 @@ impl IncomingLeg {
             headers.extend(routes.map(|route| message::header("Record-Route", route)));
             headers.push(self.leg.contact.clone());
             headers.push(message::header("Allow", message::ALLOW));
+        }
+        if status == 200 {
+            headers.push(message::header("Supported", timers::TIMER));
+            headers.extend(self.leg.timer.map(|timer| timers::granted(timer.terms())).unwrap_or_default());
+        }
+        if status == 422 {
+            headers.push(call::too_brief(&self.leg.core));
         }
         if status == 503 {
             let seconds = limits::RETRY_AFTER_SECONDS.to_string();

@@ -11,8 +11,10 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use super::flow::Transport;
 use super::wire::Asked;
 use super::{Core, DialogKey, EndCause, LegEvent, lock};
+use crate::credentials::Answerer;
 use crate::limits;
 use crate::sdp::{Agreed, Local};
+use crate::session_timer::SessionTimer;
 
 /// What a leg was told to do so far. Repeating an order changes nothing, so orders need no queue
 /// and none is ever lost.
@@ -46,6 +48,12 @@ pub(crate) struct Leg {
     pub(crate) nat: bool,
     /// Our `Contact` in this call: where and by what the far end reaches us.
     pub(crate) contact: Header,
+    /// Answers the far end when it asks who we are.
+    pub(crate) answerer: Answerer,
+    /// The session timer, once the call is up and both sides know of it.
+    pub(crate) timer: Option<SessionTimer>,
+    /// The far end takes UPDATE (RFC 3311).
+    pub(crate) updates: bool,
     key: DialogKey,
     ended: bool,
     _slot: OwnedSemaphorePermit,
@@ -74,6 +82,9 @@ impl Leg {
             agreed: None,
             nat: false,
             contact,
+            answerer: Answerer::default(),
+            timer: None,
+            updates: false,
             key,
             ended: false,
             _slot: slot,

@@ -8,7 +8,7 @@ use rsipstack::sip::prelude::{HeadersExt, ToTypedHeader};
 use rsipstack::sip::{Header, Request, Scheme, Uri, typed};
 
 /// The methods we answer, for `Allow`.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REGISTER";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REGISTER";
 
 /// The content type of session descriptions.
 pub(crate) const SDP: &str = "application/sdp";
@@ -20,9 +20,28 @@ pub(crate) fn header(name: &str, value: impl Into<String>) -> Header {
 
 /// The values of all headers of that name, in order. Compact forms are known to the parser only
 /// for headers it knows; those we read are.
-pub(crate) fn values<'a>(request: &'a Request, name: &'a str) -> impl Iterator<Item = &'a str> {
-    let headers = request.headers.iter();
+pub(crate) fn values<'a>(message: &'a impl HeadersExt, name: &'a str) -> impl Iterator<Item = &'a str> {
+    let headers = message.headers().iter();
     headers.filter(move |h| h.name().eq_ignore_ascii_case(name)).map(Header::value)
+}
+
+/// The first header of either name: the long one and the compact one.
+pub(crate) fn first<'a>(message: &'a impl HeadersExt, names: [&'a str; 2]) -> Option<&'a str> {
+    names.into_iter().find_map(|name| values(message, name).next())
+}
+
+/// Whether a list of words in headers of either name holds one, without regard to case.
+pub(crate) fn lists(message: &impl HeadersExt, names: [&str; 2], word: &str) -> bool {
+    let is = |value: &str| value.split(',').any(|item| item.trim().eq_ignore_ascii_case(word));
+    names.into_iter().any(|name| values(message, name).any(is))
+}
+
+/// The extensions a request requires and we do not have (RFC 3261 §8.2.2.3).
+pub(crate) fn unsupported(request: &Request) -> Vec<String> {
+    let required = values(request, "Require").flat_map(|value| value.split(','));
+    let unknown =
+        required.map(str::trim).filter(|tag| !tag.is_empty() && !tag.eq_ignore_ascii_case(super::timers::TIMER));
+    unknown.map(line).collect()
 }
 
 /// The sequence number.

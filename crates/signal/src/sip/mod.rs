@@ -4,19 +4,24 @@
 //! over TCP and TLS.
 
 mod call;
+pub(crate) mod challenged;
 mod dispatch;
 pub(crate) mod flow;
 mod framing;
 mod incoming;
+mod info;
 mod leg;
 pub(crate) mod message;
 mod nat;
 mod placed;
+mod refresh;
 mod screen;
 mod socket;
 mod stream;
 mod streams;
+mod timers;
 mod trunk;
+mod trunks;
 pub(crate) mod wire;
 
 use std::collections::HashMap;
@@ -33,10 +38,13 @@ use crate::dialog::Dialog;
 use crate::digest::Challenger;
 use crate::limits;
 use crate::registrar::Registrar;
+use crate::session_timer::SessionBounds;
 use crate::sources::Sources;
 pub use flow::{Flow, Transport};
 use leg::Orders;
 pub use trunk::Trunk;
+pub use trunks::TrunkStatus;
+use trunks::Trunks;
 use wire::{Asked, Listen, Wire};
 
 /// Where and as whom to speak SIP.
@@ -55,6 +63,8 @@ pub struct SipConfig {
     pub realm: String,
     /// `User-Agent`.
     pub user_agent: String,
+    /// How long a session lasts without a refresh.
+    pub session: SessionBounds,
 }
 
 /// Who may do what. Answered from memory; must not block.
@@ -64,6 +74,8 @@ pub trait SipDirectory: Send + Sync + 'static {
     fn ha1(&self, user: &str) -> Option<String>;
     /// The name of the trunk that this comes from.
     fn trunk_of(&self, source: Flow) -> Option<String>;
+    /// All trunks.
+    fn trunks(&self) -> Vec<Trunk>;
     /// Whether the peer is behind a NAT: its signalling and media go where they come from.
     fn nat(&self, peer: &Peer) -> bool;
 }
@@ -193,6 +205,7 @@ pub(crate) struct Core {
     registrar: Mutex<Registrar>,
     legs: Mutex<HashMap<LegId, watch::Sender<Orders>>>,
     dialogs: Mutex<HashMap<DialogKey, mpsc::Sender<Asked>>>,
+    trunks: Mutex<Trunks>,
     slots: Arc<Semaphore>,
     restart_slots: Semaphore,
 }
@@ -248,10 +261,12 @@ impl Sip {
             registrar: Mutex::default(),
             legs: Mutex::default(),
             dialogs: Mutex::default(),
+            trunks: Mutex::default(),
             slots: Arc::new(Semaphore::new(limits::MAX_LEGS)),
             restart_slots: Semaphore::new(limits::MAX_RESTART_BYES),
         });
         tokio::spawn(dispatch::serve(Arc::downgrade(&core), requests));
+        tokio::spawn(trunks::keep(Arc::downgrade(&core)));
         let runtime = Handle::current();
         Ok(Sip { core, runtime })
     }
@@ -325,6 +340,11 @@ impl Sip {
     pub fn registered(&self, user: &str) -> bool {
         let now = self.core.now();
         lock(&self.core.registrar).current(user, now, |flow| self.core.wire.is_open(flow)).is_some()
+    }
+
+    /// How the trunks are that we register at or ask whether they are there.
+    pub fn trunks(&self) -> Vec<TrunkStatus> {
+        lock(&self.core.trunks).status(self.core.now())
     }
 
     /// Hangs up all legs and stops, within the time given.

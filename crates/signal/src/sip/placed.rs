@@ -1,10 +1,11 @@
 //! A call we place: whom to send the INVITE to, what its responses mean, and giving up before an
 //! answer. Up, it is `call`'s.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use ringback_media::Codec;
-use ringback_media::LegId;
+use ringback_media::{Codec, LegId};
 use rsipstack::sip::{Method, Request, Response, StatusCodeKind, Uri, Version};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -13,17 +14,36 @@ use super::flow::{Flow, Hop, Transport};
 use super::leg::{Heard, Leg};
 use super::message::{self, header};
 use super::nat::NatMark;
-use super::wire::{self, Sent};
-use super::{Core, Destination, EndCause, LegEvent, Peer, Place, call, lock};
+use super::wire::{self, Asked, Sent};
+use super::{Core, Destination, EndCause, LegEvent, Peer, Place, call, challenged, lock, timers};
+use crate::credentials::Answerer;
 use crate::dialog::Dialog;
 use crate::limits;
 use crate::sdp;
+use crate::session_timer::{self, SessionTimer};
 
-/// A placed leg before its INVITE.
+/// The option tag of provisional responses that are acknowledged (RFC 3262).
+const RELIABLE: &str = "100rel";
+
+/// A placed leg before its answer.
 pub(crate) struct PlacedLeg {
     leg: Leg,
     call_id: String,
     tag: String,
+    /// The INVITE as it is sent next, but for its sequence number.
+    draft: Request,
+    cseq: u32,
+    /// What the INVITE asks a session to last without a refresh, in seconds.
+    interval: u32,
+    /// Dialogs of provisional responses, by the far end's tag.
+    early: HashMap<String, Early>,
+}
+
+/// A dialog that a provisional response made (RFC 3261 §12.1).
+struct Early {
+    dialog: Dialog,
+    /// `RSeq` of the last reliable response acknowledged (RFC 3262 §4).
+    acknowledged: Option<u32>,
 }
 
 /// Where an INVITE goes.
@@ -52,7 +72,15 @@ enum Rung {
 pub(crate) fn enrol(core: &Arc<Core>, id: LegId, slot: OwnedSemaphorePermit) -> Option<PlacedLeg> {
     let (call_id, tag) = (wire::tag(), wire::tag());
     let leg = Leg::enrol(core, id, (call_id.clone(), tag.clone()), slot)?;
-    Some(PlacedLeg { leg, call_id, tag })
+    let draft = Request {
+        method: Method::Invite,
+        uri: Uri::default(),
+        version: Version::V2,
+        headers: Vec::new().into(),
+        body: Vec::new(),
+    };
+    let interval = core.config.session.usual;
+    Some(PlacedLeg { leg, call_id, tag, draft, cseq: 0, interval, early: HashMap::new() })
 }
 
 /// From order to end.
@@ -69,12 +97,15 @@ pub(crate) async fn run(mut placed: PlacedLeg, place: Place) {
         let cause = EndCause::Failed("no media port is free".to_owned());
         return placed.leg.end(cause);
     }
-    let invite = placed.invite(&place, &target);
-    let Some(mut invite) = invite.and_then(|invite| core.wire.send(invite, &target.to)) else {
+    if let Destination::Trunk { trunk, .. } = &place.to {
+        placed.leg.answerer = Answerer::new(trunk.login.clone());
+    }
+    let invite = placed.draft(&place, &target).and_then(|()| placed.send(&target));
+    let Some(mut invite) = invite else {
         let cause = EndCause::Failed("the INVITE could not be made".to_owned());
         return placed.leg.end(cause);
     };
-    match placed.ring(&mut invite).await {
+    match placed.ring(&mut invite, &target).await {
         Rung::Answered(response) => placed.answered(invite, &response, &target).await,
         Rung::Refused(cause) => placed.leg.end(cause),
         Rung::GivenUp(cause) => {
@@ -115,30 +146,58 @@ async fn find(core: &Core, destination: &Destination) -> Option<Target> {
 }
 
 impl PlacedLeg {
-    fn invite(&self, place: &Place, target: &Target) -> Option<Request> {
-        let wire = &self.leg.core.wire;
-        let from = message::address_of(&place.from_user, &wire.reached.to_string())?;
+    fn draft(&mut self, place: &Place, target: &Target) -> Option<()> {
+        let core = &self.leg.core;
+        let host = match &place.to {
+            Destination::Trunk { trunk, .. } => trunk.host.clone(),
+            Destination::User(_) | Destination::Uri(_) => None,
+        };
+        let from = message::address_of(&place.from_user, &host.unwrap_or_else(|| core.wire.reached.to_string()))?;
         let display = place.from_display.as_deref();
         let local = self.leg.local?;
-        let headers = vec![
+        let mut headers = vec![
             header("Call-ID", self.call_id.as_str()),
             header("From", message::name_address(display, &from, Some(&self.tag))),
             header("To", message::name_address(None, &target.uri, None)),
-            header("CSeq", "1 INVITE"),
             self.leg.contact.clone(),
             header("Allow", message::ALLOW),
+            header("Supported", format!("{}, {RELIABLE}", timers::TIMER)),
             header("Content-Type", message::SDP),
         ];
-        Some(Request {
-            method: Method::Invite,
-            uri: target.uri.clone(),
-            version: Version::V2,
-            headers: headers.into(),
-            body: sdp::offer(&local, sdp::Direction::SendReceive),
-        })
+        headers.extend(timers::asked(self.interval, core.config.session, false));
+        self.draft.headers = headers.into();
+        self.draft.uri = target.uri.clone();
+        self.draft.body = sdp::offer(&local, sdp::Direction::SendReceive);
+        Some(())
     }
 
-    async fn ring(&mut self, invite: &mut Sent) -> Rung {
+    /// Sends the INVITE, each time with the next number.
+    fn send(&mut self, target: &Target) -> Option<Sent> {
+        self.cseq += 1;
+        self.early.clear();
+        self.draft.headers.unique_push(header("CSeq", format!("{} INVITE", self.cseq)));
+        self.leg.core.wire.send(self.draft.clone(), &target.to)
+    }
+
+    /// The INVITE once more, where a refusal says how it would be taken: with credentials, or with a
+    /// longer session.
+    fn again(&mut self, response: &Response, target: &Target) -> Option<Sent> {
+        if let Some(credentials) = challenged::credentials(&mut self.leg.answerer, &self.draft, response) {
+            self.draft.headers.unique_push(credentials);
+            return self.send(target);
+        }
+        let least = timers::least(response).filter(|least| *least > self.interval)?;
+        if response.status_code.code() != 422 {
+            return None;
+        }
+        self.interval = least;
+        for asked in timers::asked(least, self.leg.core.config.session, false) {
+            self.draft.headers.unique_push(asked);
+        }
+        self.send(target)
+    }
+
+    async fn ring(&mut self, invite: &mut Sent, target: &Target) -> Rung {
         let mut until = Instant::now() + limits::FIRST_RESPONSE;
         let mut provisional = false;
         let mut ringing = false;
@@ -148,8 +207,7 @@ impl PlacedLeg {
                 heard = self.leg.heard(|o| o.hang_up) => match heard {
                     Heard::Orders(_) => return Rung::GivenUp(EndCause::LocalHangUp),
                     Heard::Request(request) => {
-                        // No dialog is known before the answer, so nothing can be in it.
-                        self.leg.core.wire.answer_stateless(request, 481, Vec::new()).await;
+                        self.too_early(request).await;
                         continue;
                     }
                 },
@@ -173,22 +231,88 @@ impl PlacedLeg {
                     if rings && !std::mem::replace(&mut ringing, true) {
                         self.leg.tell(LegEvent::Ringing);
                     }
+                    self.provisional(&response, target).await;
                 }
                 StatusCodeKind::Successful => return Rung::Answered(Box::new(response)),
-                _ => return Rung::Refused(meaning(response.status_code.code())),
+                _ => match self.again(&response, target) {
+                    Some(again) => *invite = again,
+                    None => return Rung::Refused(self.meaning(&response)),
+                },
             }
+        }
+    }
+
+    /// A request before the answer. What is not of an early dialog cannot be in any.
+    async fn too_early(&mut self, request: Asked) {
+        let tag = message::from_tag(&request.original).unwrap_or_default();
+        let core = self.leg.core.clone();
+        match self.early.get(&tag) {
+            Some(early) => call::too_early(&core, &early.dialog, request).await,
+            None => core.wire.answer_stateless(request, 481, Vec::new()).await,
+        }
+    }
+
+    /// A provisional response may bring audio before the answer, and may want to be acknowledged.
+    async fn provisional(&mut self, response: &Response, target: &Target) {
+        if let Ok(agreed) = sdp::read_answer(&response.body, Codec::ALL)
+            && self.leg.agreed != Some(agreed)
+        {
+            self.leg.connect(agreed);
+        }
+        let reliable = message::lists(response, ["Require"; 2], RELIABLE);
+        let number = message::values(response, "RSeq").next().and_then(|number| number.trim().parse::<u32>().ok());
+        let (true, Some(number), Some(dialog)) = (reliable, number, Dialog::uac(response, target.flow())) else {
+            return;
+        };
+        let room = self.early.len() < limits::MAX_INVITE_EVENTS;
+        let early = match self.early.entry(dialog.remote_tag.clone()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) if room => new.insert(Early { dialog, acknowledged: None }),
+            Entry::Vacant(_) => return,
+        };
+        // One after the other; what is out of order is sent again (RFC 3262 §4).
+        if early.acknowledged.is_some_and(|last| number != last.wrapping_add(1)) {
+            return;
+        }
+        early.acknowledged = Some(number);
+        let acknowledged = vec![header("RAck", format!("{number} {} INVITE", self.cseq))];
+        let _ = call::send_in_dialog(&self.leg.core, &mut early.dialog, Method::PRack, acknowledged).await;
+    }
+
+    /// What a final refusal means.
+    fn meaning(&self, response: &Response) -> EndCause {
+        match response.status_code.code() {
+            486 | 600 => EndCause::Busy,
+            404 | 408 | 480 => EndCause::Unreachable,
+            401 | 407 if self.leg.answerer.has_login() => {
+                EndCause::Failed("the trunk refuses the configured login".to_owned())
+            }
+            other => EndCause::Declined(other),
         }
     }
 
     async fn answered(mut self, invite: Sent, response: &Response, target: &Target) {
         let flow = target.flow();
-        let Some(dialog) = Dialog::uac(response, flow) else {
+        let Some(mut dialog) = Dialog::uac(response, flow) else {
             // It was acknowledged, but without a contact nothing more can be said to it.
             let cause = EndCause::Failed("the answer names no contact".to_owned());
             return self.leg.end(cause);
         };
         tokio::spawn(end_forks(self.leg.core.clone(), invite, dialog.remote_tag.clone(), flow));
-        match sdp::read_answer(&response.body, Codec::ALL) {
+        // Acknowledged provisional responses were numbered too.
+        if let Some(early) = self.early.get(&dialog.remote_tag) {
+            dialog.local_cseq = early.dialog.local_cseq.max(dialog.local_cseq);
+        }
+        let core = self.leg.core.clone();
+        self.leg.updates = message::lists(response, ["Allow"; 2], "UPDATE");
+        let terms = session_timer::agreed(&timers::said(response), core.config.session);
+        self.leg.timer = terms.map(|terms| SessionTimer::start(terms, core.now()));
+        // What an earlier response answered need not be answered again (RFC 3261 §13.2.1).
+        let agreed = match self.leg.agreed {
+            Some(early) if response.body.is_empty() => Ok(early),
+            _ => sdp::read_answer(&response.body, Codec::ALL),
+        };
+        match agreed {
             Ok(agreed) => {
                 self.leg.connect(agreed);
                 call::run(self.leg, dialog, None).await;
@@ -231,15 +355,6 @@ impl PlacedLeg {
             }
         }
         invite.abandon();
-    }
-}
-
-/// What a final refusal means.
-fn meaning(status: u16) -> EndCause {
-    match status {
-        486 | 600 => EndCause::Busy,
-        404 | 408 | 480 => EndCause::Unreachable,
-        other => EndCause::Declined(other),
     }
 }
 

@@ -1,7 +1,10 @@
 //! What signalling knows of a trunk: a SIP peer that leads to the telephone network. Knows no
 //! number plan and no bounds of calls; whoever places a call settled these.
 
+use std::time::Duration;
+
 use super::flow::{Flow, Hop};
+use crate::credentials::Login;
 
 /// A trunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,12 +16,18 @@ pub struct Trunk {
     /// The host its addresses bear (`sip:+15550100@host`), and the name its TLS certificate must.
     /// `None`: its address, by number.
     pub host: Option<String>,
+    /// Who we are there, if it asks.
+    pub login: Option<Login>,
+    /// Register there, so that it finds us.
+    pub register: bool,
+    /// Ask it this often whether it is there (OPTIONS).
+    pub keep_alive: Option<Duration>,
 }
 
 impl Trunk {
     /// A trunk at an address, without anything special.
     pub fn at(name: &str, flow: Flow) -> Trunk {
-        Trunk { name: name.to_owned(), flow, host: None }
+        Trunk { name: name.to_owned(), flow, host: None, login: None, register: false, keep_alive: None }
     }
 
     /// The host and port of its addresses.

@@ -283,6 +283,13 @@ impl Wire {
         let _ = transaction.respond(response).await;
     }
 
+    /// The same, with a session description.
+    pub(crate) async fn answer_with(&self, mut transaction: Asked, headers: Vec<Header>, body: Vec<u8>) {
+        let tag = tag();
+        let response = self.response(&transaction.original, 200, &tag, headers, Some(body));
+        let _ = transaction.respond(response).await;
+    }
+
     /// Answers a request and forgets it (RFC 3261 §8.2.7): a repetition is looked at anew. For
     /// refusals, so that who has no business here costs no memory.
     pub(crate) async fn answer_stateless(&self, transaction: Asked, status: u16, headers: Vec<Header>) {

@@ -8,5 +8,7 @@ mod peer;
 mod raw;
 mod register;
 mod secrets;
+mod session;
 mod streams;
+mod trunks;
 mod world;

@@ -83,7 +83,7 @@ async fn unfit_invites_are_refused_with_the_reason() {
     let raw = Raw::trunk(&world).await;
     let good = raw.sdp("0", "");
     for (call, extra, body, status) in [
-        ("a", SDP, raw.sdp("9 18", ""), "488"),
+        ("a", SDP, raw.sdp("18 4", ""), "488"),
         ("b", SDP, raw.sdp("0", "").replace("AVP", "SAVP"), "488"),
         ("c", SDP, "nonsense".to_owned(), "400"),
         ("d", "Content-Type: text/plain", good.clone(), "415"),
@@ -105,7 +105,7 @@ async fn an_invite_without_an_offer_gets_one() {
     let leg = world.incoming().await;
     world.sip.accept(leg);
     let ok = raw.expect("SIP/2.0 200").await;
-    assert!(ok.contains("RTP/AVP 0 8 101"), "{ok}");
+    assert!(ok.contains("RTP/AVP 9 0 8 101"), "{ok}");
     let tag = to_tag(&ok);
     let answer = raw.sdp("8", "");
     raw.send(&raw.request("ACK", "late", 1, Some(&tag), SDP, &answer)).await;
@@ -147,7 +147,7 @@ async fn within_a_call_each_request_gets_its_answer() {
     assert_eq!(world.event_of(leg).await, LegEvent::Held(true));
     raw.send(&raw.request("ACK", "x", 6, Some(&tag), "", "")).await;
     // One we cannot share leaves the call as it was.
-    raw.send(&raw.request("INVITE", "x", 7, Some(&tag), SDP, &raw.sdp("9", ""))).await;
+    raw.send(&raw.request("INVITE", "x", 7, Some(&tag), SDP, &raw.sdp("18", ""))).await;
     raw.expect("SIP/2.0 488").await;
     raw.send(&raw.request("ACK", "x", 7, Some(&tag), "", "")).await;
     raw.send(&raw.request("BYE", "x", 8, Some(&tag), "", "")).await;

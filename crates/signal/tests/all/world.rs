@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use ringback_media::{LegId, Media, MediaConfig, MediaEvent, MediaSink};
 use ringback_signal::phone::{Phone, PhoneConfig};
-use ringback_signal::{Destination, Flow, LegEvent, LegSink, Peer, Place, Sip, SipConfig, SipDirectory, ha1};
+use ringback_signal::{
+    Destination, Flow, LegEvent, LegSink, Peer, Place, SessionBounds, Sip, SipConfig, SipDirectory, Trunk, ha1,
+};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::sync::mpsc;
@@ -17,6 +19,9 @@ use tokio::sync::mpsc;
 pub(crate) const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 pub(crate) const REALM: &str = "ringback";
 pub(crate) const PASSWORD: &str = "correct horse";
+
+/// A session this short, in seconds, is refreshed while a test waits.
+pub(crate) const SHORTEST_SESSION: u32 = 3;
 
 /// No wait of a test is longer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -67,6 +72,7 @@ pub(crate) fn md5(text: &str) -> String {
 pub(crate) struct Directory {
     pub(crate) trunks: Mutex<HashMap<Flow, String>>,
     pub(crate) natted: Mutex<Vec<Peer>>,
+    pub(crate) looked_after: Mutex<Vec<Trunk>>,
 }
 
 impl SipDirectory for Directory {
@@ -76,6 +82,10 @@ impl SipDirectory for Directory {
 
     fn trunk_of(&self, source: Flow) -> Option<String> {
         self.trunks.lock().unwrap().get(&source).cloned()
+    }
+
+    fn trunks(&self) -> Vec<Trunk> {
+        self.looked_after.lock().unwrap().clone()
     }
 
     fn nat(&self, peer: &Peer) -> bool {
@@ -134,6 +144,7 @@ impl World {
             public_address: None,
             realm: REALM.into(),
             user_agent: "ringback-test".into(),
+            session: SessionBounds { usual: 1_800, least: SHORTEST_SESSION },
         };
         let sip = Sip::start(config, media.clone(), directory.clone(), Arc::new(Sink(sender))).await.unwrap();
         (sip, events)
