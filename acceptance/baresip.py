@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from kit import audio, check, part
 from kit.baresip import RATE, Baresip
@@ -18,9 +19,8 @@ LOSS = 0.02
 class Suite(Hearing):
     """What baresip goes through."""
 
-    def phone(self, name: str, *, answers: bool = False, through: int | None = None) -> Baresip:
-        user = self.world.phones[0]
-        return Baresip(self.folder / name, user, self.server.sip, answers=answers, through=through)
+    def phone(self, name: str, *, answers: bool = False, **how: Any) -> Baresip:
+        return Baresip(self.folder / name, self.world.phones[0], self.server.sip, answers=answers, **how)
 
     def incoming(self, phone: Baresip) -> str:
         """The phone calls the bot, which answers; gives the call's id."""
@@ -67,6 +67,16 @@ class Suite(Hearing):
             phone.wait("CALL_CLOSED")
             self.it_heard(phone, played)
 
+    def what_it_says_can_be_recorded(self) -> None:
+        says = self.says(RATE)
+        with self.phone("says", says=says) as phone:
+            phone.wait_registered()
+            call = self.incoming(phone)
+            self.what_it_says_is_recorded(call, says, RATE)
+            self.graph.hang_up(call)
+            phone.wait("CALL_CLOSED")
+        self.ended_well(call)
+
     def it_hears_through_a_wire_that_loses_packets(self) -> None:
         relay = LossyRelay(self.server.sip, LOSS, self.seed)
         try:
@@ -93,6 +103,7 @@ def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
         suite.it_calls_and_hears_the_prompt_and_presses_keys,
         suite.it_hangs_up,
         suite.it_is_called,
+        suite.what_it_says_can_be_recorded,
         suite.it_hears_through_a_wire_that_loses_packets,
     ]
     return part.named(run)

@@ -9,7 +9,7 @@ from typing import Any
 
 from kit import audio, certificates, check, part
 from kit.hearing import KEYS, Hearing
-from kit.linphone import Linphone
+from kit.linphone import RATE, Linphone
 from kit.server import BOT_NUMBER
 
 WIDE_RATE = 16_000
@@ -100,6 +100,16 @@ class Suite(Hearing):
     def it_calls_and_is_called_over_tls(self) -> None:
         self.over("tls")
 
+    def what_it_says_can_be_recorded(self) -> None:
+        says = self.says(RATE)
+        with self.phone("says", says=says) as phone:
+            phone.wait_registered()
+            call = self.incoming(phone)
+            self.what_it_says_is_recorded(call, says, RATE)
+            phone.hang_up()
+            phone.wait_closed()
+        self.ended_well(call)
+
     def it_hears_a_wide_band_in_g722(self) -> None:
         with self.phone("wide", codec="G722") as phone:
             phone.wait_registered()
@@ -133,6 +143,7 @@ def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
     run = [
         suite.it_calls_and_hears_the_prompt_and_presses_keys,
         suite.it_is_called_and_hangs_up,
+        suite.what_it_says_can_be_recorded,
         suite.it_hears_a_wide_band_in_g722,
         suite.it_lets_the_call_ring_and_answers,
         suite.it_calls_and_is_called_over_tcp,

@@ -69,8 +69,16 @@ class Baresip:
     """A registered phone. `through` is the port of a relay that all its SIP messages go through."""
 
     def __init__(
-        self, folder: Path, phone: Phone, server: tuple[str, int], *, answers: bool, through: int | None = None
-    ):
+        self,
+        folder: Path,
+        phone: Phone,
+        server: tuple[str, int],
+        *,
+        answers: bool,
+        through: int | None = None,
+        says: audio.Sound | None = None,
+    ) -> None:
+        """`says` has `RATE` samples a second; without it, it hums."""
         self.name = phone.name
         self.folder = folder
         self._domain = f"{server[0]}:{server[1]}"
@@ -86,8 +94,9 @@ class Baresip:
         if through is not None:
             account += f';outbound="sip:127.0.0.1:{through}"'
         (folder / "accounts").write_text(account + "\n")
-        hum = 300 * np.sin(2 * np.pi * 200 * np.arange(SAYS_SECONDS * RATE) / RATE)
-        (folder / "says.wav").write_bytes(audio.wav_bytes(hum, RATE))
+        if says is None:
+            says = 300 * np.sin(2 * np.pi * 200 * np.arange(SAYS_SECONDS * RATE) / RATE)
+        (folder / "says.wav").write_bytes(audio.wav_bytes(says, RATE))
         self.events: list[dict[str, Any]] = []
         self._responses: queue.Queue[dict[str, Any]] = queue.Queue()
         self._running = Running([str(program), "-f", folder], folder / "log")

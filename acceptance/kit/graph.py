@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import urllib.parse
+import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +35,7 @@ class Graph:
 
     def __init__(self, server: Server) -> None:
         self._port = server.http_port
+        self._ca = server.ca
         self.token = self._fetch_token(server)
 
     def _fetch_token(self, server: Server) -> str:
@@ -109,6 +112,19 @@ class Graph:
         prompt = {"@odata.type": "#microsoft.graph.mediaPrompt", "mediaInfo": {"uri": url, "resourceId": "prompt"}}
         answer = self._done("POST", f"/{call}/playPrompt", {"clientContext": "prompt", "prompts": [prompt]}, 200)
         return str(answer.json["id"])
+
+    def record(self, call: str, url: str, seconds: int) -> str:
+        """Plays one prompt and records for so many seconds what follows; gives the operation's id."""
+        prompt = {"@odata.type": "#microsoft.graph.mediaPrompt", "mediaInfo": {"uri": url, "resourceId": "prompt"}}
+        body = {"clientContext": "record", "prompts": [prompt], "maxRecordDurationInSeconds": seconds}
+        return str(self._done("POST", f"/{call}/recordResponse", body, 200).json["id"])
+
+    def recording(self, location: str, token: str) -> bytes:
+        """The file at a `recordingLocation`, with its `recordingAccessToken`."""
+        request = urllib.request.Request(location, headers={"Authorization": f"Bearer {token}"})
+        trust = ssl.create_default_context(cafile=self._ca)
+        with urllib.request.urlopen(request, timeout=20, context=trust) as answer:
+            return bytes(answer.read())
 
     def hang_up(self, call: str) -> None:
         self._done("DELETE", f"/{call}", None, 204)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +21,10 @@ UNLIKE = 0.3
 """… and less than so like another prompt."""
 
 PROMPT_SECONDS = 5.0
+
+SAYS_SECONDS = 30.0
+
+RECORD_SECONDS = 3
 
 KEYS = "159*0#"
 KEYS_WITHIN = 20.0
@@ -64,6 +69,30 @@ class Hearing:
         print(f"      heard {len(heard) / rate:.1f} s: {right:.3f} like the prompt, {wrong:.3f} like another")
         check.that(right >= ALIKE, f"what was heard is {right:.3f} like the prompt, wanted {ALIKE}")
         check.that(wrong < UNLIKE, f"what was heard is {wrong:.3f} like another prompt, wanted less than {UNLIKE}")
+
+    def says(self, rate: int) -> audio.Sound:
+        """Something for a phone to say, longer than any call here."""
+        return audio.at_rate(audio.draw_tones(self.draw, SAYS_SECONDS), audio.PROMPT_RATE, rate)
+
+    def what_it_says_is_recorded(self, call: str, says: audio.Sound, rate: int) -> None:
+        """Records the phone for some seconds: that is found again in what it says all the time."""
+        url = self.bot.prompt("ask", audio.wav_bytes(audio.draw_tones(self.draw, 0.5)))
+        operation = self.graph.record(call, url, RECORD_SECONDS)
+        end = self.bot.wait_operation(call, operation, RECORD_SECONDS + 15)
+        check.same(end.data["status"], "completed", f"the recording's end ({end.data.get('resultInfo')})")
+        recording = self.graph.recording(end.data["recordingLocation"], end.data["recordingAccessToken"])
+        recorded, recorded_rate = audio.read_wav(io.BytesIO(recording))
+        check.that(
+            len(recorded) > 0.8 * RECORD_SECONDS * recorded_rate, f"{len(recorded) / recorded_rate:.1f} s recorded"
+        )
+        recorded = audio.at_rate(recorded, recorded_rate, rate)
+        other = audio.at_rate(audio.draw_tones(self.draw, len(says) / rate), audio.PROMPT_RATE, rate)
+        right, wrong = (audio.likeness(sound, recorded, rate) for sound in (says, other))
+        print(
+            f"      recorded {len(recorded) / rate:.1f} s: {right:.3f} like what it says, {wrong:.3f} like other words"
+        )
+        check.that(right >= ALIKE, f"the recording is {right:.3f} like what the phone says, wanted {ALIKE}")
+        check.that(wrong < UNLIKE, f"the recording is {wrong:.3f} like other words, wanted less than {UNLIKE}")
 
     def keys_are_told(self, call: str) -> None:
         """The bot is told of `KEYS`, each once and in order."""

@@ -89,10 +89,12 @@ class Linphone:
         transport: str = "udp",
         keys: str = "rfc2833",
         codec: str = "PCMU",
+        says: audio.Sound | None = None,
     ) -> None:
         """`transport` is `udp`, `tcp` or `tls`; `codec` is the one that it offers.
 
         `keys` says how it sends them: `rfc2833` (RTP events) or `info` (SIP INFO).
+        `says` is what it says over and over, `RATE` samples a second; without it, it hums.
         """
         program = shutil.which("linphonec")
         check.that(program, "linphonec is not installed")
@@ -118,8 +120,9 @@ class Linphone:
         for number, (name, rate, channels) in enumerate(CODECS):
             config += CODEC.format(number=number, name=name, rate=rate, channels=channels, enabled=int(name == codec))
         (folder / "linphonerc").write_text(config)
-        hum = 300 * np.sin(2 * np.pi * 200 * np.arange(SAYS_SECONDS * RATE) / RATE)
-        (folder / "says.wav").write_bytes(audio.wav_bytes(hum, RATE))
+        if says is None:
+            says = 300 * np.sin(2 * np.pi * 200 * np.arange(SAYS_SECONDS * RATE) / RATE)
+        (folder / "says.wav").write_bytes(audio.wav_bytes(says, RATE))
         words: list[str | Path] = [str(program), "-c", folder / "linphonerc", "-d", "3", "-l", folder / "trace"]
         words += ["-a"] if answers else []
         self._program = Talking(words, folder / "log", env={"HOME": str(folder), "TERM": "dumb"})
