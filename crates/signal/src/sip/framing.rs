@@ -87,8 +87,8 @@ impl Framer {
 
     /// The length of the message that begins, once its head is whole.
     fn head(&mut self) -> Result<Option<usize>, Broken> {
-        // A method or `SIP/2.0`: a letter. A TLS handshake, say, begins otherwise.
-        if self.kept.first().is_some_and(|b| !b.is_ascii_alphabetic() && !matches!(b, b'\r' | b'\n')) {
+        // A method or `SIP/2.0` begins with something printed. A TLS handshake, say, does not.
+        if self.kept.first().is_some_and(|b| !b.is_ascii_graphic() && !matches!(b, b'\r' | b'\n')) {
             return Err(Broken::Garbage);
         }
         let from = self.searched.saturating_sub(3);

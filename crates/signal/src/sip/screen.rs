@@ -13,8 +13,9 @@ use super::framing;
 pub(crate) enum Sight {
     /// One that the library can read.
     Message,
-    /// The same, but for its length, which a datagram may leave out (RFC 3261 §20.14).
-    WithLength(Vec<u8>),
+    /// The same in other words: unfolded, without white space that means nothing, and with its
+    /// length, which a datagram may leave out (RFC 3261 §7.3.1, §20.14).
+    Rewritten(Vec<u8>),
     /// Nothing of SIP.
     Noise,
     /// SIP, but neither to be understood nor to be answered.
@@ -41,8 +42,18 @@ pub(crate) fn look(message: &[u8]) -> Sight {
         return Sight::Noise;
     };
     let body = &message[end + 4..];
+    let tidied = tidy(head);
+    let head = tidied.as_deref().unwrap_or(head);
+    let readable = || match (&tidied, body.is_empty() || framing::content_length(head.as_bytes()) != Ok(None)) {
+        (None, true) => Sight::Message,
+        (_, true) => Sight::Rewritten([head.as_bytes(), b"\r\n\r\n", body].concat()),
+        (_, false) => {
+            let length = format!("\r\nContent-Length: {}\r\n\r\n", body.len());
+            Sight::Rewritten([head.as_bytes(), length.as_bytes(), body].concat())
+        }
+    };
     if head.starts_with("SIP/2.0 ") {
-        return if is_response(head) { with_length(message, end, body) } else { Sight::Unfit };
+        return if is_response(head) { readable() } else { Sight::Unfit };
     }
     let line = head.split("\r\n").next().unwrap_or_default();
     // SIP's own word at the end tells a bad request from another protocol.
@@ -51,7 +62,7 @@ pub(crate) fn look(message: &[u8]) -> Sight {
         return Sight::Noise;
     }
     match request(line, head, body) {
-        Ok(()) => with_length(message, end, body),
+        Ok(()) => readable(),
         // Whatever is wrong with an ACK, there is no answer to it (RFC 3261 §17.1.1.2).
         Err(_) if line.starts_with("ACK ") => Sight::Unfit,
         Err(status) => refusal(head, status).map_or(Sight::Unfit, Sight::Refused),
@@ -70,12 +81,62 @@ pub(crate) const TOO_LARGE: Status = (513, "Message Too Large");
 /// 400, of a stream whose next message cannot be found.
 pub(crate) const NO_LENGTH: Status = (400, "Content-Length Missing Or Malformed");
 
-fn with_length(message: &[u8], end: usize, body: &[u8]) -> Sight {
-    if body.is_empty() || framing::content_length(&message[..end]) != Ok(None) {
-        return Sight::Message;
+/// Headers that are made of names, addresses and parameters, with their compact forms. White space
+/// around their separators means nothing (RFC 3261 §25.1: SWS), and the library does not know it.
+const STRUCTURED: [&str; 10] = ["via", "v", "from", "f", "to", "t", "contact", "m", "route", "record-route"];
+
+/// The head on one line for each header, without white space that means nothing. `None`: it is so
+/// already, as nearly always.
+fn tidy(head: &str) -> Option<String> {
+    let loose = |line: &str| {
+        let name = line.split(':').next().unwrap_or_default();
+        let structured = STRUCTURED.iter().any(|known| name.trim().eq_ignore_ascii_case(known));
+        name.ends_with([' ', '\t'])
+            || structured && [" ;", "; ", " =", "= ", "/ ", " /", " ,", "\t"].iter().any(|odd| line.contains(odd))
+    };
+    let folded = head.contains("\r\n ") || head.contains("\r\n\t");
+    if !folded && !head.split("\r\n").skip(1).any(loose) {
+        return None;
     }
-    let length = format!("\r\nContent-Length: {}", body.len());
-    Sight::WithLength([&message[..end], length.as_bytes(), &message[end..]].concat())
+    let unfolded = head.replace("\r\n ", " ").replace("\r\n\t", " ");
+    let mut lines = unfolded.split("\r\n");
+    let mut tidied = lines.next().unwrap_or_default().to_owned();
+    for line in lines {
+        tidied.push_str("\r\n");
+        let Some((name, value)) = line.split_once(':') else {
+            tidied.push_str(line);
+            continue;
+        };
+        let name = name.trim_end();
+        tidied.push_str(name);
+        tidied.push_str(": ");
+        match STRUCTURED.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+            true => squeeze(value.trim(), &mut tidied),
+            false => tidied.push_str(value.trim()),
+        }
+    }
+    Some(tidied)
+}
+
+/// A structured value without white space around its separators, outside of quotes.
+fn squeeze(value: &str, into: &mut String) {
+    let mut quoted = false;
+    let mut escaped = false;
+    let mut gap = false;
+    for c in value.chars() {
+        if !quoted && matches!(c, ' ' | '\t') {
+            gap = true;
+            continue;
+        }
+        let separates = |c: char| matches!(c, ';' | '=' | '/' | ',');
+        if gap && !separates(c) && !into.ends_with(separates) && !into.ends_with(": ") {
+            into.push(' ');
+        }
+        gap = false;
+        into.push(c);
+        quoted ^= c == '"' && !escaped;
+        escaped = quoted && c == '\\' && !escaped;
+    }
 }
 
 /// Whether the library can find a response's transaction. Broken ones are dropped: the request is
@@ -99,11 +160,12 @@ fn request(line: &str, head: &str, body: &[u8]) -> Result<(), Status> {
     if method.is_empty() || !method.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&b)) {
         return Err((400, "Bad Method"));
     }
-    address(uri)?;
-    headers(head, method)?;
+    // The method is looked at before all else (RFC 3261 §8.2.1).
     if !method.parse::<Method>().is_ok_and(|known| known.to_string() == method) {
         return Err((501, "Not Implemented"));
     }
+    address(uri)?;
+    headers(head, method)?;
     match framing::content_length(head.as_bytes()) {
         Ok(Some(length)) if length > body.len() => Err((400, "Body Shorter Than Content-Length")),
         Ok(_) => Ok(()),
@@ -145,10 +207,10 @@ fn headers(head: &str, method: &str) -> Result<(), Status> {
         return Err(bad("Bad Via"));
     }
     let tag = FromHeader::new(from).typed().ok().and_then(|from| from.tag().cloned());
-    if tag.is_none_or(|tag| tag.value().is_empty()) {
+    if tag.is_none_or(|tag| tag.value().is_empty()) || !is_balanced(from) {
         return Err(bad("Bad From"));
     }
-    if ToHeader::new(to).typed().is_err() {
+    if ToHeader::new(to).typed().is_err() || !is_balanced(to) {
         return Err(bad("Bad To"));
     }
     if call_id.is_empty() || call_id.contains(char::is_whitespace) {
@@ -162,7 +224,21 @@ fn headers(head: &str, method: &str) -> Result<(), Status> {
     }
 }
 
-/// The values of a header, unfolded lines only: what continues a line is none of the five.
+/// Whether every quote is closed.
+fn is_balanced(value: &str) -> bool {
+    let mut quoted = false;
+    let mut chars = value.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => quoted = !quoted,
+            '\\' if quoted => drop(chars.next()),
+            _ => {}
+        }
+    }
+    !quoted
+}
+
+/// The values of a header.
 fn values<'a>(head: &'a str, name: (&'a str, &'a str)) -> impl Iterator<Item = &'a str> {
     head.split("\r\n").skip(1).filter_map(move |line| {
         let (found, value) = line.split_once(':')?;
@@ -245,7 +321,7 @@ mod tests {
     #[test]
     fn each_fault_has_its_status() {
         for (line, expected) in [
-            ("FROB sip:c@d SIP/2.0", 400),
+            ("FROB sip:c@d SIP/2.0", 501),
             ("OPTIONS sip:c@d SIP/7.0", 505),
             ("OPTIONS  sip:c@d  SIP/2.0", 400),
             ("OPTIONS sip:c@d SIP/2.0 ", 400),
@@ -281,7 +357,7 @@ mod tests {
         };
         let answer = String::from_utf8(answer).unwrap();
         assert!(answer.starts_with("SIP/2.0 501 "), "{answer}");
-        assert!(answer.contains("branch=z9hG4bK1 ;rport\r\n"), "{answer}");
+        assert!(answer.contains("branch=z9hG4bK1;rport\r\n"), "{answer}");
         assert!(answer.contains("To: <sip:c@d>;tag=refused\r\n"), "{answer}");
         assert!(!answer.contains("Subject"), "{answer}");
     }
@@ -289,10 +365,22 @@ mod tests {
     #[test]
     fn a_datagram_without_a_length_gets_one() {
         let text = format!("OPTIONS sip:a@b SIP/2.0\r\n{HEADERS}body");
-        let Sight::WithLength(bytes) = look(text.as_bytes()) else {
+        let Sight::Rewritten(bytes) = look(text.as_bytes()) else {
             panic!("it has a body");
         };
         assert!(bytes.ends_with(b"no\r\nContent-Length: 4\r\n\r\nbody"));
+    }
+
+    #[test]
+    fn white_space_that_means_nothing_goes_and_what_is_quoted_stays() {
+        let head = "OPTIONS sip:a@b SIP/2.0\r\nTO :\r\n sip:a@b ;   tag    = 19\r\nVia: SIP  / 2.0\r\n\t/UDP   c ; branch = 1 ,\r\n SIP/2.0/TCP d\r\n\
+            From: \"a ; \\\" b\"   <sip:c@d> ; tag=1\r\nSubject:  two  words\r\n and = more";
+        assert_eq!(
+            tidy(head).unwrap(),
+            "OPTIONS sip:a@b SIP/2.0\r\nTO: sip:a@b;tag=19\r\nVia: SIP/2.0/UDP c;branch=1,SIP/2.0/TCP d\r\n\
+             From: \"a ; \\\" b\" <sip:c@d>;tag=1\r\nSubject: two  words and = more"
+        );
+        assert_eq!(tidy(HEADERS.trim_end()), None);
     }
 
     proptest! {

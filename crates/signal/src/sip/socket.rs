@@ -97,7 +97,7 @@ impl PlatformSocket for Socket {
             }
             let length = match screen::look(&buffer[..length]) {
                 Sight::Message => length,
-                Sight::WithLength(bytes) if bytes.len() <= buffer.len() => {
+                Sight::Rewritten(bytes) if bytes.len() <= buffer.len() => {
                     buffer[..bytes.len()].copy_from_slice(&bytes);
                     bytes.len()
                 }
@@ -106,7 +106,7 @@ impl PlatformSocket for Socket {
                     let _ = self.inner.send_to(&answer, source).await;
                     continue;
                 }
-                Sight::WithLength(_) | Sight::Noise | Sight::Unfit => continue,
+                Sight::Rewritten(_) | Sight::Noise | Sight::Unfit => continue,
             };
             if self.backlog.admit() {
                 return Ok((length, source));

@@ -98,7 +98,8 @@ async fn frame_read(frame: Frame, ends: &Ends, answers: &mpsc::Sender<Vec<u8>>) 
         Frame::Message(message) => message,
     };
     match screen::look(&message) {
-        Sight::Message | Sight::WithLength(_) => deliver(&message, ends).await,
+        Sight::Message => deliver(&message, ends).await,
+        Sight::Rewritten(message) => deliver(&message, ends).await,
         Sight::Refused(answer) => answers.send(answer).await.map_err(|_| "it was closed"),
         Sight::Unfit => Ok(()),
         Sight::Noise => Err("it does not speak SIP"),

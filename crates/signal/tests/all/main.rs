@@ -10,5 +10,6 @@ mod register;
 mod secrets;
 mod session;
 mod streams;
+mod torture;
 mod trunks;
 mod world;
