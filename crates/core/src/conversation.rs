@@ -81,7 +81,7 @@ impl Conversation {
         match input {
             Input::PlaceCall(new) => verbs::place_call::decide(self, new),
             Input::Answer { call, callback } => verbs::answer::decide(self, now, call, callback),
-            Input::Reject { call, reason } => verbs::reject::decide(self, now, call, reason),
+            Input::Reject { call, reason, callback } => verbs::reject::decide(self, now, call, reason, callback),
             Input::HangUp { call } => verbs::hang_up::decide(self, now, call),
             Input::KeepAlive { call } => verbs::keep_alive::decide(self, call),
             Input::PlayPrompt(play) => verbs::play_prompt::decide(self, play),
@@ -123,6 +123,7 @@ impl Conversation {
             }
             Event::Adopted { epoch } => self.epoch = Some(*epoch),
             Event::AskRedirected { call, .. }
+            | Event::CallbackChanged { call, .. }
             | Event::CallAnswered { call, .. }
             | Event::CallEstablished { call }
             | Event::AudioChanged { call, .. }
@@ -178,6 +179,7 @@ impl Conversation {
             }
             Event::CallOffered(_)
             | Event::AskRedirected { .. }
+            | Event::CallbackChanged { .. }
             | Event::CallEstablished { .. }
             | Event::AudioChanged { .. }
             | Event::CallKeptAlive { .. }
@@ -241,6 +243,7 @@ impl Conversation {
                 told(call, Told::Tone { sequence: *sequence, tone: *tone }).into_iter().collect()
             }
             Event::CallKeptAlive { .. }
+            | Event::CallbackChanged { .. }
             | Event::CallEnding { .. }
             | Event::LegAnswered { .. }
             | Event::LegReleased { .. }
@@ -431,6 +434,7 @@ impl Call {
                     self.callback.clone_from(callback);
                 }
             }
+            Event::CallbackChanged { callback, .. } => self.callback.clone_from(callback),
             Event::CallAnswered { callback, until, .. } => {
                 if let CallState::Incoming { .. } = self.state {
                     self.callback.clone_from(callback);

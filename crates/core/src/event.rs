@@ -77,6 +77,13 @@ pub enum Event {
         /// The new place.
         callback: String,
     },
+    /// The bot named another place for what is told from now on.
+    CallbackChanged {
+        /// The call.
+        call: CallId,
+        /// The new place.
+        callback: String,
+    },
     /// The bot answered.
     CallAnswered {
         /// The call.

@@ -169,6 +169,8 @@ pub enum Input {
         call: CallId,
         /// Why.
         reason: RejectReason,
+        /// Where the call's end is told, if the bot said.
+        callback: Option<String>,
     },
     /// Verb: hang up (DELETE).
     HangUp {

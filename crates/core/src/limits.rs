@@ -5,6 +5,9 @@ use core::time::Duration;
 
 /// Prompts in one playPrompt (`contract §2.6`).
 pub const PROMPTS: usize = 20;
+/// How often one prompt may be played in a row (beta's `mediaPrompt.loop`, which no page bounds); an hour of a file of half
+/// a minute. For ever is playPrompt's own `loop`.
+pub const PROMPT_TIMES: RangeInclusive<i32> = 0..=120;
 /// Whole seconds of each of recordResponse's three times (`contract §2.10`).
 pub const RECORD_SECONDS: RangeInclusive<i32> = 1..=120;
 /// Each of them, where a bot names none (`contract §2.10`).

@@ -58,6 +58,17 @@ pub struct Prompt {
     /// The bot's own name for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_id: Option<String>,
+    /// How often it is played in a row (beta's `loop`), within [`PROMPT_TIMES`](crate::limits::PROMPT_TIMES); 0 is once.
+    #[serde(default = "once", skip_serializing_if = "is_once")]
+    pub times: i32,
+}
+
+fn once() -> i32 {
+    1
+}
+
+fn is_once(times: &i32) -> bool {
+    *times == 1
 }
 
 /// How often the list of prompts is played.

@@ -42,6 +42,11 @@ pub enum Refusal {
         /// Which prompt, from 0.
         index: usize,
     },
+    /// A prompt is to be played more often than [`crate::limits::PROMPT_TIMES`], or less than never.
+    BadPromptLoop {
+        /// Which prompt, from 0.
+        index: usize,
+    },
     /// A callback is not an http or https URL of bounded length.
     BadCallback,
     /// The call's media queue is full.
@@ -54,7 +59,7 @@ pub enum Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use crate::limits::{CLIENT_CONTEXT_UNITS, OPEN_OPERATIONS, PROMPTS, RECORD_SECONDS, URL_CHARS};
+        use crate::limits::{CLIENT_CONTEXT_UNITS, OPEN_OPERATIONS, PROMPT_TIMES, PROMPTS, RECORD_SECONDS, URL_CHARS};
         match self {
             Self::CallNotFound => f.write_str("Call not found."),
             Self::NotIncoming => {
@@ -81,6 +86,10 @@ impl fmt::Display for Refusal {
                     f,
                     "prompts[{index}].mediaInfo.uri must be an http or https URL of at most {URL_CHARS} characters."
                 )
+            }
+            Self::BadPromptLoop { index } => {
+                let (least, most) = (PROMPT_TIMES.start(), PROMPT_TIMES.end());
+                write!(f, "prompts[{index}].loop must be {least} to {most}; loop of playPrompt itself plays for ever.")
             }
             Self::BadCallback => {
                 write!(f, "callbackUri must be an http or https URL of at most {URL_CHARS} characters.")

@@ -104,8 +104,11 @@ fn append(conversation: ConversationId, expected: Version, events: Vec<Event>) -
 }
 
 fn started(call: CallId, id: OperationId) -> Event {
-    let prompt =
-        Prompt { uri: "https://bot.example.com/prompts/welcome.wav".to_owned(), resource_id: Some(id.to_string()) };
+    let prompt = Prompt {
+        uri: "https://bot.example.com/prompts/welcome.wav".to_owned(),
+        resource_id: Some(id.to_string()),
+        times: 1,
+    };
     let kind = OperationKind::PlayPrompt { prompts: vec![prompt], repeat: Repeat::Once };
     let client_context = Some(id.to_string());
     Event::OperationStarted {

@@ -233,20 +233,19 @@ impl Media {
         }
     }
 
-    /// Plays the prompt, if there is one, and a beep, if one is wanted, as [`play`](Media::play) does, and then records
+    /// Plays the prompts, if there are any, and a beep, if one is wanted, as [`play`](Media::play) does, and then records
     /// what the leg says on the tape. What the tape tells is the only word of it: its end, and that of a leg which is not
     /// open.
     pub fn record(
         &self,
         leg: LegId,
         play: PlayId,
-        prompt: Option<Arc<Prompt>>,
+        mut lead_in: Vec<Arc<Prompt>>,
         beep: bool,
         terms: RecordTerms,
         tape: TapeIn,
     ) -> Result<(), Busy> {
-        let beep = beep.then(|| Arc::clone(&self.inner.beep));
-        let lead_in: Vec<Arc<Prompt>> = prompt.into_iter().chain(beep).collect();
+        lead_in.extend(beep.then(|| Arc::clone(&self.inner.beep)));
         self.take_up(leg, &lead_in);
         let recorder = Box::new(Recorder::new(terms, tape));
         self.queue(leg, Command::Record { leg, play, lead_in, recorder })

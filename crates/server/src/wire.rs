@@ -160,7 +160,7 @@ pub(crate) fn operation<'a>(operation: &'a core::Operation, auth: Option<&Auth>)
                     uri: prompt.uri.as_str().into(),
                     resource_id: prompt.resource_id.as_deref().map(Into::into),
                 },
-                repeat: None,
+                repeat: (prompt.times != 1).then_some(prompt.times),
             })
             .collect(),
         recording_location: location.map(Into::into),

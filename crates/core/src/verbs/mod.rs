@@ -16,8 +16,8 @@ use crate::call::Call;
 use crate::conversation::Conversation;
 use crate::event::Event;
 use crate::ids::{CallId, OperationId};
-use crate::limits::{CLIENT_CONTEXT_UNITS, URL_CHARS};
-use crate::operation::{Operation, OperationKind, OperationStatus};
+use crate::limits::{CLIENT_CONTEXT_UNITS, PROMPT_TIMES, URL_CHARS};
+use crate::operation::{Operation, OperationKind, OperationStatus, Prompt};
 use crate::refusal::Refusal;
 use crate::result::ResultInfo;
 
@@ -44,6 +44,19 @@ pub(crate) fn completed_at_once(
     let (status, result) = (OperationStatus::Completed, Some(ResultInfo::success()));
     let operation = Operation { id, client_context, status, result, kind };
     Ok((call, Event::OperationStarted { call: call.id(), operation }))
+}
+
+/// Prompts that may be fetched, and how often they are played.
+pub(crate) fn check_prompts(prompts: &[Prompt]) -> Result<(), Refusal> {
+    for (index, prompt) in prompts.iter().enumerate() {
+        if !is_web_url(&prompt.uri) {
+            return Err(Refusal::BadPromptUri { index });
+        }
+        if !PROMPT_TIMES.contains(&prompt.times) {
+            return Err(Refusal::BadPromptLoop { index });
+        }
+    }
+    Ok(())
 }
 
 /// An http or https URL with something behind the scheme, of bounded length.

@@ -9,7 +9,7 @@ use crate::input::PlayPrompt;
 use crate::limits;
 use crate::operation::{Operation, OperationKind, OperationStatus};
 use crate::refusal::Refusal;
-use crate::verbs::{check_client_context, is_web_url};
+use crate::verbs::{check_client_context, check_prompts};
 
 pub(crate) fn decide(conversation: &Conversation, play: PlayPrompt) -> Result<Vec<Event>, Refusal> {
     let call = conversation.live_call(play.call)?;
@@ -19,9 +19,7 @@ pub(crate) fn decide(conversation: &Conversation, play: PlayPrompt) -> Result<Ve
         count if count > limits::PROMPTS => return Err(Refusal::TooManyPrompts { count }),
         _ => {}
     }
-    if let Some(index) = play.prompts.iter().position(|prompt| !is_web_url(&prompt.uri)) {
-        return Err(Refusal::BadPromptUri { index });
-    }
+    check_prompts(&play.prompts)?;
     if !call.is_established() {
         return Err(Refusal::NotEstablished);
     }

@@ -12,7 +12,7 @@ use crate::limits;
 use crate::operation::{Operation, OperationKind, OperationStatus, Prompt, Recording};
 use crate::refusal::Refusal;
 use crate::result::ResultInfo;
-use crate::verbs::{check_client_context, is_web_url};
+use crate::verbs::{check_client_context, check_prompts};
 
 pub(crate) fn decide(conversation: &Conversation, record: RecordResponse) -> Result<Vec<Event>, Refusal> {
     let call = conversation.live_call(record.call)?;
@@ -52,13 +52,10 @@ pub(crate) fn decide(conversation: &Conversation, record: RecordResponse) -> Res
 
 /// The one prompt, or none where none is needed.
 fn the_prompt(mut prompts: Vec<Prompt>, optional: bool) -> Result<Option<Prompt>, Refusal> {
-    let count = prompts.len();
-    let prompt = prompts.pop();
-    match (&prompt, count) {
-        (None, _) if optional => Ok(None),
-        (Some(prompt), 1) if !is_web_url(&prompt.uri) => Err(Refusal::BadPromptUri { index: 0 }),
-        (Some(_), 1) => Ok(prompt),
-        _ => Err(Refusal::NotOnePrompt { count }),
+    match prompts.len() {
+        0 if optional => Ok(None),
+        1 => check_prompts(&prompts).map(|()| prompts.pop()),
+        count => Err(Refusal::NotOnePrompt { count }),
     }
 }
 

@@ -1,5 +1,6 @@
-//! reject (`contract §2.3`): only while the ask runs; told as the call's end.
+//! reject (`contract §2.3`): only while the ask runs; told as the call's end, where the bot says.
 
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -11,12 +12,14 @@ use crate::input::RejectReason;
 use crate::refusal::Refusal;
 use crate::result::ResultInfo;
 use crate::time::Now;
+use crate::verbs::is_web_url;
 
 pub(crate) fn decide(
     conversation: &Conversation,
     now: Now,
     call: CallId,
     reason: RejectReason,
+    callback: Option<String>,
 ) -> Result<Vec<Event>, Refusal> {
     let call = conversation.live_call(call)?;
     let CallState::Incoming { .. } = call.state else { return Err(Refusal::NotIncoming) };
@@ -26,7 +29,11 @@ pub(crate) fn decide(
         RejectReason::Forbidden => 403,
         RejectReason::None => 603,
     };
+    if callback.as_deref().is_some_and(|uri| !is_web_url(uri)) {
+        return Err(Refusal::BadCallback);
+    }
     let mut events = vec![];
+    events.extend(callback.map(|callback| Event::CallbackChanged { call: call.id(), callback }));
     conversation.end_call(now, call, ResultInfo::rejected(), Some(status), &mut events);
     Ok(events)
 }

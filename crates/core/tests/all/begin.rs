@@ -133,6 +133,23 @@ fn reject_in_every_state() {
 }
 
 #[test]
+fn reject_may_name_where_its_end_is_told() {
+    check(
+        incoming(),
+        reject_told_at("https://other/calls"),
+        expect![[r#"
+        event   callbackChanged to https://other/calls
+        event   callTerminated 403/0 "The call was rejected by the bot. DiagCode: 403#0.@"
+        event   legReleased decline 603
+        effect  decline 603
+        notice  https://other/calls < terminated 403/0 "The call was rejected by the bot. DiagCode: 403#0.@"
+        now     terminated; leg releasing
+    "#]],
+    );
+    assert_eq!(decided(&incoming(), reject_told_at("not a url")), Err(Refusal::BadCallback));
+}
+
+#[test]
 fn reject_with_each_reason() {
     check(
         incoming(),
@@ -162,7 +179,7 @@ fn reject_with_each_reason() {
 fn a_verb_on_an_unknown_call_is_refused() {
     for verb in [
         Input::Answer { call: STRANGER, callback: None },
-        Input::Reject { call: STRANGER, reason: RejectReason::None },
+        Input::Reject { call: STRANGER, reason: RejectReason::None, callback: None },
         Input::HangUp { call: STRANGER },
         Input::KeepAlive { call: STRANGER },
         Input::PlayPrompt(PlayPrompt { call: STRANGER, ..prompts(1) }),

@@ -58,7 +58,7 @@ fn a_client_context_too_long_is_refused_in_words() {
 }
 
 fn with_prompts(count: usize) -> Input {
-    let prompt = Prompt { uri: "https://bot/1.wav".to_owned(), resource_id: None };
+    let prompt = Prompt { uri: "https://bot/1.wav".to_owned(), resource_id: None, times: 1 };
     Input::PlayPrompt(PlayPrompt { prompts: vec![prompt; count], ..prompts(1) })
 }
 

@@ -49,10 +49,41 @@ fn a_prompt_may_be_played_for_ever() {
 }
 
 #[test]
+fn a_prompt_may_be_played_several_times_in_a_row() {
+    let with = |times| {
+        let mut play = prompts(1);
+        play.prompts[0].times = times;
+        Input::PlayPrompt(play)
+    };
+    check(
+        established(),
+        with(3),
+        expect![[r#"
+        event   operationStarted op1 playPrompt https://bot/1.wav 3 times running
+        effect  play op1 https://bot/1.wav 3 times
+        now     established, op1 running; leg up; deadline 2701s
+    "#]],
+    );
+    for times in [0, 1, 120] {
+        assert!(decided(&established(), with(times)).is_ok());
+    }
+    for times in [-1, 121, i32::MAX] {
+        assert_eq!(decided(&established(), with(times)), Err(Refusal::BadPromptLoop { index: 0 }));
+    }
+    check(
+        established(),
+        with(121),
+        expect![[r#"
+        refused BadPromptLoop { index: 0 }: prompts[0].loop must be 0 to 120; loop of playPrompt itself plays for ever.
+    "#]],
+    );
+}
+
+#[test]
 fn a_prompts_uri_is_a_web_url() {
     let with = |uri: &str| {
         let mut play = prompts(1);
-        play.prompts.push(Prompt { uri: uri.to_owned(), resource_id: None });
+        play.prompts.push(Prompt { uri: uri.to_owned(), resource_id: None, times: 1 });
         Input::PlayPrompt(play)
     };
     for uri in ["", "file:///etc/passwd", "http://", "https://bot/a b.wav", "https://bot/a\n.wav"] {

@@ -62,7 +62,8 @@ fn status(status: OperationStatus) -> &'static str {
 }
 
 fn played(prompts: &[Prompt], repeat: Repeat) -> String {
-    let uris: Vec<&str> = prompts.iter().map(|prompt| prompt.uri.as_str()).collect();
+    let times = |times: i32| if times == 1 { String::new() } else { format!(" {times} times") };
+    let uris: Vec<String> = prompts.iter().map(|prompt| format!("{}{}", prompt.uri, times(prompt.times))).collect();
     let uris = if uris.len() > 3 { format!("{} prompts", uris.len()) } else { uris.join(" ") };
     match repeat {
         Repeat::Once => uris,
@@ -97,6 +98,7 @@ fn event(event: &Event) -> String {
         Event::CallOffered(begun) => format!("callOffered until {}", since_start(begun.until)),
         Event::CallPlaced(begun) => format!("callPlaced until {}", since_start(begun.until)),
         Event::AskRedirected { callback, .. } => format!("askRedirected to {callback}"),
+        Event::CallbackChanged { callback, .. } => format!("callbackChanged to {callback}"),
         Event::CallAnswered { callback, until, .. } => {
             format!("callAnswered callback {callback} until {}", since_start(*until))
         }

@@ -61,7 +61,7 @@ fn record_response_takes_exactly_one_prompt() {
         now     established, op1 running; leg up; deadline 2701s
     "#]],
     );
-    let bad = Prompt { uri: "prompt.wav".to_owned(), resource_id: None };
+    let bad = Prompt { uri: "prompt.wav".to_owned(), resource_id: None, times: 1 };
     let bad = Input::RecordResponse(RecordResponse { prompts: vec![bad], ..recording(1) });
     assert_eq!(decided(&established(), bad), Err(Refusal::BadPromptUri { index: 0 }));
 }

@@ -24,6 +24,7 @@ pub(crate) enum Act {
     Placed,
     Answer(Option<&'static str>),
     Reject(RejectReason),
+    RejectToldAt(&'static str),
     HangUp,
     KeepAlive,
     Play {
@@ -134,6 +135,7 @@ impl Run {
                 return vec![Input::Answer { call: CALL, callback: callback.map(str::to_owned) }];
             }
             Act::Reject(reason) => reject(reason),
+            Act::RejectToldAt(callback) => reject_told_at(callback),
             Act::HangUp => hang_up(),
             Act::KeepAlive => keep_alive(),
             Act::Play { prompts, repeat } => return vec![self.play(prompts, repeat)],
@@ -185,7 +187,7 @@ impl Run {
     }
 
     fn play(&mut self, count: usize, repeat: Repeat) -> Input {
-        let prompt = Prompt { uri: "https://bot/beep.wav".to_owned(), resource_id: None };
+        let prompt = Prompt { uri: "https://bot/beep.wav".to_owned(), resource_id: None, times: 1 };
         let play = prompts(self.next());
         Input::PlayPrompt(PlayPrompt { prompts: vec![prompt; count], repeat, ..play })
     }
@@ -211,6 +213,7 @@ pub(crate) fn act() -> impl Strategy<Value = Act> {
     let bot = prop_oneof![
         6 => callback.prop_map(Act::Answer),
         1 => prop_oneof![Just(RejectReason::None), Just(RejectReason::Busy)].prop_map(Act::Reject),
+        1 => prop_oneof![Just("https://other/calls"), Just("not a url")].prop_map(Act::RejectToldAt),
         1 => Just(Act::HangUp),
         3 => Just(Act::KeepAlive),
         12 => (0..22_usize, prop_oneof![3 => Just(Repeat::Once), 1 => Just(Repeat::Forever)])

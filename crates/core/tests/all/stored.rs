@@ -22,7 +22,8 @@ fn records() -> Vec<Record> {
     ]);
     let rejected = incoming().then([
         ask_redirected("https://other/calls"),
-        reject(RejectReason::Busy),
+        Input::Reject { call: CALL, reason: RejectReason::Busy, callback: Some("https://third/calls".to_owned()) }
+            .into(),
         leg_ended(EndCause::Declined(486)),
     ]);
     let adopted = placing().then([adopt(2)]);
@@ -59,7 +60,7 @@ fn the_stored_form() {
         {"v":1,"at":1767225611000000,"events":[{"event":"legEnded","leg":"00000000-0000-0000-0000-0000000001e6","cause":"localHangUp"}]}
         {"v":1,"at":1767225601000000,"events":[{"event":"callOffered","call":"00000000-0000-0000-0000-00000000ca11","leg":"00000000-0000-0000-0000-0000000001e6","app":"app","tenant":"tenant","callback":"https://bot/calls","source":{"kind":"user","id":"1001"},"target":{"kind":"application","id":"app"},"me":"00000000-0000-0000-0000-000000000b07","them":"00000000-0000-0000-0000-00000000face","until":1767225615000000}]}
         {"v":1,"at":1767225602000000,"events":[{"event":"askRedirected","call":"00000000-0000-0000-0000-00000000ca11","callback":"https://other/calls"}]}
-        {"v":1,"at":1767225603000000,"events":[{"event":"callTerminated","call":"00000000-0000-0000-0000-00000000ca11","result":{"code":403,"subcode":0,"message":"The call was rejected by the bot. DiagCode: 403#0.@"}},{"event":"legReleased","leg":"00000000-0000-0000-0000-0000000001e6","decline":486}]}
+        {"v":1,"at":1767225603000000,"events":[{"event":"callbackChanged","call":"00000000-0000-0000-0000-00000000ca11","callback":"https://third/calls"},{"event":"callTerminated","call":"00000000-0000-0000-0000-00000000ca11","result":{"code":403,"subcode":0,"message":"The call was rejected by the bot. DiagCode: 403#0.@"}},{"event":"legReleased","leg":"00000000-0000-0000-0000-0000000001e6","decline":486}]}
         {"v":1,"at":1767225604000000,"events":[{"event":"legEnded","leg":"00000000-0000-0000-0000-0000000001e6","cause":{"declined":486}}]}
         {"v":1,"at":1767225601000000,"events":[{"event":"callPlaced","call":"00000000-0000-0000-0000-00000000ca11","leg":"00000000-0000-0000-0000-0000000001e6","app":"app","tenant":"tenant","callback":"https://bot/calls","source":{"kind":"application","id":"app"},"target":{"kind":"user","id":"1001"},"me":"00000000-0000-0000-0000-000000000b07","them":"00000000-0000-0000-0000-00000000face","until":1767225660000000}]}
         {"v":1,"at":1767225602000000,"events":[{"event":"adopted","epoch":2},{"event":"callTerminated","call":"00000000-0000-0000-0000-00000000ca11","result":{"code":500,"subcode":1005,"message":"The server was restarted during the call. DiagCode: 500#1005.@"}},{"event":"legEnded","leg":"00000000-0000-0000-0000-0000000001e6","cause":{"failed":"restart"}}]}

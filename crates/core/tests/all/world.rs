@@ -267,7 +267,12 @@ pub(crate) fn answer() -> Step {
 
 /// reject.
 pub(crate) fn reject(reason: RejectReason) -> Step {
-    Input::Reject { call: CALL, reason }.into()
+    Input::Reject { call: CALL, reason, callback: None }.into()
+}
+
+/// reject, told elsewhere.
+pub(crate) fn reject_told_at(callback: &str) -> Step {
+    Input::Reject { call: CALL, reason: RejectReason::None, callback: Some(callback.to_owned()) }.into()
 }
 
 /// Hang up.
@@ -286,7 +291,7 @@ pub(crate) fn prompts(n: u32) -> PlayPrompt {
         call: CALL,
         operation: operation(n),
         client_context: None,
-        prompts: vec![Prompt { uri: format!("https://bot/{n}.wav"), resource_id: None }],
+        prompts: vec![Prompt { uri: format!("https://bot/{n}.wav"), resource_id: None, times: 1 }],
         repeat: Repeat::Once,
     }
 }

@@ -20,6 +20,7 @@ fn name(event: &Event) -> &'static str {
         Event::CallOffered(_) => "callOffered",
         Event::CallPlaced(_) => "callPlaced",
         Event::AskRedirected { .. } => "askRedirected",
+        Event::CallbackChanged { .. } => "callbackChanged",
         Event::CallAnswered { .. } => "callAnswered",
         Event::CallEstablished { .. } => "callEstablished",
         Event::AudioChanged { .. } => "audioChanged",
@@ -39,7 +40,7 @@ fn name(event: &Event) -> &'static str {
 }
 
 /// How many kinds [`name`] knows.
-const KINDS: usize = 18;
+const KINDS: usize = 19;
 
 fn read_through_a_store(texts: &str) -> Vec<Record> {
     run(async {

@@ -244,7 +244,7 @@ fn a_leg_is_recorded_after_its_prompt_and_beep() {
     media.connect(LEG, phone.remote());
     let (put, mut out) = tape(|| {});
     let prompt = Arc::new(Prompt::from_pcm16k(melody(1, 16_000, 300)));
-    media.record(LEG, RECORDING, Some(Arc::clone(&prompt)), true, terms(), put).expect("not busy");
+    media.record(LEG, RECORDING, vec![Arc::clone(&prompt)], true, terms(), put).expect("not busy");
     // The prompt, the beep, and silence behind.
     let heard = phone.record(40);
     let reference = resample(prompt.pcm16k(), 16_000, 8_000);
@@ -279,7 +279,7 @@ fn a_recording_ends_with_its_leg_by_word_or_unheard() {
     let (media, _events) = media(PORTS);
     let record = |leg| {
         let (put, out) = tape(|| {});
-        media.record(leg, RECORDING, None, true, terms(), put).expect("not busy");
+        media.record(leg, RECORDING, vec![], true, terms(), put).expect("not busy");
         out
     };
     // A leg that is not there.

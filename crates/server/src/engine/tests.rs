@@ -133,7 +133,7 @@ async fn what_nobody_is_left_to_end_is_counted_until_it_is_taken_over() {
         call: call.call.id(),
         operation: OperationId(fresh_id()),
         client_context: None,
-        prompts: vec![Prompt { uri: "http://bot.example/p.wav".to_owned(), resource_id: None }],
+        prompts: vec![Prompt { uri: "http://bot.example/p.wav".to_owned(), resource_id: None, times: 1 }],
         repeat: Repeat::Once,
     });
     before.act(&app, &tenant, call.call.id(), play).await.expect("played");

@@ -84,7 +84,11 @@ impl GraphApi {
             }
             Action::Reject => {
                 let reject = graph::Reject::parse(body)?;
-                Input::Reject { call, reason: reason(reject.reason) }
+                Input::Reject {
+                    call,
+                    reason: reason(reject.reason),
+                    callback: reject.callback_uri.map(|uri| uri.into_owned()),
+                }
             }
             Action::KeepAlive => Input::KeepAlive { call },
             Action::PlayPrompt => {
@@ -268,6 +272,7 @@ fn prompts(prompts: Vec<graph::MediaPrompt<'_>>) -> Vec<core::Prompt> {
     let prompt = |prompt: graph::MediaPrompt<'_>| core::Prompt {
         uri: prompt.media_info.uri.into_owned(),
         resource_id: prompt.media_info.resource_id.map(|id| id.into_owned()),
+        times: prompt.repeat.unwrap_or(1),
     };
     prompts.into_iter().map(prompt).collect()
 }

@@ -135,7 +135,7 @@ async fn hang_up(api: &GraphApi, call: &str) -> Result<Reply, Refused> {
     let (app, tenant, call) = owner(api, call).await?;
     let ended = match api.engine.act(&app, &tenant, call, Input::HangUp { call }).await {
         Err(EngineError::Refused(Refusal::StillIncoming)) => {
-            let reject = Input::Reject { call, reason: RejectReason::None };
+            let reject = Input::Reject { call, reason: RejectReason::None, callback: None };
             api.engine.act(&app, &tenant, call, reject).await
         }
         ended => ended,

@@ -91,6 +91,7 @@ impl From<Refusal> for Refused {
             | Refusal::NoPrompts
             | Refusal::TooManyPrompts { .. }
             | Refusal::BadPromptUri { .. }
+            | Refusal::BadPromptLoop { .. }
             | Refusal::BadCallback => (StatusCode::BAD_REQUEST, "invalidRequest"),
             Refusal::QueueFull => (StatusCode::TOO_MANY_REQUESTS, "activityLimitReached"),
             Refusal::ConversationFull => (StatusCode::CONFLICT, "activityLimitReached"),

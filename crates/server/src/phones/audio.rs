@@ -104,7 +104,7 @@ impl Phones {
                 None => self.fetch(leg, operation, app, index, &prompt.uri).await?,
             };
             fetched.insert(&prompt.uri, Arc::clone(&audio));
-            list.push(audio);
+            list.extend(std::iter::repeat_n(audio, prompt.times.max(1) as usize));
         }
         let repeat = match repeat {
             Repeat::Once => media::Repeat::Times(1),

@@ -17,18 +17,17 @@ impl Phones {
         owner: Owner,
         recording: &Recording,
     ) -> Result<(), RecordOutcome> {
-        let prompt = match &recording.prompt {
-            Some(prompt) => {
-                let fetched = self.fetch(leg, owner.operation, &owner.app, 0, &prompt.uri).await;
-                Some(fetched.map_err(RecordOutcome::Prompt)?)
-            }
-            None => None,
-        };
+        let mut lead_in = Vec::new();
+        if let Some(prompt) = &recording.prompt {
+            let fetched = self.fetch(leg, owner.operation, &owner.app, 0, &prompt.uri).await;
+            let audio = fetched.map_err(RecordOutcome::Prompt)?;
+            lead_in.extend(std::iter::repeat_n(audio, prompt.times.max(1) as usize));
+        }
         let failed = |why: &str| RecordOutcome::Failed(why.to_owned());
         let wires = self.wires().ok_or_else(|| failed("there is no media"))?;
         let operation = owner.operation;
         let tape = self.tape(leg, owner, recording).map_err(|no_room| failed(&no_room.to_string()))?;
-        let begun = wires.media.record(leg.0, operation.0, prompt, recording.beep, terms(recording), tape);
+        let begun = wires.media.record(leg.0, operation.0, lead_in, recording.beep, terms(recording), tape);
         begun.map_err(|busy| failed(&busy.to_string()))?;
         // Stopped or kept since: that may have come before this.
         if !self.is_wanted(operation) {

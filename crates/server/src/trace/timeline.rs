@@ -84,6 +84,7 @@ fn describe(conversation: ConversationId, event: &Event) -> Entry {
         Event::CallOffered(begun) => Entry::about(begun.call, "call offered to its bot"),
         Event::CallPlaced(begun) => Entry::about(begun.call, "call placed by its bot"),
         Event::AskRedirected { call, .. } => Entry::about(call, "incoming call sent to another webhook"),
+        Event::CallbackChanged { call, .. } => Entry::about(call, "notices go to another webhook from now on"),
         Event::CallAnswered { call, .. } => Entry::about(call, "call answered by its bot"),
         Event::CallEstablished { call } => Entry::about(call, "call established"),
         Event::AudioChanged { call, active } => {

@@ -278,3 +278,55 @@ async fn an_app_has_no_more_calls_than_it_may() {
     }
     world.null_call().await;
 }
+
+/// Beta's `loop` of one prompt plays it so often in a row; it is fetched once, and told as it was asked for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_prompts_own_loop_repeats_it() {
+    let world = World::start().await;
+    let phone = world.phone("1001").await;
+    let (short, last) = (world.journal.file("/short.wav", tone(100)), world.journal.file("/last.wav", tone(100)));
+    let (call, up) = world.call_to(&phone, USERS[0].0).await;
+    let mut body = play(&[&short, &last], None);
+    body["prompts"][0]["loop"] = 8.into();
+    let path = format!("/{call}/playPrompt");
+    let from = up.position();
+    let id = world.bot.beta(&path, &body).await.is(200).id();
+    let told = world.journal.ended(&call, &id).await;
+    assert_eq!(told["status"], "completed");
+    assert_eq!((&told["prompts"][0]["loop"], told["prompts"][1].get("loop")), (&json!(8), None));
+    assert_eq!(world.journal.fetched("/short.wav"), ["GET"]);
+    let (sound, quiet) = (Duration::from_millis(800), Duration::from_millis(300));
+    let heard = up.heard_until_quiet(from, sound, quiet, Duration::from_secs(30));
+    assert!(soon(heard).await.is_some(), "eight times 100 ms, and once more");
+    // v1.0 has no such member, and what cannot be is refused.
+    let id = world.bot.post(&path, &body).await.is(200).id();
+    assert_eq!(world.journal.ended(&call, &id).await["prompts"][0].get("loop"), None);
+    for times in [-1, 1_000] {
+        body["prompts"][0]["loop"] = times.into();
+        let refused = world.bot.beta(&path, &body).await.is(400);
+        assert_eq!(refused.code(), "invalidRequest");
+        assert!(refused.message().starts_with("prompts[0].loop"), "{}", refused.message());
+    }
+    soon(up.hang_up()).await;
+    world.over(&call).await;
+}
+
+/// reject may say where the call's end is told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rejected_call_is_told_where_the_bot_says() {
+    let world = World::start().await;
+    let phone = world.phone("1001").await;
+    let dialled = soon(phone.dial(NUMBER)).await.expect("it rings");
+    let call = world.journal.incoming(&[]).await;
+    let path = format!("/{call}/reject");
+    let refused = world.bot.post(&path, &json!({"callbackUri": "nowhere"})).await.is(400);
+    assert!(refused.message().starts_with("callbackUri"), "{}", refused.message());
+    let elsewhere = world.journal.url("/elsewhere");
+    world.bot.post(&path, &json!({"reason": "busy", "callbackUri": elsewhere})).await.is(202).without_body();
+    assert_eq!(world.journal.wait(&call, "terminated").await.path, "/elsewhere");
+    assert_eq!(world.journal.of(&call)[0].path, "/calls");
+    assert_eq!(
+        soon(dialled.answered()).await.err().expect("refused").to_string(),
+        "the far end refused with status 486"
+    );
+}
