@@ -100,6 +100,24 @@ class Suite(Hearing):
     def it_calls_and_is_called_over_tls(self) -> None:
         self.over("tls")
 
+    def presses(self, keys: str) -> None:
+        """It presses keys, which reach the bot this way."""
+        with self.phone(f"keys-{keys}", keys=keys) as phone:
+            phone.wait_registered()
+            call = self.incoming(phone)
+            self.graph.subscribe_to_tone(call)
+            phone.press(KEYS)
+            self.keys_are_told(call)
+            phone.hang_up()
+            phone.wait_closed()
+        self.ended_well(call)
+
+    def it_presses_keys_by_sip_info(self) -> None:
+        self.presses("info")
+
+    def it_presses_keys_in_the_audio(self) -> None:
+        self.presses("audio")
+
     def what_it_says_can_be_recorded(self) -> None:
         says = self.says(RATE)
         with self.phone("says", says=says) as phone:
@@ -143,6 +161,8 @@ def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
     run = [
         suite.it_calls_and_hears_the_prompt_and_presses_keys,
         suite.it_is_called_and_hangs_up,
+        suite.it_presses_keys_by_sip_info,
+        suite.it_presses_keys_in_the_audio,
         suite.what_it_says_can_be_recorded,
         suite.it_hears_a_wide_band_in_g722,
         suite.it_lets_the_call_ring_and_answers,

@@ -93,7 +93,7 @@ class Linphone:
     ) -> None:
         """`transport` is `udp`, `tcp` or `tls`; `codec` is the one that it offers.
 
-        `keys` says how it sends them: `rfc2833` (RTP events) or `info` (SIP INFO).
+        `keys` says how it sends them: `rfc2833` (RTP events), `info` (SIP INFO) or `audio` (as tones that one hears).
         `says` is what it says over and over, `RATE` samples a second; without it, it hums.
         """
         program = shutil.which("linphonec")
