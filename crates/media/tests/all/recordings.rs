@@ -70,8 +70,8 @@ fn noisy(noise: Option<f64>, pieces: &[&[i16]]) -> (Vec<i16>, Vec<i16>) {
     (before, pcm)
 }
 
-/// Measured: the end comes at most 160 ms after the pause is over, and never before it, for speech at −20 and −30 dB on a
-/// silent line and in noise at −70, −50 and −42 dB.
+/// Measured: for speech at −20 and −30 dB on a silent line and in noise at −70, −50 and −42 dB, the end comes between 60 ms
+/// before (the last syllable was fading) and 40 ms after the nominal 5.4 s.
 #[test]
 fn a_pause_ends_it_in_any_noise_that_speech_is_heard_in() {
     for noise in [None, Some(70.0), Some(50.0), Some(42.0)] {
@@ -83,7 +83,7 @@ fn a_pause_ends_it_in_any_noise_that_speech_is_heard_in() {
                 let what = format!("speech at -{loudness} dB, seed {seed}, noise {noise:?}");
                 assert_eq!(end, Some(TapeEnd::MaxSilence), "{what}");
                 // 400 ms, 3 s of speech whose last syllable may be fading, 2 s of pause.
-                assert!((5.1..=5.6).contains(&length(&kept)), "{what}: {} s", length(&kept));
+                assert!((5.3..=5.5).contains(&length(&kept)), "{what}: {} s", length(&kept));
                 assert_eq!(kept, pcm[..kept.len()], "{what}");
             }
         }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringback_core::{
-    AppId, CallId, EndCause, Epoch, Identity, IdentityKind, Input, LegId, OperationId, PlayPrompt, Prompt, Recording,
-    Repeat, TenantId, Told,
+    AppId, CallId, EndCause, Epoch, Identity, IdentityKind, Input, LegId, OperationId, PlayPrompt, Prompt,
+    RecordResponse, Recording, Repeat, TenantId, Told,
 };
 use ringback_ledger::{Cursor, Ledger, MemoryLedger};
 use tokio::sync::{mpsc, oneshot};
@@ -70,6 +70,23 @@ impl Audio for Idle {
     fn keep(&self, _: LegId, _: OperationId) {}
     fn recover(&self, _: Vec<OperationId>) -> oneshot::Receiver<Vec<OperationId>> {
         oneshot::channel().1
+    }
+}
+
+/// Breaks whoever ends a recording through it; the recordings are whole.
+struct Clumsy;
+
+impl Audio for Clumsy {
+    fn play(&self, _: LegId, _: OperationId, _: &AppId, _: &[Prompt], _: Repeat) {}
+    fn record(&self, _: LegId, _: CallId, _: OperationId, _: &AppId, _: &Recording) {}
+    fn keep(&self, _: LegId, _: OperationId) {
+        panic!("on purpose");
+    }
+    fn stop(&self, _: LegId, _: OperationId) {}
+    fn recover(&self, recordings: Vec<OperationId>) -> oneshot::Receiver<Vec<OperationId>> {
+        let (sender, whole) = oneshot::channel();
+        sender.send(recordings).expect("it is waited for");
+        whole
     }
 }
 
@@ -152,4 +169,52 @@ async fn what_nobody_is_left_to_end_is_counted_until_it_is_taken_over() {
     };
     tokio::time::timeout(Duration::from_secs(40), over).await.expect("it ends");
     assert_eq!(after.orphaned().await.expect("an answer"), Orphaned::default());
+}
+
+/// A conversation that breaks while its call waits for a recording keeps it, and ends.
+#[tokio::test]
+async fn a_conversation_that_breaks_keeps_its_recording() {
+    let clock = Clock::start();
+    let engine = Engine::new(Arc::new(MemoryLedger::new()), Epoch(1), clock, Trace::new(clock));
+    let (sender, mut lanes) = mpsc::channel(1);
+    engine.attach(Arc::new(Idle), Arc::new(Clumsy), Arc::new(Lanes(sender)));
+    let (app, tenant) = (AppId::new("app"), TenantId::new("tenant"));
+    let parties = Parties {
+        app: app.clone(),
+        tenant: tenant.clone(),
+        callback: "http://bot.example/".to_owned(),
+        source: identity(IdentityKind::Application),
+        target: identity(IdentityKind::User),
+        subject: None,
+        max_calls: 1,
+    };
+    let placed = engine.place_call(parties, None).await.expect("placed").call.expect("a call");
+    let (call, leg) = (placed.call.id(), placed.call.begun.leg);
+    engine.happening(leg, Input::LegAnswered { leg, dialog: String::new() });
+    let record = Input::RecordResponse(RecordResponse {
+        call,
+        operation: OperationId(fresh_id()),
+        client_context: None,
+        prompts: vec![],
+        prompt_optional: true,
+        barge_in: false,
+        beep: true,
+        initial_silence: None,
+        max_silence: None,
+        max_duration: None,
+        stop_tones: vec![],
+        location: "http://server.example/recordings/1".to_owned(),
+    });
+    engine.act(&app, &tenant, call, record).await.expect("it records");
+    engine.happening(leg, Input::LegEnded { leg, cause: EndCause::FarHangUp });
+    let told = tokio::time::timeout(Duration::from_secs(10), lanes.recv()).await.expect("in time");
+    assert_eq!(told, Some(call));
+
+    let owner = LaneOwner { call, conversation: placed.conversation, app, tenant };
+    let page = engine.posted_after(&owner, Cursor::default()).await.expect("read");
+    assert!(page.over);
+    let told: Vec<Told> = page.posted.into_iter().rev().take(2).map(|posted| posted.notice.told).collect();
+    let [Told::Terminated(result), Told::OperationEnded(recording)] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!((result.code, result.subcode), (200, 5002));
+    assert_eq!(recording.recording_location(), Some("http://server.example/recordings/1"));
 }
