@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -138,12 +139,10 @@ class Linphone:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # Its registration is taken back: a user may have only a few. One that asks for a password is deaf to this.
-        self.command("unregister")
-        self.command("quit")
-        try:
+        with suppress(check.Failed, subprocess.TimeoutExpired):
+            self.command("unregister")
+            self.command("quit")
             self._program.process.wait(QUIT_WITHIN)
-        except subprocess.TimeoutExpired:
-            pass
         self._program.end()
         if kind is not None:
             print(f"linphone {self.name}'s last words:\n{''.join(self._said[-15:])}")

@@ -74,9 +74,12 @@ class Talking(Running):
 
     def say(self, line: str) -> None:
         """Tells it a line."""
-        if self.process.stdin is not None:
+        assert self.process.stdin is not None
+        try:
             self.process.stdin.write(line.encode() + b"\n")
             self.process.stdin.flush()
+        except BrokenPipeError:
+            raise check.Failed(f"{self.name} ended:\n{self.tail()}") from None
 
     def line(self, within: float) -> str:
         """The next line that it says."""
