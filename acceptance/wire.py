@@ -36,6 +36,8 @@ SUCCESS = {
     "GET operations": 200,
     "DELETE call": 204,
     "POST playprompt": 200,
+    "POST recordresponse": 200,
+    "POST record": 200,
     "POST subscribetotone": 200,
     "POST cancelmediaprocessing": 200,
     "POST keepalive": 200,
