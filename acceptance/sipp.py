@@ -12,7 +12,7 @@ from kit import check, part
 from kit.bot import Bot
 from kit.graph import Graph
 from kit.operations import Ledger
-from kit.server import BOT_NUMBER, Phone, Server, World
+from kit.server import BOT_NUMBER, TRUNK_PREFIX, Phone, Server, World
 from kit.sipp import Sipp, free_udp_port, register
 
 LOAD_CALLS = 100
@@ -79,6 +79,34 @@ class Suite:
             sipp.finish()
         Ledger(self.bot, call).closed()
 
+    def by_tcp_either_side_hangs_up(self) -> None:
+        for scenario in ("call", "call_until_bye"):
+            before = len(self.bot.journal)
+            with self.calling(scenario, transport="tcp") as sipp:
+                call = self.answer_next(before)
+                if scenario == "call_until_bye":
+                    self.graph.hang_up(call)
+                sipp.finish()
+            self.ended(call, 200)
+
+    def a_session_is_timed_and_a_key_comes_by_info(self) -> None:
+        for transport in ("udp", "tcp"):
+            before = len(self.bot.journal)
+            with self.calling("call_timed", transport=transport, holds=800) as sipp:
+                call = str(self.bot.wait_incoming(before).data["id"])
+                self.graph.answer(call, self.bot.callback)
+                self.bot.wait_ready(call)
+                sipp.finish()
+            self.ended(call, 200)
+
+    def the_telephone_network_asks_who_calls(self) -> None:
+        with Sipp(self.folder, "asks_and_answers", self.server, port=self.trunk) as sipp:
+            call = self.graph.call_number(f"{TRUNK_PREFIX}0123", self.bot.callback)
+            self.bot.wait_ready(call)
+            self.graph.hang_up(call)
+            sipp.finish()
+        self.ended(call, 200)
+
     def the_telephone_network_calls(self) -> None:
         before = len(self.bot.journal)
         how: dict[str, Any] = {"port": self.trunk, "dials": BOT_NUMBER, "caller": "+15550199", "holds": 500}
@@ -115,11 +143,17 @@ class Suite:
         check.same(numbers, sorted(set(numbers)), "their numbers rise")
 
     def many_call_at_once(self) -> None:
+        self.many_call("udp")
+
+    def many_call_at_once_by_one_connection(self) -> None:
+        self.many_call("tcp")
+
+    def many_call(self, transport: str) -> None:
         """100 calls, 20 a second, each answered by the bot, held for a while and ended by the caller."""
         before = len(self.bot.journal)
         self.bot.on_incoming = lambda call: self.graph.answer(call, self.bot.callback)
         try:
-            how = {"calls": LOAD_CALLS, "rate": LOAD_RATE, "holds": 2000, "within": 90}
+            how = {"calls": LOAD_CALLS, "rate": LOAD_RATE, "holds": 2000, "within": 90, "transport": transport}
             with self.calling("call", self.other, **how) as sipp:
                 sipp.finish()
         finally:
@@ -142,10 +176,14 @@ def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
         suite.a_caller_hangs_up,
         suite.a_bot_hangs_up,
         suite.a_caller_gives_up,
+        suite.by_tcp_either_side_hangs_up,
+        suite.a_session_is_timed_and_a_key_comes_by_info,
         suite.the_telephone_network_calls,
+        suite.the_telephone_network_asks_who_calls,
         suite.a_phone_is_called_and_either_side_hangs_up,
         suite.a_phone_presses_keys,
         suite.many_call_at_once,
+        suite.many_call_at_once_by_one_connection,
         suite.nothing_is_left,
     ]
     return part.named(run)

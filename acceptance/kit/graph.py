@@ -87,12 +87,19 @@ class Graph:
 
     def call_user(self, user: str, callback: str) -> str:
         """Calls a user; gives the call's id."""
+        return self._call({"user": {"id": user}}, callback)
+
+    def call_number(self, number: str, callback: str) -> str:
+        """Calls a telephone number; gives the call's id."""
+        return self._call({"phone": {"id": number}}, callback)
+
+    def _call(self, identity: dict[str, object], callback: str) -> str:
         body = {
             "@odata.type": "#microsoft.graph.call",
             "callbackUri": callback,
             "requestedModalities": ["audio"],
             "mediaConfig": {"@odata.type": "#microsoft.graph.serviceHostedMediaConfig"},
-            "targets": [{"identity": {"user": {"id": user}}}],
+            "targets": [{"identity": identity}],
         }
         return str(self._done("POST", "", body, 201).json["id"])
 

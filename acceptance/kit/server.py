@@ -27,6 +27,9 @@ BOT_NUMBER = "5000"
 TRUNK_PREFIX = "+1555"
 """What the bot may dial through the trunk."""
 
+TRUNK_LOGIN = ("ringback", "a secret of acceptance")
+"""Who the server is at the trunk, if it is asked."""
+
 TENANT_NAME = "acceptance.example"
 """Stands for the tenant's id in a token's address."""
 
@@ -111,6 +114,9 @@ class World:
                 "address": self.trunk,
                 "prefixes": [TRUNK_PREFIX],
                 "max_calls": 1000,
+                "login": TRUNK_LOGIN[0],
+                "password": TRUNK_LOGIN[1],
+                "caller_id": "+15550100",
             }
             tables.append(("[[trunks]]", trunk))
         lines: list[str] = []

@@ -37,6 +37,7 @@ class Sipp:
         port: int | None = None,
         dials: str = "",
         caller: str = "",
+        transport: str = "udp",
         calls: int = 1,
         rate: int = 1,
         holds: int = 300,
@@ -54,6 +55,8 @@ class Sipp:
         words += ["-sf", SCENARIOS / f"{scenario}.xml", "-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", str(self.port)]
         words += ["-m", str(calls), "-r", str(rate), "-l", str(calls), "-d", str(holds)]
         words += ["-recv_timeout", str(RECEIVE_WITHIN), "-timeout", f"{within}s", "-timeout_error"]
+        # Over TCP, one connection for all calls.
+        words += ["-t", {"udp": "u1", "tcp": "t1"}[transport]]
         words += ["-nostdin", "-skip_rlimit", "-trace_err", "-error_file", self._errors]
         if phone is not None:
             words += ["-au", phone.name, "-ap", phone.password]
