@@ -4,6 +4,7 @@
 mod bad_input;
 mod calls_in;
 mod calls_out;
+mod nat;
 mod peer;
 mod raw;
 mod register;

@@ -123,11 +123,20 @@ impl World {
     }
 
     pub(crate) async fn with_ports(ports: RangeInclusive<u16>) -> World {
+        World::with(ports, None).await
+    }
+
+    /// One that others reach at this address.
+    pub(crate) async fn reached_at(public: IpAddr) -> World {
+        World::with(20_000..=31_999, Some(public)).await
+    }
+
+    async fn with(ports: RangeInclusive<u16>, public: Option<IpAddr>) -> World {
         let (tones, media_events) = mpsc::unbounded_channel();
         let config = MediaConfig { bind: HERE, ports, shards: 1 };
         let media = Media::start(config, Arc::new(Tones(tones))).unwrap();
         let directory = Arc::new(Directory::default());
-        let (sip, events) = World::another(&media, &directory).await;
+        let (sip, events) = World::server(&media, &directory, public).await;
         World { sip, media, directory, events, media_events }
     }
 
@@ -136,12 +145,20 @@ impl World {
         media: &Media,
         directory: &Arc<Directory>,
     ) -> (Sip, mpsc::UnboundedReceiver<(LegId, LegEvent)>) {
+        World::server(media, directory, None).await
+    }
+
+    async fn server(
+        media: &Media,
+        directory: &Arc<Directory>,
+        public_address: Option<IpAddr>,
+    ) -> (Sip, mpsc::UnboundedReceiver<(LegId, LegEvent)>) {
         let (sender, events) = mpsc::unbounded_channel();
         let config = SipConfig {
             bind: SocketAddr::new(HERE, 0),
             tls: Some((SocketAddr::new(HERE, 0), tls().0)),
             tls_client: Some(tls().1),
-            public_address: None,
+            public_address,
             realm: REALM.into(),
             user_agent: "ringback-test".into(),
             session: SessionBounds { usual: 1_800, least: SHORTEST_SESSION },
