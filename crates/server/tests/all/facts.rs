@@ -380,8 +380,13 @@ async fn what_is_refused_is_no_operation() {
 }
 
 /// The verbs that start an operation, with a body each.
-fn verbs(prompt: &str) -> [(&'static str, Value); 3] {
-    [("playPrompt", play(&[prompt], None)), ("subscribeToTone", json!({})), ("cancelMediaProcessing", json!({}))]
+fn verbs(prompt: &str) -> [(&'static str, Value); 4] {
+    [
+        ("playPrompt", play(&[prompt], None)),
+        ("recordResponse", record(prompt)),
+        ("subscribeToTone", json!({})),
+        ("cancelMediaProcessing", json!({})),
+    ]
 }
 
 /// S5: at most 256 UTF-16 units, on every verb that takes one, and unchanged byte for byte.
@@ -407,7 +412,7 @@ async fn a_client_context_has_at_most_256_units_and_comes_back_unchanged() {
             let id = answer.id();
             assert_eq!(answer.json()["clientContext"], text.as_str(), "{verb}");
             assert_eq!(world.bot.operation(&call, &id).await["clientContext"], text.as_str(), "{verb}");
-            if verb == "playPrompt" {
+            if let "playPrompt" | "recordResponse" = verb {
                 assert_eq!(world.journal.ended(&call, &id).await["clientContext"], text.as_str());
             }
         }

@@ -71,6 +71,8 @@ async fn an_operation_is_one_trace_from_the_request_to_the_delivery() {
     let phone = world.phone("1001").await;
     let (call, _up) = world.call_to(&phone, USERS[0].0).await;
     let prompt = world.journal.file("/p.wav", tone(60));
+    // The last notice of the call's beginning: the failure is for what comes after.
+    world.journal.wait(&call, "roster").await;
     world.journal.script("/calls", [Reply::status(503)]);
     let body = play(&[&prompt], None).to_string();
     let client = "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n";
