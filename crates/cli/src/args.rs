@@ -50,6 +50,53 @@ pub(crate) enum Bench {
     /// The load of `lifecycle`; started by it.
     #[command(hide = true)]
     LifecycleLoad,
+    /// RTP: what it costs the server, and how punctual it is, beside a bare sender and the machine's own limit.
+    Media(Media),
+    /// The far ends of `media`; started by it.
+    #[command(hide = true)]
+    MediaLoad,
+    /// The bare sender of `media`; started by it.
+    #[command(hide = true)]
+    BareSender,
+    /// What a caller and a bot wait for, step by step, alone and beside calls that play.
+    Latency(Latency),
+    /// The judge of `latency`; started by it.
+    #[command(hide = true)]
+    LatencyLoad,
+}
+
+/// Options of `bench latency`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Latency {
+    /// Measured calls, one at a time, alone and then again beside others.
+    #[arg(long, default_value = "200", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub(crate) calls: u16,
+    /// Calls that play meanwhile.
+    #[arg(long, default_value = "300", value_parser = clap::value_parser!(u16).range(0..=2_000))]
+    pub(crate) beside: u16,
+    /// Another build of this program to run as the server, to be judged by this one.
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) server: Option<PathBuf>,
+}
+
+/// Options of `bench media`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Media {
+    /// Calls, each with a prompt that plays without end.
+    #[arg(long, default_value = "1000", value_parser = clap::value_parser!(u16).range(1..=2_000))]
+    pub(crate) legs: u16,
+    /// Measured seconds.
+    #[arg(long, default_value = "30", value_parser = clap::value_parser!(u16).range(2..=600))]
+    pub(crate) seconds: u16,
+    /// The far ends send no audio, only RTCP.
+    #[arg(long)]
+    pub(crate) one_way: bool,
+    /// The server and the bare sender run on the first processor alone, and the far ends on the others (needs taskset).
+    #[arg(long)]
+    pub(crate) pin: bool,
+    /// Another build of this program to run as the server, to be judged by this one.
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) server: Option<PathBuf>,
 }
 
 /// Options of `bench lifecycle`.

@@ -28,6 +28,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 fn main() -> ExitCode {
     let args = Args::parse();
     trace(&args.log);
+    open_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -57,6 +58,16 @@ async fn run(args: Args) -> Result<(), Failure> {
         Command::Tail(door) => show::tail(door, json).await,
         Command::Bench(command) => bench::run(command, json).await,
         Command::HashSecret => serve::hash_secret(),
+    }
+}
+
+/// As many open files as the system lets this user have: a call needs two sockets, and the usual soft limit of 1,024
+/// would end at 500 calls.
+fn open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        eprintln!("ringback: the limit of open files stays as it is: {error}");
     }
 }
 

@@ -26,6 +26,7 @@ mod halfband;
 mod hearing;
 mod media;
 mod pace;
+mod poll;
 mod prompt;
 mod shard;
 mod turn;

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::codec::Codec;
 use crate::limits;
+use crate::poll::{Poll, Waker};
 use crate::prompt::Prompt;
 use crate::record::{RecordTerms, Recorder};
 use crate::session::{MediaEvent, Terms};
@@ -97,9 +98,43 @@ pub struct Media {
 #[derive(Debug)]
 struct Inner {
     ports: Arc<Ports>,
-    shards: Vec<SyncSender<Command>>,
+    shards: Vec<Door>,
     beep: Arc<Prompt>,
     legs: Mutex<Legs>,
+}
+
+/// The way to one shard.
+#[derive(Debug)]
+struct Door {
+    /// None once it is shut.
+    commands: Option<SyncSender<Command>>,
+    waker: Waker,
+}
+
+impl Door {
+    /// Waits while the queue is full, which the shard empties every few milliseconds. A shard that is gone has no legs
+    /// left to command.
+    fn send(&self, command: Command) {
+        if let Some(commands) = &self.commands {
+            let _ = commands.send(command);
+        }
+        self.waker.wake();
+    }
+
+    /// False if the queue is full.
+    fn try_send(&self, command: Command) -> bool {
+        let sent = self.commands.as_ref().map(|commands| commands.try_send(command));
+        self.waker.wake();
+        !matches!(sent, Some(Err(TrySendError::Full(_))))
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        // Shut before the shard looks.
+        self.commands = None;
+        self.waker.wake();
+    }
 }
 
 #[derive(Debug, Default)]
@@ -131,9 +166,10 @@ impl Media {
         let mut shards = Vec::with_capacity(config.shards);
         for number in 0..config.shards {
             let (sender, commands) = sync_channel(limits::COMMANDS);
-            let sink = Arc::clone(&sink);
-            thread::Builder::new().name(format!("media-{number}")).spawn(move || Shard::new(commands, sink).run())?;
-            shards.push(sender);
+            let (poll, waker) = Poll::new()?;
+            let shard = Shard::new(commands, poll, Arc::clone(&sink));
+            thread::Builder::new().name(format!("media-{number}")).spawn(move || shard.run())?;
+            shards.push(Door { commands: Some(sender), waker });
         }
         let beep = Arc::new(beep());
         Ok(Media { inner: Arc::new(Inner { ports, shards, beep, legs: Mutex::default() }) })
@@ -224,13 +260,11 @@ impl Media {
             plays.fetch_sub(1, Ordering::Relaxed);
             return Err(Busy);
         }
-        match self.inner.shards[shard].try_send(command) {
-            Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(()),
-            Err(TrySendError::Full(_)) => {
-                plays.fetch_sub(1, Ordering::Relaxed);
-                Err(Busy)
-            }
+        if self.inner.shards[shard].try_send(command) {
+            return Ok(());
         }
+        plays.fetch_sub(1, Ordering::Relaxed);
+        Err(Busy)
     }
 
     /// Plays the prompts, if there are any, and a beep, if one is wanted, as [`play`](Media::play) does, and then records
@@ -283,10 +317,9 @@ impl Media {
         self.inner.legs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits while the shard's queue is full, which it empties every 5 ms: what ends a play or frees a port must not
-    /// be lost. A shard that is gone has no legs left to command.
+    /// What ends a play or frees a port must not be lost: this waits.
     fn command(&self, shard: usize, command: Command) {
-        let _ = self.inner.shards[shard].send(command);
+        self.inner.shards[shard].send(command);
     }
 }
 

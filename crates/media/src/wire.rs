@@ -130,8 +130,13 @@ impl Wire {
         Wire { pair, far: None }
     }
 
-    /// The far end by a new SDP. The same strict address changes nothing; everything else waits for a first packet
-    /// again.
+    /// Its RTP and its RTCP socket, to be watched.
+    pub(crate) fn sockets(&self) -> (&UdpSocket, &UdpSocket) {
+        (&self.pair.rtp, &self.pair.rtcp)
+    }
+
+    /// The far end by a new SDP. The same strict address changes nothing. A strict one is the only source there can be,
+    /// so the kernel is told of it at once; behind a NAT that waits for the first packet.
     pub(crate) fn aim(&mut self, addr: SocketAddr, any_source: bool) {
         let peer = match self.far {
             Some(far) if far.addr == addr && !far.any_source && !any_source => return,
@@ -145,9 +150,13 @@ impl Wire {
             tracing::warn!(%error, "media socket stays connected");
         }
         self.far = Some(Far { addr, any_source, peer, latched: false, connected: false });
+        if !any_source {
+            self.latch(addr);
+        }
     }
 
-    /// Believes this source from now on, and no other; strangers' packets then die in the kernel.
+    /// Believes this source from now on, and no other; strangers' packets then die in the kernel, and sending is
+    /// cheaper.
     pub(crate) fn latch(&mut self, source: SocketAddr) {
         let Some(far) = self.far.as_mut().filter(|far| !far.latched) else { return };
         far.latched = true;
@@ -167,9 +176,7 @@ impl Wire {
             Err(_) => return Read::Empty,
         };
         match self.far {
-            Some(far) if source == far.peer || (!far.latched && (far.any_source || source == far.addr)) => {
-                Read::Packet(length, source)
-            }
+            Some(far) if source == far.peer || (!far.latched && far.any_source) => Read::Packet(length, source),
             _ => Read::Stranger,
         }
     }
@@ -185,7 +192,11 @@ impl Wire {
     /// Sends an RTP packet; one that the kernel does not take is lost, as the network might have lost it.
     pub(crate) fn send(&self, packet: &[u8]) -> bool {
         match self.far {
-            Some(far) if far.connected => self.pair.rtp.send(packet).is_ok(),
+            Some(far) if far.connected => match self.pair.rtp.send(packet) {
+                // That was about an earlier packet, and this one was not sent.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => self.pair.rtp.send(packet).is_ok(),
+                sent => sent.is_ok(),
+            },
             Some(far) => self.pair.rtp.send_to(packet, far.peer).is_ok(),
             None => false,
         }

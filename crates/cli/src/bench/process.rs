@@ -2,6 +2,7 @@
 //! measured from outside by what the kernel accounts.
 
 use std::ffi::OsStr;
+use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::Value;
@@ -13,6 +14,29 @@ use crate::Failure;
 /// Clock ticks a second in /proc, the same on every Linux that we run on (`man 5 proc`, USER_HZ).
 const TICKS: f64 = 100.0;
 
+/// What the parent of this process says, a value a line.
+pub(super) struct Orders {
+    lines: Lines<BufReader<tokio::io::Stdin>>,
+}
+
+impl Orders {
+    pub(super) fn open() -> Self {
+        Self { lines: BufReader::new(tokio::io::stdin()).lines() }
+    }
+
+    /// The next order.
+    pub(super) async fn next(&mut self) -> Result<Value, Failure> {
+        let line = self.lines.next_line().await?.ok_or("the parent said nothing more")?;
+        Ok(serde_json::from_str(&line)?)
+    }
+
+    /// Waits for the parent to end this process, or to end itself.
+    pub(super) async fn end(mut self) -> Result<(), Failure> {
+        let _ = self.lines.next_line().await;
+        Ok(())
+    }
+}
+
 /// A child that speaks JSON, a value a line. Killed when dropped.
 pub(super) struct Talker {
     child: Child,
@@ -23,7 +47,24 @@ pub(super) struct Talker {
 impl Talker {
     /// Starts this binary again with other words.
     pub(super) fn start<S: AsRef<OsStr>>(words: &[S]) -> Result<Self, Failure> {
-        let mut command = Command::new(std::env::current_exe()?);
+        Self::start_on(None, None, words)
+    }
+
+    /// The same on some processors, as `taskset` names them, and perhaps by another program than this one.
+    pub(super) fn start_on<S: AsRef<OsStr>>(
+        processors: Option<&str>,
+        program: Option<&Path>,
+        words: &[S],
+    ) -> Result<Self, Failure> {
+        let program = program.map_or_else(std::env::current_exe, |program| Ok(program.to_owned()))?;
+        let mut command = match processors {
+            None => Command::new(program),
+            Some(processors) => {
+                let mut command = Command::new("taskset");
+                command.args(["--cpu-list", processors]).arg(program);
+                command
+            }
+        };
         command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn()?;
         let input = child.stdin.take().ok_or("no stdin")?;

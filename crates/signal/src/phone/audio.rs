@@ -54,14 +54,17 @@ pub(crate) struct Audio {
     state: Arc<Mutex<State>>,
     /// Raised with each packet, in or out.
     changed: watch::Receiver<u64>,
-    task: AbortHandle,
+    /// None where the RTP is someone else's.
+    task: Option<AbortHandle>,
     /// Where we receive.
     pub(crate) address: SocketAddr,
 }
 
 impl Drop for Audio {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
     }
 }
 
@@ -73,7 +76,13 @@ impl Audio {
         let state = Arc::new(Mutex::new(State::default()));
         let (change, changed) = watch::channel(0);
         let task = tokio::spawn(carry(socket, state.clone(), change)).abort_handle();
-        Ok(Audio { state, changed, task, address })
+        Ok(Audio { state, changed, task: Some(task), address })
+    }
+
+    /// RTP that someone else sends and receives at this address: nothing is heard here, and what is queued is not sent.
+    pub(crate) fn elsewhere(address: SocketAddr) -> Audio {
+        let (_, changed) = watch::channel(0);
+        Audio { state: Arc::default(), changed, task: None, address }
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -83,6 +92,11 @@ impl Audio {
     /// Sends and receives as agreed from now on.
     pub(crate) fn connect(&self, agreed: Agreed) {
         self.state().agreed = Some(agreed);
+    }
+
+    /// What was agreed last.
+    pub(crate) fn agreed(&self) -> Option<Agreed> {
+        self.state().agreed
     }
 
     /// Samples a second, both ways.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ringback_media::RemoteRtp;
 use rsipstack::sip::{Method, StatusCodeKind};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
@@ -45,6 +46,11 @@ impl PhoneCall {
         let task = Task { line, dialog, audio: audio.clone(), local };
         tokio::spawn(task.run(commanded, end));
         PhoneCall { audio, commands, ended }
+    }
+
+    /// Where the far end receives RTP, and what was agreed of it; for whoever sends in the phone's place.
+    pub fn far_end(&self) -> Option<RemoteRtp> {
+        self.audio.agreed().map(|agreed| agreed.remote(false))
     }
 
     /// Presses keys (`0`–`9`, `*`, `#`, `A`–`D`), 100 ms each, by RFC 4733; returns when the last

@@ -220,6 +220,15 @@ impl Phone {
 
     /// Calls, and comes back when the far end responds: rings, answers or refuses.
     pub async fn dial(&self, target: &str) -> Result<DialledCall, PhoneError> {
+        self.dial_with(target, Audio::open(self.inner.config.bind).await?).await
+    }
+
+    /// The same, with the RTP at an address that someone else sends from and receives at.
+    pub async fn dial_elsewhere(&self, target: &str, rtp: SocketAddr) -> Result<DialledCall, PhoneError> {
+        self.dial_with(target, Audio::elsewhere(rtp)).await
+    }
+
+    async fn dial_with(&self, target: &str, audio: Audio) -> Result<DialledCall, PhoneError> {
         let phone = &self.inner;
         let uri = match target.starts_with("sip:") {
             true => message::address(target),
@@ -227,7 +236,6 @@ impl Phone {
         };
         let uri = uri.ok_or(PhoneError::BadAddress)?;
         let own = phone.own().ok_or(PhoneError::BadAddress)?;
-        let audio = Audio::open(phone.config.bind).await?;
         let local = phone.local(&audio);
         let (call_id, tag) = (wire::tag(), wire::tag());
         let headers = vec![
@@ -318,8 +326,17 @@ impl RingingCall {
     }
 
     /// Picks up; returns when the far end acknowledged.
-    pub async fn answer(mut self) -> Result<PhoneCall, PhoneError> {
+    pub async fn answer(self) -> Result<PhoneCall, PhoneError> {
         let audio = Audio::open(self.phone.config.bind).await?;
+        self.answer_with(audio).await
+    }
+
+    /// The same, with the RTP at an address that someone else sends from and receives at.
+    pub async fn answer_elsewhere(self, rtp: SocketAddr) -> Result<PhoneCall, PhoneError> {
+        self.answer_with(Audio::elsewhere(rtp)).await
+    }
+
+    async fn answer_with(mut self, audio: Audio) -> Result<PhoneCall, PhoneError> {
         let local = self.phone.local(&audio);
         let Ok((body, agreed)) = sdp::answer(&self.invited.request.body, &local) else {
             self.respond(488, None);

@@ -1,0 +1,3 @@
+//! The program from outside, run as its user runs it.
+
+mod bench;
