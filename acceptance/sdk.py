@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -16,6 +17,9 @@ from msgraph.generated.communications.calls.item.cancel_media_processing.cancel_
 from msgraph.generated.communications.calls.item.play_prompt.play_prompt_post_request_body import (
     PlayPromptPostRequestBody,
 )
+from msgraph.generated.communications.calls.item.record_response.record_response_post_request_body import (
+    RecordResponsePostRequestBody,
+)
 from msgraph.generated.communications.calls.item.reject.reject_post_request_body import RejectPostRequestBody
 from msgraph.generated.communications.calls.item.subscribe_to_tone.subscribe_to_tone_post_request_body import (
     SubscribeToTonePostRequestBody,
@@ -29,6 +33,7 @@ from msgraph.generated.models.media_prompt import MediaPrompt
 from msgraph.generated.models.modality import Modality
 from msgraph.generated.models.participant_info import ParticipantInfo
 from msgraph.generated.models.play_prompt_operation import PlayPromptOperation
+from msgraph.generated.models.record_operation import RecordOperation
 from msgraph.generated.models.reject_reason import RejectReason
 from msgraph.generated.models.service_hosted_media_config import ServiceHostedMediaConfig
 
@@ -288,6 +293,41 @@ class Suite:
             phone.finish()
         ledger.closed()
 
+    def a_recording_waits_its_turn_and_is_read(self) -> None:
+        call, ledger = self.on_null_line()
+        playing = {"prompts": [{"mediaInfo": {"uri": self.short}}], "loop": True, "clientContext": "playing"}
+        answer = self.graph.ask("POST", f"/beta/communications/calls/{call}/playPrompt", playing)
+        before = ledger.answered(body_of(answer), "playPromptOperation", "playing", "running")
+        builder = self.sdk.calls.by_call_id(call)
+        body = RecordResponsePostRequestBody(
+            prompts=[MediaPrompt(media_info=MediaInfo(uri=self.short))],
+            client_context="answer",
+            max_record_duration_in_seconds=10,
+            max_silence_timeout_in_seconds=2,
+            play_beep=True,
+            stop_tones=["#", "1", "*"],
+        )
+        made = self.sdk.get(builder.record_response.post(body))
+        check.that(isinstance(made, RecordOperation), f"the SDK made a {type(made).__name__} of the answer")
+        check.same((made.recording_location, made.recording_access_token), (None, None), "before it has ended")
+        waiting = self.took(call, ledger, "recordOperation", "answer", "notStarted")
+        # One that may barge in does not wait.
+        body.barge_in_allowed, body.client_context = True, "at once"
+        self.sdk.get(builder.record_response.post(body))
+        recording = self.took(call, ledger, "recordOperation", "at once", "running")
+        for operation in (before, waiting):
+            ledger.told(operation, "failed", 400, 8508)
+        ledger.told(recording, "completed", 200, 8516)
+        ended = self.sdk.get(builder.operations.by_comms_operation_id(recording).get())
+        check.that(isinstance(ended, RecordOperation), f"the SDK made a {type(ended).__name__} of the operation")
+        wav = self.graph.recording(str(ended.recording_location), str(ended.recording_access_token))
+        sound, rate = audio.read_wav(io.BytesIO(wav))
+        check.same((rate, len(sound)), (16000, 16000), "a test line says a tone of a second")
+        body.prompts = []
+        self.sdk.refused(builder.record_response.post(body), 400, "8523")
+        self.hang_up(call)
+        ledger.closed()
+
     def client_context_has_a_limit(self) -> None:
         call, ledger = self.on_null_line()
         builder = self.sdk.calls.by_call_id(call)
@@ -423,6 +463,7 @@ def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
         suite.cancel_media_processing,
         suite.hang_up_while_playing,
         suite.beta_loop,
+        suite.a_recording_waits_its_turn_and_is_read,
         suite.client_context_has_a_limit,
         suite.prompts_have_limits,
         suite.bad_prompts_fail_their_operation,
