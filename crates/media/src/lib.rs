@@ -33,7 +33,7 @@ mod turn;
 mod wire;
 
 pub use codec::Codec;
-pub use media::{Busy, LocalRtp, Media, MediaConfig, MediaSink, OpenError, RemoteRtp};
+pub use media::{Busy, LocalRtp, Media, MediaConfig, MediaSink, OpenError, RemoteRtp, Strays};
 pub use prompt::{Prompt, PromptError, resample};
 pub use record::{RecordTerms, Recorder};
 pub use session::MediaEvent;

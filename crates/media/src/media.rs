@@ -38,6 +38,21 @@ pub struct MediaConfig {
 pub trait MediaSink: Send + Sync + 'static {
     /// A leg has something to tell. Events of one leg come in their order, none after its close was obeyed.
     fn media(&self, leg: LegId, event: MediaEvent);
+    /// A leg is closed; what went astray while it was open. Called on the shard's thread.
+    fn closed(&self, _leg: LegId, _strays: Strays) {}
+    /// A shard woke so late that it left out this many slots of 5 ms. Called on its thread.
+    fn woke_late(&self, _slots: u64) {}
+}
+
+/// Packets of a leg that did not do what packets are for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Strays {
+    /// Came from elsewhere than the far end.
+    pub foreign: u64,
+    /// Were no packets of the session.
+    pub malformed: u64,
+    /// Could not be sent.
+    pub unsent: u64,
 }
 
 /// The sockets of a leg.

@@ -20,7 +20,7 @@ use crate::prompt::Prompt;
 use crate::record::Recorder;
 use crate::session::{MediaEvent, Origin, Out, Session, ntp};
 use crate::wire::{Pair, Read, Wire};
-use crate::{LegId, MediaSink, PlayId, RemoteRtp, Repeat, Tone};
+use crate::{LegId, MediaSink, PlayId, RemoteRtp, Repeat, Strays, Tone};
 
 /// What the handle asks of a shard. In order for each leg; what names a leg that is gone is ignored.
 pub(crate) enum Command {
@@ -150,6 +150,7 @@ impl Shard {
         if late > MAX_CATCH_UP {
             let missed = (late.as_nanos() / SLOT.as_nanos()) as u64;
             tracing::warn!(missed, "media shard woke late");
+            self.sink.woke_late(missed);
             self.slot += missed;
         }
     }
@@ -264,6 +265,7 @@ impl Shard {
         leg.send(&self.out);
         let Leg { id, foreign, malformed, unsent, .. } = leg;
         tracing::debug!(leg = %id, foreign, malformed, unsent, "media closed");
+        self.sink.closed(id, Strays { foreign, malformed, unsent });
     }
 
     /// Reads one packet of the far end, past those of strangers. False when there is no more.

@@ -341,6 +341,7 @@ impl Options {
 fn others(clock: Clock, lanes: Lanes, phones: Phones) -> http::Others {
     Box::new(move |now| {
         now.sip_legs = phones.sip_legs() as u64;
+        now.sip_registrations = phones.sip_registrations() as u64;
         now.lanes_busy = lanes.busy() as u64;
         now.oldest_notice = lanes.oldest().map_or(Duration::ZERO, |at| at.until(clock.now()));
     })

@@ -174,6 +174,11 @@ impl Registrar {
         full(self)
     }
 
+    /// Places where phones can be reached now.
+    pub(crate) fn live(&self, now: Duration) -> usize {
+        self.users.values().flatten().filter(|binding| binding.until > now).count()
+    }
+
     /// The binding of `user` that was refreshed last, still lives and can be reached.
     pub(crate) fn current(&self, user: &str, now: Duration, is_open: impl Fn(Flow) -> bool) -> Option<&Binding> {
         let live = self.users.get(user)?.iter().filter(|b| b.until > now && is_open(b.flow));

@@ -2,12 +2,16 @@
 
 use std::net::UdpSocket;
 use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Instant;
 
 use ringback_media::correlate::correlate;
 use ringback_media::limits::PLAYS;
-use ringback_media::{Busy, LegId, MediaEvent, OpenError, PlayId, Prompt, RemoteRtp, Repeat, Tone, resample};
+use ringback_media::{
+    Busy, LegId, Media, MediaConfig, MediaEvent, MediaSink, OpenError, PlayId, Prompt, RemoteRtp, Repeat, Strays, Tone,
+    resample,
+};
 use rtcp_types::{Compound, Packet};
 
 use crate::phone::{LOOPBACK, PATIENCE, Phone, media};
@@ -87,6 +91,39 @@ fn strangers_are_not_heard_before_nor_after_the_far_end() {
     phone.hear();
     stranger.rtp.set_nonblocking(true).expect("non-blocking");
     assert!(stranger.rtp.recv_from(&mut [0; 100]).is_err(), "nor is anything sent to them");
+}
+
+/// Passes on keys, and what went astray.
+struct Counting(Sender<Result<Tone, Strays>>);
+
+impl MediaSink for Counting {
+    fn media(&self, _: LegId, event: MediaEvent) {
+        if let MediaEvent::Tone { tone } = event {
+            let _ = self.0.send(Ok(tone));
+        }
+    }
+
+    fn closed(&self, _: LegId, strays: Strays) {
+        let _ = self.0.send(Err(strays));
+    }
+}
+
+#[test]
+fn what_went_astray_is_told_when_the_leg_is_closed() {
+    let (sender, told) = channel();
+    let config = MediaConfig { bind: LOOPBACK, ports: PORTS, shards: 1 };
+    let media = Media::start(config, Arc::new(Counting(sender))).expect("media");
+    let (mut phone, mut stranger) = (Phone::new(), Phone::new());
+    let local = media.open_rtp(LEG).expect("open");
+    media.connect(LEG, phone.remote());
+    phone.hear();
+    stranger.press(local, '9');
+    phone.rtp.send_to(b"no RTP", local.addr).expect("sent");
+    phone.press(local, '1');
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(Ok(Tone::Digit(1))));
+    media.close(LEG);
+    let Ok(Err(strays)) = told.recv_timeout(PATIENCE) else { panic!("it is told at the close") };
+    assert!(strays.foreign > 0 && strays.malformed == 1, "{strays:?}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use ringback_core::{self as core, AppId, Identity, Input, LegId, TenantId};
-use ringback_media::{Media, MediaEvent, MediaSink};
+use ringback_media::{Media, MediaEvent, MediaSink, Strays};
 use ringback_signal::{self as signal, LegEvent, LegSink, Sip};
 use tokio::task::AbortHandle;
 use uuid::Uuid;
@@ -23,6 +23,7 @@ use crate::limits;
 use crate::outbound::Outbound;
 use crate::recordings::Recordings;
 use crate::trace::Trace;
+use crate::trace::metrics::Astray;
 
 /// What carries a leg.
 #[derive(Debug)]
@@ -79,6 +80,11 @@ impl Phones {
     /// SIP dialogs, those that ring included.
     pub(crate) fn sip_legs(&self) -> usize {
         self.wires().map_or(0, |wires| wires.sip.legs())
+    }
+
+    /// Places where phones are registered.
+    pub(crate) fn sip_registrations(&self) -> usize {
+        self.wires().map_or(0, |wires| wires.sip.registrations())
     }
 
     /// Phones that are not connected yet; called from within the runtime.
@@ -303,6 +309,17 @@ impl LegSink for Phones {
 }
 
 impl MediaSink for Phones {
+    fn closed(&self, _leg: Uuid, strays: Strays) {
+        let metrics = self.shared.trace.metrics();
+        metrics.astray(Astray::Foreign, strays.foreign);
+        metrics.astray(Astray::Malformed, strays.malformed);
+        metrics.astray(Astray::Unsent, strays.unsent);
+    }
+
+    fn woke_late(&self, slots: u64) {
+        self.shared.trace.metrics().slots_missed(slots);
+    }
+
     fn media(&self, leg: Uuid, event: MediaEvent) {
         let leg = LegId(leg);
         match event {

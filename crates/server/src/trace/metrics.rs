@@ -62,6 +62,34 @@ struct OutcomeLabels {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct PacketLabels {
+    why: &'static str,
+}
+
+/// Why packets of audio count as astray.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Astray {
+    /// They came from elsewhere than the far end.
+    Foreign,
+    /// They are no packets of the session.
+    Malformed,
+    /// They could not be sent.
+    Unsent,
+}
+
+impl Astray {
+    const ALL: [Self; 3] = [Self::Foreign, Self::Malformed, Self::Unsent];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Foreign => "foreign",
+            Self::Malformed => "malformed",
+            Self::Unsent => "unsent",
+        }
+    }
+}
+
 /// What became of one attempt to deliver a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
@@ -125,6 +153,8 @@ pub struct Snapshot {
     pub connections: u64,
     /// SIP legs.
     pub sip_legs: u64,
+    /// Places where phones are registered.
+    pub sip_registrations: u64,
     /// Lanes that have something to tell.
     pub lanes_busy: u64,
     /// Age of the oldest notice that waits for its delivery; none waits: zero.
@@ -168,6 +198,8 @@ pub struct Metrics {
     delivery_seconds: Histogram,
     prompts: Family<OutcomeLabels, Counter>,
     prompt_seconds: Histogram,
+    packets: Family<PacketLabels, Counter>,
+    slots_missed: Counter,
     spans_exported: Counter,
     spans_dropped: Counter,
 }
@@ -208,6 +240,8 @@ impl Default for Metrics {
             delivery_seconds: Histogram::new(DELIVERY_SECONDS),
             prompts: Family::default(),
             prompt_seconds: seconds(),
+            packets: Family::default(),
+            slots_missed: Counter::default(),
             spans_exported: Counter::default(),
             spans_dropped: Counter::default(),
         };
@@ -241,6 +275,10 @@ impl Metrics {
         all.register("prompts", "Prompts asked for, by what became of them", m.prompts.clone());
         let help = "Time until a prompt was fetched and decoded, or not";
         all.register_with_unit("prompt_duration", help, Unit::Seconds, m.prompt_seconds.clone());
+        let help = "RTP and RTCP packets of legs that closed: from a stranger, not of the session, or not to be sent";
+        all.register("media_packets_astray", help, m.packets.clone());
+        let help = "Slots of 5 ms that a shard left out because it woke late";
+        all.register("media_slots_missed", help, m.slots_missed.clone());
         all.register("spans_exported", "Spans that the collector has", m.spans_exported.clone());
         all.register("spans_dropped", "Spans that no collector took in time", m.spans_dropped.clone());
         all
@@ -259,6 +297,9 @@ impl Metrics {
         }
         for outcome in Delivery::ALL.map(Delivery::as_str) {
             drop(self.attempts.get_or_create(&OutcomeLabels { outcome }));
+        }
+        for why in Astray::ALL.map(Astray::as_str) {
+            drop(self.packets.get_or_create(&PacketLabels { why }));
         }
         for outcome in Fetch::ALL.map(Fetch::as_str) {
             drop(self.prompts.get_or_create(&OutcomeLabels { outcome }));
@@ -340,6 +381,16 @@ impl Metrics {
         self.prompt_seconds.observe(took.as_secs_f64());
     }
 
+    /// A leg closed, of whose packets so many went astray.
+    pub fn astray(&self, why: Astray, packets: u64) {
+        self.packets.get_or_create(&PacketLabels { why: why.as_str() }).inc_by(packets);
+    }
+
+    /// A shard of media left out slots.
+    pub fn slots_missed(&self, slots: u64) {
+        self.slots_missed.inc_by(slots);
+    }
+
     /// The collector has spans.
     pub fn spans_exported(&self, count: u64) {
         self.spans_exported.inc_by(count);
@@ -374,6 +425,7 @@ impl Collector for Snapshot {
         gauge(&mut to, "conversations", "Conversations that live", self.conversations)?;
         gauge(&mut to, "http_connections", "Connections of HTTP and HTTPS", self.connections)?;
         gauge(&mut to, "sip_legs", "SIP dialogs, those that ring included", self.sip_legs)?;
+        gauge(&mut to, "sip_registrations", "Places where phones are registered", self.sip_registrations)?;
         gauge(&mut to, "lanes_busy", "Calls with notices that wait for their delivery", self.lanes_busy)?;
         let help = "Age of the oldest notice that waits for its delivery; 0: none waits";
         let age = ConstGauge::new(self.oldest_notice.as_secs_f64());

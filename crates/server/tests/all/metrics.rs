@@ -67,6 +67,19 @@ async fn what_happened_is_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn phones_are_counted() {
+    let world = World::start().await;
+    let phone = world.phone("1001").await;
+    let (_call, up) = world.call_from(&phone).await;
+    let text = metrics(&world).await;
+    is(&text, "ringback_sip_registrations", 1.0);
+    is(&text, "ringback_sip_legs", 1.0);
+    is(&text, "ringback_calls_begun_total{direction=\"incoming\"}", 1.0);
+    is(&text, "ringback_media_packets_astray_total{why=\"foreign\"}", 0.0);
+    soon(up.hang_up()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_notice_that_waits_is_seen_to_age_until_its_bot_has_it() {
     let world = World::start().await;
     world.journal.always(WEBHOOK, Reply::status(503));

@@ -336,6 +336,11 @@ impl Sip {
         lock(&self.core.dialogs).len()
     }
 
+    /// Places where phones are registered.
+    pub fn registrations(&self) -> usize {
+        lock(&self.core.registrar).live(self.core.now())
+    }
+
     /// Whether the user can be called.
     pub fn registered(&self, user: &str) -> bool {
         let now = self.core.now();
