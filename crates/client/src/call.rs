@@ -3,6 +3,7 @@
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use ringback_graph as wire;
@@ -90,6 +91,21 @@ impl Call {
     /// Those of [`Graph::recording`].
     pub async fn recording(&self, operation: &wire::CommsOperation<'_>) -> Result<Bytes, Error> {
         self.graph.recording(operation).await
+    }
+
+    /// Presses keys for the far end, with a pause of at least `delay` between two. The operation ends `completed` in any
+    /// case; its `completion_reason` says how.
+    ///
+    /// # Errors
+    /// Those of [`Graph::send_dtmf_tones`].
+    pub async fn send_dtmf_tones<I>(&self, tones: I, delay: Duration) -> Result<OperationHandle, Error>
+    where
+        I: IntoIterator<Item = wire::Tone>,
+    {
+        let delay = i32::try_from(delay.as_millis()).unwrap_or(i32::MAX);
+        let tones = tones.into_iter().collect();
+        let send = wire::SendDtmfTones { tones, delay_between_tones_ms: Some(delay), client_context: None };
+        Ok(self.handle(self.graph.send_dtmf_tones(self.id(), &send).await?))
     }
 
     /// From now on [`Call::tones`] gives the keys pressed.

@@ -162,6 +162,19 @@ impl Graph {
         if answer.status.is_success() { Ok(answer.body) } else { Err(refused(&answer).into()) }
     }
 
+    /// Presses keys for the far end (contract §2.8). However it ends, its status is `completed`; its reason says how.
+    ///
+    /// # Errors
+    /// As [`Graph::create_call`].
+    pub async fn send_dtmf_tones(
+        &self,
+        call: &str,
+        send: &wire::SendDtmfTones<'_>,
+    ) -> Result<wire::CommsOperation<'static>, Error> {
+        let answer = self.act(call, "sendDtmfTones", send.print()).await?;
+        Ok(wire::CommsOperation::parse(&answer.body)?)
+    }
+
     /// Asks to be told of keys pressed (contract §2.8).
     ///
     /// # Errors

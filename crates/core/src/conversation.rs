@@ -15,7 +15,7 @@ use crate::ids::{CallId, ConversationId, Epoch, LegId, OperationId, ParticipantI
 use crate::input::Input;
 use crate::limits;
 use crate::notice::{Notice, Told};
-use crate::operation::{OperationKind, OperationStatus};
+use crate::operation::{Operation, OperationKind, OperationStatus};
 use crate::refusal::Refusal;
 use crate::result::ResultInfo;
 use crate::time::Now;
@@ -86,6 +86,7 @@ impl Conversation {
             Input::KeepAlive { call } => verbs::keep_alive::decide(self, call),
             Input::PlayPrompt(play) => verbs::play_prompt::decide(self, play),
             Input::RecordResponse(record) => verbs::record_response::decide(self, record),
+            Input::SendDtmfTones(send) => verbs::send_dtmf_tones::decide(self, send),
             Input::SubscribeToTone { call, operation, client_context } => {
                 verbs::subscribe_to_tone::decide(self, call, operation, client_context)
             }
@@ -288,7 +289,7 @@ impl Conversation {
         events.extend(call.open_operations().map(|operation| Event::OperationEnded {
             call: call.id(),
             operation: operation.id,
-            status: OperationStatus::Failed,
+            status: operation.kind.ended_badly(),
             result: result.clone(),
         }));
     }
@@ -304,7 +305,7 @@ impl Conversation {
         let mut events = vec![Event::OperationEnded { call: call.id(), operation, status, result }];
         if let CallState::Ending { result, .. } = &call.state {
             let queued = call.open_operations().filter(|queued| queued.id != operation);
-            events.extend(queued.map(|queued| cancelled(call.id(), queued.id)));
+            events.extend(queued.map(|queued| cancelled(call.id(), queued)));
             events.push(Event::CallTerminated { call: call.id(), result: result.clone() });
         } else if let Some(next) = call.next_queued() {
             events.push(Event::OperationBegan { call: call.id(), operation: next.id });
@@ -397,6 +398,9 @@ impl Conversation {
                 app: call.begun.app.clone(),
                 recording: recording.clone(),
             }),
+            OperationKind::SendDtmfTones { tones, delay } => {
+                Some(Effect::SendTones { leg: call.begun.leg, operation, tones: tones.clone(), delay: *delay })
+            }
             OperationKind::SubscribeToTone | OperationKind::CancelMediaProcessing => None,
         });
         run.into_iter().collect()
@@ -490,8 +494,9 @@ fn place(begun: &Begun) -> Effect {
     }
 }
 
-fn cancelled(call: CallId, operation: OperationId) -> Event {
-    Event::OperationEnded { call, operation, status: OperationStatus::Failed, result: ResultInfo::cancelled() }
+fn cancelled(call: CallId, operation: &Operation) -> Event {
+    let Operation { id: operation, kind, .. } = operation;
+    Event::OperationEnded { call, operation: *operation, status: kind.ended_badly(), result: ResultInfo::cancelled() }
 }
 
 /// What is being recorded while the call ends is to be kept.

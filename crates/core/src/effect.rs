@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use crate::identity::Identity;
 use crate::ids::{AppId, CallId, LegId, OperationId, TenantId};
+use crate::input::Tone;
 use crate::operation::{Prompt, Recording, Repeat};
 
 /// Something the world must do. It answers with an [`crate::Input`], or is done when issued
@@ -56,6 +57,17 @@ pub enum Effect {
         /// How often.
         repeat: Repeat,
     },
+    /// Press keys for a leg to hear. Answered by `PlayFinished`.
+    SendTones {
+        /// To whom.
+        leg: LegId,
+        /// For which operation.
+        operation: OperationId,
+        /// In order.
+        tones: Vec<Tone>,
+        /// Milliseconds between two.
+        delay: u32,
+    },
     /// Record a leg. Answered by `RecordFinished`.
     Record {
         /// Whom.
@@ -76,7 +88,7 @@ pub enum Effect {
         /// For which operation.
         operation: OperationId,
     },
-    /// Stop an operation's prompts or its recording, which is not kept.
+    /// Stop an operation's prompts, its tones or its recording, which is not kept.
     Stop {
         /// To whom.
         leg: LegId,

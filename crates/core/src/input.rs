@@ -151,6 +151,21 @@ pub struct PlayPrompt {
     pub repeat: Repeat,
 }
 
+/// sendDtmfTones' body, with the id its operation will have. The delay is as the bot wrote it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SendDtmfTones {
+    /// The call.
+    pub call: CallId,
+    /// The new operation's id.
+    pub operation: OperationId,
+    /// `S5`.
+    pub client_context: Option<String>,
+    /// In order.
+    pub tones: Vec<Tone>,
+    /// `delayBetweenTonesMs`.
+    pub delay: Option<i32>,
+}
+
 /// Something asked of, or seen by, a conversation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Input {
@@ -186,6 +201,8 @@ pub enum Input {
     PlayPrompt(PlayPrompt),
     /// Verb: recordResponse.
     RecordResponse(RecordResponse),
+    /// Verb: sendDtmfTones.
+    SendDtmfTones(SendDtmfTones),
     /// Verb: subscribeToTone.
     SubscribeToTone {
         /// The call.
@@ -234,7 +251,7 @@ pub enum Input {
         /// Why.
         cause: EndCause,
     },
-    /// Playing ended.
+    /// Playing, or sending tones, ended.
     PlayFinished {
         /// Which operation.
         operation: OperationId,

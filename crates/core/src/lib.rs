@@ -35,7 +35,9 @@ pub use event::{Event, Record};
 pub use history::operations_of;
 pub use identity::{Identity, IdentityKind};
 pub use ids::{AppId, CallId, ConversationId, Epoch, LegId, OperationId, ParticipantId, TenantId};
-pub use input::{EndCause, Input, NewCall, PlayOutcome, PlayPrompt, RecordOutcome, RecordResponse, RejectReason, Tone};
+pub use input::{
+    EndCause, Input, NewCall, PlayOutcome, PlayPrompt, RecordOutcome, RecordResponse, RejectReason, SendDtmfTones, Tone,
+};
 pub use notice::{Notice, Told};
 pub use operation::{
     CompletionReason, IllegalStep, Operation, OperationKind, OperationStatus, Prompt, Recording, Repeat,

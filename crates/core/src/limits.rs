@@ -15,6 +15,10 @@ pub const RECORD_SECONDS_DEFAULT: u8 = 5;
 /// How long a call that ended while something was recorded waits for the file: far longer than a healthy disk takes, and
 /// what a bot can bear to wait for the end of a call.
 pub const RECORDING_KEPT: Duration = Duration::from_secs(10);
+/// Tones in one sendDtmfTones: five times the longest card number; a list without end would hold the call's queue.
+pub const TONES: usize = 100;
+/// Milliseconds between two tones of a sendDtmfTones, at most: 10 s is the longest that menus wait for a key.
+pub const TONE_DELAY: u32 = 10_000;
 /// Media operations open in one call; more is a bot in a loop, and each waits for those before it.
 pub const OPEN_OPERATIONS: usize = 100;
 /// Ended operations kept in memory per call; older ones are read from the log.

@@ -117,20 +117,40 @@ pub enum OperationKind {
     },
     /// recordResponse, and beta's record.
     RecordResponse(Recording),
+    /// sendDtmfTones.
+    SendDtmfTones {
+        /// In the order they are sent.
+        tones: Vec<Tone>,
+        /// Milliseconds between two.
+        delay: u32,
+    },
     /// subscribeToTone.
     SubscribeToTone,
     /// cancelMediaProcessing.
     CancelMediaProcessing,
 }
 
-/// How a playPrompt or a recordResponse ended: Graph's two `completionReason`s (`contract §1.9`).
+impl OperationKind {
+    /// The status in which such an operation ends that did not do what was asked. Graph has sendDtmfTones say so in its
+    /// `completionReason` and `resultInfo` alone (`contract §2.8`).
+    pub fn ended_badly(&self) -> OperationStatus {
+        match self {
+            Self::SendDtmfTones { .. } => OperationStatus::Completed,
+            Self::PlayPrompt { .. } | Self::RecordResponse(_) | Self::SubscribeToTone | Self::CancelMediaProcessing => {
+                OperationStatus::Failed
+            }
+        }
+    }
+}
+
+/// How a playPrompt, a sendDtmfTones or a recordResponse ended: Graph's three `completionReason`s (`contract §1.9`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CompletionReason {
-    /// playPrompt: played to its end.
+    /// playPrompt, sendDtmfTones: played, sent to its end.
     CompletedSuccessfully,
-    /// playPrompt: cancelled.
+    /// playPrompt, sendDtmfTones: cancelled.
     MediaOperationCanceled,
-    /// playPrompt: something else; the resultInfo says what.
+    /// playPrompt, sendDtmfTones: something else; the resultInfo says what.
     Unknown,
     /// recordResponse: cancelled.
     OperationCanceled,
@@ -180,13 +200,13 @@ impl Operation {
         }
     }
 
-    /// How a playPrompt or recordResponse ended; none while it has not, and for other kinds.
+    /// How a playPrompt, sendDtmfTones or recordResponse ended; none while it has not, and for other kinds.
     pub fn completion_reason(&self) -> Option<CompletionReason> {
         let result = self.result.as_ref()?;
         match self.kind {
-            OperationKind::PlayPrompt { .. } => Some(match (self.status, result.subcode) {
-                (OperationStatus::Completed, _) => CompletionReason::CompletedSuccessfully,
-                (_, ResultInfo::CANCELLED) => CompletionReason::MediaOperationCanceled,
+            OperationKind::PlayPrompt { .. } | OperationKind::SendDtmfTones { .. } => Some(match result.subcode {
+                _ if *result == ResultInfo::success() => CompletionReason::CompletedSuccessfully,
+                ResultInfo::CANCELLED => CompletionReason::MediaOperationCanceled,
                 _ => CompletionReason::Unknown,
             }),
             OperationKind::RecordResponse(_) => Some(match result.subcode {

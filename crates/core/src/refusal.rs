@@ -32,6 +32,18 @@ pub enum Refusal {
         /// What it was.
         seconds: i32,
     },
+    /// sendDtmfTones without a tone.
+    NoTones,
+    /// More than [`crate::limits::TONES`].
+    TooManyTones {
+        /// How many.
+        count: usize,
+    },
+    /// A delay between tones below 0 or over [`crate::limits::TONE_DELAY`].
+    BadToneDelay {
+        /// What it was, in milliseconds.
+        delay: i32,
+    },
     /// More than [`crate::limits::PROMPTS`].
     TooManyPrompts {
         /// How many.
@@ -59,7 +71,9 @@ pub enum Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use crate::limits::{CLIENT_CONTEXT_UNITS, OPEN_OPERATIONS, PROMPT_TIMES, PROMPTS, RECORD_SECONDS, URL_CHARS};
+        use crate::limits::{
+            CLIENT_CONTEXT_UNITS, OPEN_OPERATIONS, PROMPT_TIMES, PROMPTS, RECORD_SECONDS, TONE_DELAY, TONES, URL_CHARS,
+        };
         match self {
             Self::CallNotFound => f.write_str("Call not found."),
             Self::NotIncoming => {
@@ -90,6 +104,13 @@ impl fmt::Display for Refusal {
             Self::BadPromptLoop { index } => {
                 let (least, most) = (PROMPT_TIMES.start(), PROMPT_TIMES.end());
                 write!(f, "prompts[{index}].loop must be {least} to {most}; loop of playPrompt itself plays for ever.")
+            }
+            Self::NoTones => f.write_str("tones must hold at least one tone."),
+            Self::TooManyTones { count } => {
+                write!(f, "tones holds {count} tones; at most {TONES} are allowed.")
+            }
+            Self::BadToneDelay { delay } => {
+                write!(f, "delayBetweenTonesMs is {delay}; it must be 0 to {TONE_DELAY}.")
             }
             Self::BadCallback => {
                 write!(f, "callbackUri must be an http or https URL of at most {URL_CHARS} characters.")

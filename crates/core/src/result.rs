@@ -55,6 +55,11 @@ impl ResultInfo {
         Self::new(500, Self::PROMPT_FAILED, &format!("Action failed, the prompt could not be played: {why}"))
     }
 
+    /// 500/8511: tones could not be sent (I: the number of prompts, `contract §4.3`).
+    pub fn tones_failed(why: &str) -> Self {
+        Self::new(500, Self::PROMPT_FAILED, &format!("Action failed, the tones could not be sent: {why}"))
+    }
+
     /// 400/8535: not a WAV we can play (A, `contract §4.3`).
     pub fn prompt_invalid(why: &str) -> Self {
         Self::new(400, Self::PROMPT_INVALID, &format!("Action failed, the audio file format is invalid: {why}"))

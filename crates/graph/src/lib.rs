@@ -34,7 +34,7 @@ pub use operation::{CommsOperation, OperationForm, print_operations};
 pub use participant::{MediaStream, Participant};
 pub use path::{Action, Page, Resource, Route, RouteError, Version};
 pub use read::BodyError;
-pub use request::{Answer, ContextOnly, CreateCall, PlayPrompt, RecordResponse, Reject};
+pub use request::{Answer, ContextOnly, CreateCall, PlayPrompt, RecordResponse, Reject, SendDtmfTones};
 pub use words::{
     CallDirection, CallState, ChangeType, CompletionReason, MediaDirection, MediaState, Modality, OperationKind,
     OperationStatus, RejectReason, Tone,

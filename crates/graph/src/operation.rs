@@ -28,7 +28,8 @@ pub struct CommsOperation<'a> {
     /// Null until it has ended (S7).
     pub result_info: Option<ResultInfo<'a>>,
     /// Why a prompt or a recording ended. Printed by beta, and in notifications of both versions, as
-    /// real ones have it; never for other types than playPromptOperation and recordOperation.
+    /// real ones have it; for sendDtmfTonesOperation, which both versions know, wherever it is set;
+    /// never for other types.
     pub completion_reason: Option<CompletionReason>,
     /// What is played; printed in notifications, as real ones have it.
     pub prompts: Vec<MediaPrompt<'a>>,
@@ -120,6 +121,9 @@ impl Object for Placed<'_> {
         if operation.kind == OperationKind::Record {
             out.put("recordingLocation", &operation.recording_location)?;
             out.put("recordingAccessToken", &operation.recording_access_token)?;
+        }
+        if operation.kind == OperationKind::SendDtmfTones {
+            out.given("completionReason", &operation.completion_reason)?;
         }
         if let OperationKind::PlayPrompt | OperationKind::Record = operation.kind {
             match &self.place {

@@ -93,6 +93,8 @@ pub enum Action {
     RecordResponse,
     /// `record`, of beta only
     Record,
+    /// `sendDtmfTones`
+    SendDtmfTones,
     /// `subscribeToTone`
     SubscribeToTone,
     /// `cancelMediaProcessing`
@@ -101,13 +103,14 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 8] = [
+    pub const ALL: [Action; 9] = [
         Action::Answer,
         Action::Reject,
         Action::KeepAlive,
         Action::PlayPrompt,
         Action::RecordResponse,
         Action::Record,
+        Action::SendDtmfTones,
         Action::SubscribeToTone,
         Action::CancelMediaProcessing,
     ];
@@ -121,6 +124,7 @@ impl Action {
             Action::PlayPrompt => "playPrompt",
             Action::RecordResponse => "recordResponse",
             Action::Record => "record",
+            Action::SendDtmfTones => "sendDtmfTones",
             Action::SubscribeToTone => "subscribeToTone",
             Action::CancelMediaProcessing => "cancelMediaProcessing",
         }
@@ -263,7 +267,6 @@ type Unserved = (&'static str, bool);
 const CALL_ACTIONS: &[Unserved] = &[
     ("redirect", false),
     ("transfer", false),
-    ("sendDtmfTones", false),
     ("mute", false),
     ("unmute", false),
     ("changeScreenSharingRole", false),

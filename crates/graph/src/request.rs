@@ -90,6 +90,17 @@ pub struct RecordResponse<'a> {
     pub client_context: Option<Cow<'a, str>>,
 }
 
+/// `POST …/sendDtmfTones` (`contract §2.8`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SendDtmfTones<'a> {
+    /// What is sent, in this order; any number, which the machine checks.
+    pub tones: Vec<Tone>,
+    /// Milliseconds between two, as the client wrote it.
+    pub delay_between_tones_ms: Option<i32>,
+    /// The client's own text, unchanged and of any length.
+    pub client_context: Option<Cow<'a, str>>,
+}
+
 /// The body of the actions that take nothing but a context: subscribeToTone,
 /// cancelMediaProcessing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -221,6 +232,35 @@ fn stop_tone(node: &Node<'_>) -> Result<Tone, BodyError> {
     node.text()?.as_deref().and_then(Tone::of_key).ok_or_else(|| node.wrong(EXPECTED))
 }
 
+impl SendDtmfTones<'_> {
+    /// Reads a body. A tone may be its word, or, as the documentation's table has it, a toneInfo with that word.
+    pub fn parse(body: &[u8]) -> Result<SendDtmfTones<'static>, BodyError> {
+        let body = read::json(body)?;
+        let body = Node::root(&body)?;
+        let tones = body.member("tones");
+        if tones.is_null() {
+            return Err(tones.missing("a list of tones, such as tone1 or pound"));
+        }
+        Ok(SendDtmfTones {
+            tones: tones.list(tone)?,
+            delay_between_tones_ms: body.member("delayBetweenTonesMs").number()?,
+            client_context: body.member("clientContext").text()?,
+        })
+    }
+
+    /// The body of the request.
+    pub fn print(&self) -> Vec<u8> {
+        to_json(self, Unset::Omit)
+    }
+}
+
+/// One of `tones`.
+fn tone(node: &Node<'_>) -> Result<Tone, BodyError> {
+    let word = node.member("tone");
+    let word = if word.is_null() { node.word()? } else { word.word()? };
+    word.ok_or_else(|| node.missing("a tone, such as tone1 or pound"))
+}
+
 impl ContextOnly<'_> {
     /// Reads a body; there need not be one.
     pub fn parse(body: &[u8]) -> Result<ContextOnly<'static>, BodyError> {
@@ -300,6 +340,14 @@ impl Object for RecordResponse<'_> {
         out.maybe("playBeep", &self.play_beep)?;
         let keys: Vec<&str> = self.stop_tones.iter().map(|tone| tone.key()).collect();
         out.put("stopTones", &keys)
+    }
+}
+
+impl Object for SendDtmfTones<'_> {
+    fn members<M: SerializeMap>(&self, out: &mut Members<M>) -> Result<(), M::Error> {
+        out.maybe("clientContext", &self.client_context)?;
+        out.put("tones", &self.tones)?;
+        out.maybe("delayBetweenTonesMs", &self.delay_between_tones_ms)
     }
 }
 

@@ -102,6 +102,7 @@ words! {
     OperationKind {
         PlayPrompt = "playPromptOperation",
         Record = "recordOperation",
+        SendDtmfTones = "sendDtmfTonesOperation",
         SubscribeToTone = "subscribeToToneOperation",
         CancelMediaProcessing = "cancelMediaProcessingOperation",
         Comms = "commsOperation",
@@ -109,7 +110,8 @@ words! {
 }
 
 words! {
-    /// Why a prompt (`playPromptCompletionReason`) or a recording (`recordCompletionReason`) ended.
+    /// Why a prompt (`playPromptCompletionReason`), tones (`sendDtmfCompletionReason`) or a recording
+    /// (`recordCompletionReason`) ended.
     CompletionReason {
         Unknown = "unknown",
         CompletedSuccessfully = "completedSuccessfully",

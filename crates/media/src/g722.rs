@@ -5,7 +5,7 @@
 //! byte but a round of what an encoder makes of silence ([`silence`]), and a prompt is encoded by an encoder that has
 //! heard silence before. What is left of the difference is a fraction of the signal in the first 20 ms and gone after
 //! three frames; only a prompt that begins at full level, without the usual few milliseconds of rise, may click
-//! (docs/decisions/0014-g722-is-encoded-once.md).
+//! (docs/decisions/0017-g722-is-encoded-once.md).
 
 use std::fmt;
 use std::sync::LazyLock;

@@ -126,6 +126,7 @@ pub(crate) fn operation<'a>(operation: &'a core::Operation, auth: Option<&Auth>)
     let (kind, prompts) = match &operation.kind {
         core::OperationKind::PlayPrompt { prompts, .. } => (graph::OperationKind::PlayPrompt, prompts.as_slice()),
         core::OperationKind::RecordResponse(_) => (graph::OperationKind::Record, &[][..]),
+        core::OperationKind::SendDtmfTones { .. } => (graph::OperationKind::SendDtmfTones, &[][..]),
         core::OperationKind::SubscribeToTone => (graph::OperationKind::SubscribeToTone, &[][..]),
         core::OperationKind::CancelMediaProcessing => (graph::OperationKind::CancelMediaProcessing, &[][..]),
     };

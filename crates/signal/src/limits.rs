@@ -167,6 +167,9 @@ pub const MAX_RESTART_BYES: usize = 64;
 /// What a scripted phone keeps of what it hears (9.6 MB): ten minutes at 8,000 samples a second, five at 16,000.
 pub const PHONE_HEARD_SAMPLES: usize = 8_000 * 600;
 
+/// Keys of the far end that a scripted phone keeps.
+pub const PHONE_HEARD_KEYS: usize = 1_000;
+
 /// What a scripted phone may have queued to say or press: the packets of ten minutes.
 pub const PHONE_QUEUE_PACKETS: usize = 50 * 600;
 

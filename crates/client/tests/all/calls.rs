@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use ringback_client::wire::{IdentityKind, OperationStatus, RejectReason, Tone};
@@ -255,7 +256,7 @@ async fn when_the_listener_goes_nobody_waits_for_ever() {
 async fn every_verb_asks_as_the_contract_says() {
     let platform = Platform::start(|asked| match asked.path.rsplit_once('/') {
         Some((_, "subscribeToTone" | "cancelMediaProcessing")) => (200, operation("op", "completed")).into(),
-        Some((_, "playPrompt")) => (200, operation("op", "running")).into(),
+        Some((_, "playPrompt" | "sendDtmfTones")) => (200, operation("op", "running")).into(),
         Some((_, "operations")) => (200, json!({"value": [operation("op", "running")]})).into(),
         Some((_, "op")) => (200, operation("op", "running")).into(),
         _ => Reply(202, Vec::new(), json!(null)),
@@ -267,6 +268,7 @@ async fn every_verb_asks_as_the_contract_says() {
     call.keep_alive().await.expect("kept");
     call.subscribe_to_tone().await.expect("subscribed");
     call.cancel_media_processing().await.expect("cancelled");
+    call.send_dtmf_tones([Tone::Tone1, Tone::Pound], Duration::from_millis(250)).await.expect("started");
     call.play_prompt(["http://bot/a.wav"]).looped().await.expect("started");
     assert_eq!(graph.list_operations("c").await.expect("a list").len(), 1);
     assert_eq!(graph.get_operation("c", "op").await.expect("one").id, "op");
@@ -277,12 +279,15 @@ async fn every_verb_asks_as_the_contract_says() {
         "POST /v1.0/communications/calls/a%2F..%2Fb%3F/keepAlive",
         "POST /v1.0/communications/calls/a%2F..%2Fb%3F/subscribeToTone",
         "POST /v1.0/communications/calls/a%2F..%2Fb%3F/cancelMediaProcessing",
+        "POST /v1.0/communications/calls/a%2F..%2Fb%3F/sendDtmfTones",
         "POST /beta/communications/calls/a%2F..%2Fb%3F/playPrompt",
         "GET /v1.0/communications/calls/c/operations",
         "GET /v1.0/communications/calls/c/operations/op",
         "DELETE /v1.0/communications/calls/a%2F..%2Fb%3F",
     ];
     assert_eq!(asked, expected);
+    let sent = bot.platform.asked("/sendDtmfTones")[0].json();
+    assert_eq!(sent, json!({"tones": ["tone1", "pound"], "delayBetweenTonesMs": 250}));
     assert_eq!(bot.platform.asked("/reject")[0].json()["reason"], "busy");
     assert_eq!(bot.platform.asked("/playPrompt")[0].json()["loop"], true);
     assert!(matches!(graph.get_call("..").await, Err(Error::Config(_))));

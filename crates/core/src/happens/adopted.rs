@@ -24,7 +24,7 @@ pub(crate) fn decide(conversation: &Conversation, epoch: Epoch, kept: &[Operatio
             let (status, result) = if kept.contains(&operation.id) {
                 (OperationStatus::Completed, ResultInfo::cut_short("the server was restarted during the recording"))
             } else {
-                (OperationStatus::Failed, ResultInfo::operation_lost())
+                (operation.kind.ended_badly(), ResultInfo::operation_lost())
             };
             Event::OperationEnded { call: call.id(), operation: operation.id, status, result }
         }));

@@ -1,17 +1,18 @@
 //! Every bound of the room, one step on either side of it.
 
 use expect_test::expect;
-use ringback_core::limits::{ENDED_OPERATIONS, EVENTS, EVENTS_HEADROOM, OPEN_OPERATIONS, PROMPTS, URL_CHARS};
-use ringback_core::{EndCause, Input, PlayOutcome, PlayPrompt, Prompt, RecordResponse, Refusal, Tone};
+use ringback_core::limits::{ENDED_OPERATIONS, EVENTS, EVENTS_HEADROOM, OPEN_OPERATIONS, PROMPTS, TONES, URL_CHARS};
+use ringback_core::{EndCause, Input, PlayOutcome, PlayPrompt, Prompt, RecordResponse, Refusal, SendDtmfTones, Tone};
 
 use crate::world::*;
 
 /// Every verb which takes a clientContext, with this one.
-fn with_context(text: &str) -> [Input; 4] {
+fn with_context(text: &str) -> [Input; 5] {
     let client_context = || Some(text.to_owned());
     [
         Input::PlayPrompt(PlayPrompt { client_context: client_context(), ..prompts(1) }),
         Input::RecordResponse(RecordResponse { client_context: client_context(), ..recording(1) }),
+        Input::SendDtmfTones(SendDtmfTones { client_context: client_context(), ..tones(1) }),
         Input::SubscribeToTone { call: CALL, operation: operation(1), client_context: client_context() },
         Input::CancelMediaProcessing { call: CALL, operation: operation(1), client_context: client_context() },
     ]
@@ -86,6 +87,29 @@ fn a_play_prompt_has_1_to_20_prompts() {
         expect![[r#"
             refused TooManyPrompts { count: 21 }: prompts holds 21 prompts; at most 20 are allowed.
         "#]],
+    );
+}
+
+#[test]
+fn a_send_dtmf_tones_has_1_to_100_tones_and_at_most_10_seconds_between() {
+    let sends = |count: usize, delay: Option<i32>| {
+        let send = SendDtmfTones { tones: vec![Tone::Tone1; count], delay, ..tones(1) };
+        decided(&established(), Input::SendDtmfTones(send)).map(drop)
+    };
+    for (count, delay) in [(1, None), (TONES, Some(0)), (1, Some(10_000))] {
+        assert_eq!(sends(count, delay), Ok(()));
+    }
+    assert_eq!(sends(0, None), Err(Refusal::NoTones));
+    assert_eq!(sends(TONES + 1, None), Err(Refusal::TooManyTones { count: TONES + 1 }));
+    for delay in [-1, 10_001, i32::MIN, i32::MAX] {
+        assert_eq!(sends(1, Some(delay)), Err(Refusal::BadToneDelay { delay }));
+    }
+    check(
+        established(),
+        Input::SendDtmfTones(SendDtmfTones { delay: Some(-1), ..tones(1) }),
+        expect![[r#"
+        refused BadToneDelay { delay: -1 }: delayBetweenTonesMs is -1; it must be 0 to 10000.
+    "#]],
     );
 }
 

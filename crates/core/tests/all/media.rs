@@ -374,3 +374,124 @@ fn hold_and_off_hold() {
         "#]],
     );
 }
+
+#[test]
+fn send_dtmf_tones_in_every_state() {
+    check(
+        every_state(),
+        send(9),
+        expect![[r#"
+        [nothing, ending, releasing, over]
+        refused CallNotFound: Call not found.
+
+        [incoming, accepting, placing]
+        refused NotEstablished: The call is not established: wait for the notification with state established.
+
+        [established, placed and up]
+        event   operationStarted op9 sendDtmfTones [Tone1, Pound] 200 ms running
+        effect  send op9 [Tone1, Pound] 200 ms
+        now     established, op9 running; leg up; deadline 2701s
+
+        [held]
+        event   operationStarted op9 sendDtmfTones [Tone1, Pound] 200 ms running
+        effect  send op9 [Tone1, Pound] 200 ms
+        now     established without audio, op9 running; leg up; deadline 2701s
+
+        [playing, one queued, recording, one queued]
+        event   operationStarted op9 sendDtmfTones [Tone1, Pound] 200 ms notStarted
+        now     established, op1 running, op2 notStarted, op9 notStarted; leg up; deadline 2701s
+    "#]],
+    );
+}
+
+#[test]
+fn tones_are_sent_in_turn_with_prompts() {
+    check(
+        established().then([play(1), send(2), play(3)]),
+        finished(1, PlayOutcome::Played),
+        expect![[r#"
+        event   operationEnded op1 completed 200/0 "Action completed successfully."
+        event   operationBegan op2
+        effect  send op2 [Tone1, Pound] 200 ms
+        notice  https://bot/calls < op1 playPrompt https://bot/1.wav completed 200/0 "Action completed successfully." CompletedSuccessfully
+        now     established, op2 running, op3 notStarted; leg up; deadline 2701s
+    "#]],
+    );
+    check(
+        established().then([send(1), play(2)]),
+        finished(1, PlayOutcome::Played),
+        expect![[r#"
+        event   operationEnded op1 completed 200/0 "Action completed successfully."
+        event   operationBegan op2
+        effect  play op2 https://bot/2.wav
+        notice  https://bot/calls < op1 sendDtmfTones [Tone1, Pound] 200 ms completed 200/0 "Action completed successfully." CompletedSuccessfully
+        now     established, op2 running; leg up; deadline 2701s
+    "#]],
+    );
+}
+
+/// `contract §2.8`: both failing cases are still `completed`.
+#[test]
+fn tones_that_are_not_sent_are_completed_too() {
+    let sending = || established().then([send(1), send(2)]);
+    check(
+        sending(),
+        finished(1, PlayOutcome::Failed("the leg is busy".to_owned())),
+        expect![[r#"
+        event   operationEnded op1 completed 500/8511 "Action failed, the tones could not be sent: the leg is busy"
+        event   operationBegan op2
+        effect  send op2 [Tone1, Pound] 200 ms
+        notice  https://bot/calls < op1 sendDtmfTones [Tone1, Pound] 200 ms completed 500/8511 "Action failed, the tones could not be sent: the leg is busy" Unknown
+        now     established, op2 running; leg up; deadline 2701s
+    "#]],
+    );
+    check(
+        sending(),
+        cancel(3),
+        expect![[r#"
+        event   operationStarted op3 cancelMediaProcessing completed 200/0 "Action completed successfully."
+        event   operationEnded op1 completed 400/8508 "Action failed, the operation was cancelled."
+        event   operationEnded op2 completed 400/8508 "Action failed, the operation was cancelled."
+        effect  stop op1
+        effect  stop op2
+        notice  https://bot/calls < op1 sendDtmfTones [Tone1, Pound] 200 ms completed 400/8508 "Action failed, the operation was cancelled." MediaOperationCanceled
+        notice  https://bot/calls < op2 sendDtmfTones [Tone1, Pound] 200 ms completed 400/8508 "Action failed, the operation was cancelled." MediaOperationCanceled
+        now     established; leg up; deadline 2701s
+    "#]],
+    );
+    check(
+        sending(),
+        hang_up(),
+        expect![[r#"
+        event   callTerminating
+        event   operationEnded op1 completed 400/8508 "Action failed, the operation was cancelled."
+        event   operationEnded op2 completed 400/8508 "Action failed, the operation was cancelled."
+        event   callTerminated 200/7000 "The call was ended by the bot. DiagCode: 200#7000.@"
+        event   legReleased
+        effect  stop op1
+        effect  stop op2
+        effect  hangUp dialog
+        notice  https://bot/calls < terminating
+        notice  https://bot/calls < op1 sendDtmfTones [Tone1, Pound] 200 ms completed 400/8508 "Action failed, the operation was cancelled." MediaOperationCanceled
+        notice  https://bot/calls < op2 sendDtmfTones [Tone1, Pound] 200 ms completed 400/8508 "Action failed, the operation was cancelled." MediaOperationCanceled
+        notice  https://bot/calls < terminated 200/7000 "The call was ended by the bot. DiagCode: 200#7000.@"
+        now     terminated; leg releasing
+    "#]],
+    );
+    check(
+        sending(),
+        adopt(2),
+        expect![[r#"
+        event   adopted by epoch 2
+        event   operationEnded op1 completed 500/8512 "Action failed, the server was restarted while the operation was in flight."
+        event   operationEnded op2 completed 500/8512 "Action failed, the server was restarted while the operation was in flight."
+        event   callTerminated 500/1005 "The server was restarted during the call. DiagCode: 500#1005.@"
+        event   legReleased
+        effect  hangUp dialog
+        notice  https://bot/calls < op1 sendDtmfTones [Tone1, Pound] 200 ms completed 500/8512 "Action failed, the server was restarted while the operation was in flight." Unknown
+        notice  https://bot/calls < op2 sendDtmfTones [Tone1, Pound] 200 ms completed 500/8512 "Action failed, the server was restarted while the operation was in flight." Unknown
+        notice  https://bot/calls < terminated 500/1005 "The server was restarted during the call. DiagCode: 500#1005.@"
+        now     terminated; leg releasing
+    "#]],
+    );
+}

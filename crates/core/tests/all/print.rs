@@ -82,6 +82,7 @@ fn operation(operation: &Operation) -> String {
     let kind = match &operation.kind {
         OperationKind::PlayPrompt { prompts, repeat } => format!("playPrompt {}", played(prompts, *repeat)),
         OperationKind::RecordResponse(it) => format!("recordResponse {}", recording(it)),
+        OperationKind::SendDtmfTones { tones, delay } => format!("sendDtmfTones {tones:?} {delay} ms"),
         OperationKind::SubscribeToTone => "subscribeToTone".to_owned(),
         OperationKind::CancelMediaProcessing => "cancelMediaProcessing".to_owned(),
     };
@@ -139,6 +140,9 @@ fn effect(effect: &Effect) -> String {
         },
         Effect::Play { operation, prompts, repeat, .. } => {
             format!("play {} {}", name(*operation), played(prompts, *repeat))
+        }
+        Effect::SendTones { operation, tones, delay, .. } => {
+            format!("send {} {tones:?} {delay} ms", name(*operation))
         }
         Effect::Record { operation, recording: it, .. } => format!("record {} {}", name(*operation), recording(it)),
         Effect::Keep { operation, .. } => format!("keep {}", name(*operation)),

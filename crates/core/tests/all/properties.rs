@@ -35,7 +35,10 @@ fn answered_by(effect: &Effect, event: &Event) -> bool {
         Effect::Decline { leg, .. } | Effect::HangUp { leg, .. } => {
             leg_of(event) == Some(*leg) && !matches!(event, Event::LegReleased { .. })
         }
-        Effect::Play { operation, .. } | Effect::Record { operation, .. } | Effect::Keep { operation, .. } => {
+        Effect::Play { operation, .. }
+        | Effect::SendTones { operation, .. }
+        | Effect::Record { operation, .. }
+        | Effect::Keep { operation, .. } => {
             matches!(event, Event::OperationEnded { operation: ended, .. } if ended == operation)
         }
         // Done when asked for.

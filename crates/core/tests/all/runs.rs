@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use ringback_core::{
     CallId, Conversation, EndCause, Epoch, Event, Input, Notice, Now, OperationKind, PlayOutcome, PlayPrompt, Prompt,
-    Record, RecordOutcome, RecordResponse, Refusal, RejectReason, Repeat, Tone,
+    Record, RecordOutcome, RecordResponse, Refusal, RejectReason, Repeat, SendDtmfTones, Tone,
 };
 
 use crate::world::*;
@@ -32,6 +32,7 @@ pub(crate) enum Act {
         repeat: Repeat,
     },
     PlayMany(usize),
+    Send(usize),
     Record {
         prompts: usize,
         barge_in: bool,
@@ -140,6 +141,10 @@ impl Run {
             Act::KeepAlive => keep_alive(),
             Act::Play { prompts, repeat } => return vec![self.play(prompts, repeat)],
             Act::PlayMany(count) => return (0..count).map(|_| self.play(1, Repeat::Once)).collect(),
+            Act::Send(count) => {
+                let send = tones(self.next());
+                return vec![Input::SendDtmfTones(SendDtmfTones { tones: vec![Tone::Star; count], ..send })];
+            }
             Act::Subscribe(context) => {
                 let client_context = context.map(str::to_owned);
                 return vec![Input::SubscribeToTone { call: CALL, operation: operation(self.next()), client_context }];
@@ -221,6 +226,7 @@ pub(crate) fn act() -> impl Strategy<Value = Act> {
         1 => (1..130_usize).prop_map(Act::PlayMany),
         10 => (0..3_usize, any::<bool>(), prop_oneof![4 => Just(None), 1 => (-1..130_i32).prop_map(Some)])
             .prop_map(|(prompts, barge_in, max_duration)| Act::Record { prompts, barge_in, max_duration }),
+        8 => (0..103_usize).prop_map(Act::Send),
         4 => prop_oneof![Just(None), Just(Some("context"))].prop_map(Act::Subscribe),
         3 => Just(Act::Cancel),
     ];

@@ -8,7 +8,7 @@ use ringback_core::{
 
 use crate::world::*;
 
-/// Every event once, from four lives: talked, redirected and rejected, placed and adopted, recorded.
+/// Every event once, from five lives: talked, redirected and rejected, placed and adopted, recorded, keys sent.
 fn records() -> Vec<Record> {
     let talked = established().then([
         keep_alive(),
@@ -40,7 +40,8 @@ fn records() -> Vec<Record> {
         leg_ended(EndCause::FarHangUp),
         recorded(2, RecordOutcome::CutShort("the call ended".to_owned())),
     ]);
-    [talked, rejected, adopted, recorded].iter().flat_map(Given::records).collect()
+    let sent = established().then([send(1), finished(1, PlayOutcome::Played), send(2), hang_up()]);
+    [talked, rejected, adopted, recorded, sent].iter().flat_map(Given::records).collect()
 }
 
 #[test]
@@ -71,7 +72,14 @@ fn the_stored_form() {
         {"v":1,"at":1767225605000000,"events":[{"event":"operationStarted","call":"00000000-0000-0000-0000-00000000ca11","operation":{"id":"00000000-0000-0000-0000-0f0000000002","status":"notStarted","kind":"recordResponse","beep":false,"initialSilence":5,"maxSilence":5,"maxDuration":5,"location":"https://ringback/recordings/2"}}]}
         {"v":1,"at":1767225606000000,"events":[{"event":"operationEnded","call":"00000000-0000-0000-0000-00000000ca11","operation":"00000000-0000-0000-0000-0f0000000001","status":"completed","result":{"code":200,"subcode":8514,"message":"Action completed, stop tone detected."}},{"event":"operationBegan","call":"00000000-0000-0000-0000-00000000ca11","operation":"00000000-0000-0000-0000-0f0000000002"}]}
         {"v":1,"at":1767225607000000,"events":[{"event":"legEnded","leg":"00000000-0000-0000-0000-0000000001e6","cause":"farHangUp"},{"event":"callEnding","call":"00000000-0000-0000-0000-00000000ca11","result":{"code":200,"subcode":5002,"message":"The conversation has ended. DiagCode: 0#5002.@"},"until":1767225617000000}]}
-        {"v":1,"at":1767225608000000,"events":[{"event":"operationEnded","call":"00000000-0000-0000-0000-00000000ca11","operation":"00000000-0000-0000-0000-0f0000000002","status":"completed","result":{"code":200,"subcode":8517,"message":"Action completed, what was recorded is kept: the call ended."}},{"event":"callTerminated","call":"00000000-0000-0000-0000-00000000ca11","result":{"code":200,"subcode":5002,"message":"The conversation has ended. DiagCode: 0#5002.@"}}]}"#]].assert_eq(&stored.join("\n"));
+        {"v":1,"at":1767225608000000,"events":[{"event":"operationEnded","call":"00000000-0000-0000-0000-00000000ca11","operation":"00000000-0000-0000-0000-0f0000000002","status":"completed","result":{"code":200,"subcode":8517,"message":"Action completed, what was recorded is kept: the call ended."}},{"event":"callTerminated","call":"00000000-0000-0000-0000-00000000ca11","result":{"code":200,"subcode":5002,"message":"The conversation has ended. DiagCode: 0#5002.@"}}]}
+        {"v":1,"at":1767225601000000,"events":[{"event":"callOffered","call":"00000000-0000-0000-0000-00000000ca11","leg":"00000000-0000-0000-0000-0000000001e6","app":"app","tenant":"tenant","callback":"https://bot/calls","source":{"kind":"user","id":"1001"},"target":{"kind":"application","id":"app"},"me":"00000000-0000-0000-0000-000000000b07","them":"00000000-0000-0000-0000-00000000face","until":1767225615000000}]}
+        {"v":1,"at":1767225602000000,"events":[{"event":"callAnswered","call":"00000000-0000-0000-0000-00000000ca11","callback":"https://bot/calls","until":1767225634000000}]}
+        {"v":1,"at":1767225603000000,"events":[{"event":"legAnswered","leg":"00000000-0000-0000-0000-0000000001e6","dialog":"dialog"},{"event":"callEstablished","call":"00000000-0000-0000-0000-00000000ca11"},{"event":"audioChanged","call":"00000000-0000-0000-0000-00000000ca11","active":true}]}
+        {"v":1,"at":1767225604000000,"events":[{"event":"operationStarted","call":"00000000-0000-0000-0000-00000000ca11","operation":{"id":"00000000-0000-0000-0000-0f0000000001","status":"running","kind":"sendDtmfTones","tones":["tone1","pound"],"delay":200}}]}
+        {"v":1,"at":1767225605000000,"events":[{"event":"operationEnded","call":"00000000-0000-0000-0000-00000000ca11","operation":"00000000-0000-0000-0000-0f0000000001","status":"completed","result":{"code":200,"subcode":0,"message":"Action completed successfully."}}]}
+        {"v":1,"at":1767225606000000,"events":[{"event":"operationStarted","call":"00000000-0000-0000-0000-00000000ca11","operation":{"id":"00000000-0000-0000-0000-0f0000000002","status":"running","kind":"sendDtmfTones","tones":["tone1","pound"],"delay":200}}]}
+        {"v":1,"at":1767225607000000,"events":[{"event":"callTerminating","call":"00000000-0000-0000-0000-00000000ca11"},{"event":"operationEnded","call":"00000000-0000-0000-0000-00000000ca11","operation":"00000000-0000-0000-0000-0f0000000002","status":"completed","result":{"code":400,"subcode":8508,"message":"Action failed, the operation was cancelled."}},{"event":"callTerminated","call":"00000000-0000-0000-0000-00000000ca11","result":{"code":200,"subcode":7000,"message":"The call was ended by the bot. DiagCode: 200#7000.@"}},{"event":"legReleased","leg":"00000000-0000-0000-0000-0000000001e6"}]}"#]].assert_eq(&stored.join("\n"));
 }
 
 #[test]

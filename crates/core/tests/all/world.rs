@@ -5,7 +5,7 @@ use expect_test::Expect;
 use ringback_core::{
     AppId, CallId, Conversation, ConversationId, EndCause, Epoch, Event, Identity, IdentityKind, Input, LegId, NewCall,
     Now, OperationId, ParticipantId, PlayOutcome, PlayPrompt, Prompt, Record, RecordOutcome, RecordResponse, Refusal,
-    RejectReason, Repeat, TenantId, Tone,
+    RejectReason, Repeat, SendDtmfTones, TenantId, Tone,
 };
 use uuid::Uuid;
 
@@ -332,6 +332,22 @@ pub(crate) fn barge_in(n: u32) -> Step {
 /// Recording ended.
 pub(crate) fn recorded(n: u32, outcome: RecordOutcome) -> Step {
     Input::RecordFinished { operation: operation(n), outcome }.into()
+}
+
+/// sendDtmfTones' body: two tones.
+pub(crate) fn tones(n: u32) -> SendDtmfTones {
+    SendDtmfTones {
+        call: CALL,
+        operation: operation(n),
+        client_context: None,
+        tones: vec![Tone::Tone1, Tone::Pound],
+        delay: Some(200),
+    }
+}
+
+/// sendDtmfTones: two tones.
+pub(crate) fn send(n: u32) -> Step {
+    Input::SendDtmfTones(tones(n)).into()
 }
 
 /// subscribeToTone.

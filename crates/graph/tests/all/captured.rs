@@ -5,7 +5,7 @@
 
 use expect_test::expect_file;
 use ringback_graph::path::{Action, Resource, Version, parse};
-use ringback_graph::{Answer, BodyError, ContextOnly, CreateCall, PlayPrompt, RecordResponse, Reject};
+use ringback_graph::{Answer, BodyError, ContextOnly, CreateCall, PlayPrompt, RecordResponse, Reject, SendDtmfTones};
 use serde_json::Value;
 
 const FILES: [(&str, &str); 5] = [
@@ -30,6 +30,7 @@ fn body(resource: &Resource<'_>, version: Version, body: &[u8]) -> Result<String
             let play = PlayPrompt::parse(body, version)?;
             format!("{} prompts, {:?}", play.prompts.len(), play.client_context)
         }
+        Resource::Act { action: Action::SendDtmfTones, .. } => format!("{:?}", SendDtmfTones::parse(body)?),
         Resource::Act { action: Action::RecordResponse | Action::Record, .. } => {
             format!("{:?}", RecordResponse::parse(body, version)?)
         }

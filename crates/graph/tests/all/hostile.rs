@@ -27,6 +27,7 @@ fn read_everything(bytes: &[u8]) {
         PlayPrompt::parse(bytes, V1).err(),
         PlayPrompt::parse(bytes, Beta).err(),
         RecordResponse::parse(bytes, Beta).err(),
+        SendDtmfTones::parse(bytes).err(),
         ContextOnly::parse(bytes).err(),
         Call::parse(bytes).err(),
         Call::parse_list(bytes).err(),
@@ -103,6 +104,7 @@ fn no_body_panics_a_reader() {
         Notification::operation_ended(CALL, ended_prompt()).print(),
         play.print(),
         error.print(),
+        SendDtmfTones { tones: vec![Tone::Star], delay_between_tones_ms: Some(5), client_context: None }.print(),
         b"[]".to_vec(),
     ];
     let deep = "[".repeat(100_000);

@@ -173,7 +173,6 @@ fn what_is_in_the_contract_but_not_served() {
         ("POST", "calls/x/microsoft.graph.UNMUTE", "unmute"),
         ("POST", "calls/x/transfer", "transfer"),
         ("POST", "calls('x')/redirect", "redirect"),
-        ("POST", "calls/x/sendDtmfTones", "sendDtmfTones"),
         ("GET", "calls/x/participants", "participants"),
         ("DELETE", "calls/x/participants/y", "participants"),
         ("GET", "calls/x/participants('y')", "participants"),

@@ -439,3 +439,37 @@ fn a_client_reads_what_newer_services_send() {
     assert_eq!((operation.kind, operation.status), (OperationKind::Comms, OperationStatus::Running));
     assert!(CommsOperation::parse(b"").is_err());
 }
+
+#[test]
+fn tones_tell_how_they_ended_in_both_versions() {
+    let running = operation(OperationKind::SendDtmfTones, OperationStatus::Running);
+    let cancelled = CommsOperation {
+        result_info: Some(ResultInfo { code: 400, subcode: 8508, message: Some("cancelled".into()) }),
+        completion_reason: Some(CompletionReason::MediaOperationCanceled),
+        ..operation(OperationKind::SendDtmfTones, OperationStatus::Completed)
+    };
+    for version in [Version::V1, Version::Beta] {
+        let printed = running.print(&links(version), OperationForm::Action);
+        assert!(!pretty(&printed).contains("completionReason"), "not before it has ended");
+        let printed = cancelled.print(&links(version), OperationForm::Read { call: CALL });
+        assert_eq!(CommsOperation::parse(&printed).as_ref(), Ok(&cancelled));
+    }
+    check(
+        &cancelled.print(&links(Version::V1), OperationForm::Action),
+        expect![[r##"
+        {
+          "@odata.context":"https://graph.example/v1.0/$metadata#sendDtmfTonesOperation",
+          "@odata.type":"#microsoft.graph.sendDtmfTonesOperation",
+          "completionReason":"mediaOperationCanceled",
+          "status":"completed",
+          "clientContext":"d45324c1-fcb5-430a-902c-f20af696537c",
+          "resultInfo":{
+            "@odata.type":"#microsoft.graph.resultInfo",
+            "code":400,
+            "subcode":8508,
+            "message":"cancelled"
+          },
+          "id":"0fe0623f-d628-42ed-b4bd-8ac290072cc5"
+        }"##]],
+    );
+}

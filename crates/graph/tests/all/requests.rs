@@ -374,3 +374,53 @@ fn what_a_client_prints_the_server_reads() {
     expect![[r#"{"reason":"forbidden"}"#]].assert_eq(std::str::from_utf8(&reject.print()).expect("text"));
     assert_eq!(Reject::parse(&reject.print()), Ok(reject));
 }
+
+#[test]
+fn tones_are_words_or_tone_infos() {
+    let send = |body: &str| SendDtmfTones::parse(body.as_bytes());
+    let read = send(
+        r##"{"tones":["tone1","STAR",{"@odata.type":"#microsoft.graph.toneInfo","sequenceId":1,"tone":"pound"}],
+        "delayBetweenTonesMs":1000,"clientContext":"c","status":"failed"}"##,
+    );
+    let expected = SendDtmfTones {
+        tones: vec![Tone::Tone1, Tone::Star, Tone::Pound],
+        delay_between_tones_ms: Some(1_000),
+        client_context: Some("c".into()),
+    };
+    assert_eq!(read.as_ref(), Ok(&expected));
+    expect![[r#"{"clientContext":"c","tones":["tone1","star","pound"],"delayBetweenTonesMs":1000}"#]]
+        .assert_eq(std::str::from_utf8(&expected.print()).expect("text"));
+    assert_eq!(SendDtmfTones::parse(&expected.print()), Ok(expected));
+    assert_eq!(send(r#"{"tones":[]}"#), Ok(SendDtmfTones::default()), "the machine counts");
+    let bodies = [
+        "{}",
+        r#"{"tones":null}"#,
+        r#"{"tones":"tone1"}"#,
+        r#"{"tones":["tone1","11"]}"#,
+        r#"{"tones":[null]}"#,
+        r#"{"tones":[5]}"#,
+        r#"{"tones":[{"tone":"loud"}]}"#,
+        r#"{"tones":["a"],"delayBetweenTonesMs":"soon"}"#,
+        r#"{"tones":["a"],"delayBetweenTonesMs":3000000000}"#,
+    ];
+    expect![[r#"
+        {}
+            'tones' is missing: expected a list of tones, such as tone1 or pound.
+        {"tones":null}
+            'tones' is missing: expected a list of tones, such as tone1 or pound.
+        {"tones":"tone1"}
+            'tones' is wrong: expected a list, found a string.
+        {"tones":["tone1","11"]}
+            'tones[1]' is wrong: expected one of tone0, tone1, tone2, tone3, tone4, tone5, tone6, tone7, tone8, tone9, star, pound, a, b, c, d, flash, found another word.
+        {"tones":[null]}
+            'tones[0]' is missing: expected a tone, such as tone1 or pound.
+        {"tones":[5]}
+            'tones[0]' is wrong: expected one of tone0, tone1, tone2, tone3, tone4, tone5, tone6, tone7, tone8, tone9, star, pound, a, b, c, d, flash, found a number.
+        {"tones":[{"tone":"loud"}]}
+            'tones[0].tone' is wrong: expected one of tone0, tone1, tone2, tone3, tone4, tone5, tone6, tone7, tone8, tone9, star, pound, a, b, c, d, flash, found another word.
+        {"tones":["a"],"delayBetweenTonesMs":"soon"}
+            'delayBetweenTonesMs' is wrong: expected a whole number of 32 bits, found a string.
+        {"tones":["a"],"delayBetweenTonesMs":3000000000}
+            'delayBetweenTonesMs' is wrong: expected a whole number of 32 bits, found a number.
+    "#]].assert_eq(&refusals(send, &bodies));
+}

@@ -2,7 +2,7 @@
 //! the blast wall: a panic here ends this conversation, and no other.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ringback_core::{
     Call, CallId, Conversation, ConversationId, Effect, EndCause, Event, Input, LegId, LegPhase, NewCall, Now,
@@ -367,6 +367,9 @@ impl Task {
                 }
                 Effect::Record { leg, call, operation, app, recording } => {
                     world.audio.record(leg, call, operation, &app, &recording);
+                }
+                Effect::SendTones { leg, operation, tones, delay } => {
+                    world.audio.send_tones(leg, operation, &tones, Duration::from_millis(delay.into()));
                 }
                 Effect::Keep { leg, operation } => world.audio.keep(leg, operation),
                 Effect::Stop { leg, operation } => world.audio.stop(leg, operation),

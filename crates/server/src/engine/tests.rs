@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ringback_core::{
     AppId, CallId, EndCause, Epoch, Identity, IdentityKind, Input, LegId, OperationId, PlayPrompt, Prompt,
-    RecordResponse, Recording, Repeat, TenantId, Told,
+    RecordResponse, Recording, Repeat, TenantId, Told, Tone,
 };
 use ringback_ledger::{Cursor, Ledger, MemoryLedger};
 use tokio::sync::{mpsc, oneshot};
@@ -29,6 +29,7 @@ impl Legs for Broken {
 
 impl Audio for Broken {
     fn play(&self, _: LegId, _: OperationId, _: &AppId, _: &[Prompt], _: Repeat) {}
+    fn send_tones(&self, _: LegId, _: OperationId, _: &[Tone], _: Duration) {}
     fn record(&self, _: LegId, _: CallId, _: OperationId, _: &AppId, _: &Recording) {}
     fn keep(&self, _: LegId, _: OperationId) {}
     fn stop(&self, _: LegId, _: OperationId) {}
@@ -64,6 +65,7 @@ impl Legs for Idle {
 }
 
 impl Audio for Idle {
+    fn send_tones(&self, _: LegId, _: OperationId, _: &[Tone], _: Duration) {}
     fn play(&self, _: LegId, _: OperationId, _: &AppId, _: &[Prompt], _: Repeat) {}
     fn stop(&self, _: LegId, _: OperationId) {}
     fn record(&self, _: LegId, _: CallId, _: OperationId, _: &AppId, _: &Recording) {}
@@ -77,6 +79,7 @@ impl Audio for Idle {
 struct Clumsy;
 
 impl Audio for Clumsy {
+    fn send_tones(&self, _: LegId, _: OperationId, _: &[Tone], _: Duration) {}
     fn play(&self, _: LegId, _: OperationId, _: &AppId, _: &[Prompt], _: Repeat) {}
     fn record(&self, _: LegId, _: CallId, _: OperationId, _: &AppId, _: &Recording) {}
     fn keep(&self, _: LegId, _: OperationId) {

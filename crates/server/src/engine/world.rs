@@ -2,8 +2,10 @@
 //! bots. Traits, so that a simulated world can stand in. All are one-way: what comes of a call here
 //! returns as an [`ringback_core::Input`]. None may block.
 
+use std::time::Duration;
+
 use ringback_core::{
-    AppId, CallId, ConversationId, Identity, LegId, Notice, Now, OperationId, Prompt, Recording, Repeat, TenantId,
+    AppId, CallId, ConversationId, Identity, LegId, Notice, Now, OperationId, Prompt, Recording, Repeat, TenantId, Tone,
 };
 use ringback_ledger::{Cursor, Version};
 use tokio::sync::oneshot;
@@ -25,11 +27,13 @@ pub trait Legs: Send + Sync + 'static {
 pub trait Audio: Send + Sync + 'static {
     /// Fetch and play; answered by `PlayFinished`.
     fn play(&self, leg: LegId, operation: OperationId, app: &AppId, prompts: &[Prompt], repeat: Repeat);
+    /// Press keys, with a pause between; answered by `PlayFinished`.
+    fn send_tones(&self, leg: LegId, operation: OperationId, tones: &[Tone], pause: Duration);
     /// Play the prompt, beep, and record; answered by `RecordFinished` once the recording is whole and on disk.
     fn record(&self, leg: LegId, call: CallId, operation: OperationId, app: &AppId, recording: &Recording);
     /// End a recording and keep it; answered by its `RecordFinished`.
     fn keep(&self, leg: LegId, operation: OperationId);
-    /// Stop playing, or recording, of which nothing is kept; not answered.
+    /// Stop playing, sending tones, or recording, of which nothing is kept; not answered.
     fn stop(&self, leg: LegId, operation: OperationId);
     /// Of recordings whose conversation or process died, those that are whole or could be made so. No answer is none.
     fn recover(&self, recordings: Vec<OperationId>) -> oneshot::Receiver<Vec<OperationId>>;

@@ -102,6 +102,16 @@ impl GraphApi {
                 let optional = action == Action::Record;
                 Input::RecordResponse(record_response(call, operation, record, optional, location))
             }
+            Action::SendDtmfTones => {
+                let send = graph::SendDtmfTones::parse(body)?;
+                Input::SendDtmfTones(core::SendDtmfTones {
+                    call,
+                    operation,
+                    client_context: send.client_context.map(|text| text.into_owned()),
+                    tones: send.tones.into_iter().map(wire::core_tone).collect(),
+                    delay: send.delay_between_tones_ms,
+                })
+            }
             Action::SubscribeToTone => {
                 let client_context = context(body)?;
                 Input::SubscribeToTone { call, operation, client_context }

@@ -92,6 +92,9 @@ impl From<Refusal> for Refused {
             | Refusal::TooManyPrompts { .. }
             | Refusal::BadPromptUri { .. }
             | Refusal::BadPromptLoop { .. }
+            | Refusal::NoTones
+            | Refusal::TooManyTones { .. }
+            | Refusal::BadToneDelay { .. }
             | Refusal::BadCallback => (StatusCode::BAD_REQUEST, "invalidRequest"),
             Refusal::QueueFull => (StatusCode::TOO_MANY_REQUESTS, "activityLimitReached"),
             Refusal::ConversationFull => (StatusCode::CONFLICT, "activityLimitReached"),

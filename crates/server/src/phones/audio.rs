@@ -3,14 +3,16 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use ringback_core::{AppId, CallId, Input, LegId, OperationId, PlayOutcome, Prompt, RecordOutcome, Recording, Repeat};
+use ringback_core::{
+    AppId, CallId, Input, LegId, OperationId, PlayOutcome, Prompt, RecordOutcome, Recording, Repeat, Tone,
+};
 use ringback_media as media;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
-use super::{Line, Phones};
+use super::{Line, Phones, tone_of};
 use crate::engine::Audio;
 use crate::outbound::{Target, limits};
 use crate::recordings::Owner;
@@ -32,6 +34,18 @@ impl Audio for Phones {
                 this.happening(leg, Input::PlayFinished { operation, outcome });
             }
         });
+    }
+
+    fn send_tones(&self, leg: LegId, operation: OperationId, tones: &[Tone], pause: Duration) {
+        let failed = |why: String| Input::PlayFinished { operation, outcome: PlayOutcome::Failed(why) };
+        if matches!(self.lines().get(&leg), Some(Line::Test)) {
+            return self.happening(leg, Input::PlayFinished { operation, outcome: PlayOutcome::Played });
+        }
+        let Some(wires) = self.wires() else { return self.happening(leg, failed("there is no media".to_owned())) };
+        let tones = tones.iter().copied().map(tone_of).collect();
+        if let Err(busy) = wires.media.press(leg.0, operation.0, tones, pause) {
+            self.happening(leg, failed(busy.to_string()));
+        }
     }
 
     fn record(&self, leg: LegId, call: CallId, operation: OperationId, app: &AppId, recording: &Recording) {

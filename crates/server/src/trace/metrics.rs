@@ -451,12 +451,13 @@ fn counter(to: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -
     value.encode(to.encode_descriptor(name, help, None, value.metric_type())?)
 }
 
-const KINDS: [&str; 4] = ["playPrompt", "recordResponse", "subscribeToTone", "cancelMediaProcessing"];
+const KINDS: [&str; 5] = ["playPrompt", "recordResponse", "sendDtmfTones", "subscribeToTone", "cancelMediaProcessing"];
 
 pub(super) fn kind_word(kind: &OperationKind) -> &'static str {
     match kind {
         OperationKind::PlayPrompt { .. } => "playPrompt",
         OperationKind::RecordResponse(_) => "recordResponse",
+        OperationKind::SendDtmfTones { .. } => "sendDtmfTones",
         OperationKind::SubscribeToTone => "subscribeToTone",
         OperationKind::CancelMediaProcessing => "cancelMediaProcessing",
     }

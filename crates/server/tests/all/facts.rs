@@ -34,6 +34,10 @@ enum Act {
     RecordLong,
     /// A recording after a file that is not there.
     RecordMissing,
+    /// Two keys, with a pause.
+    Send,
+    /// A hundred keys, with long pauses.
+    SendLong,
     Subscribe,
     Cancel,
 }
@@ -66,6 +70,8 @@ struct Row {
 
 const DONE: (&str, i32, i32) = ("completed", 200, 0);
 const CANCELLED: (&str, i32, i32) = ("failed", 400, 8508);
+/// `contract §2.8`: tones are `completed` however they end.
+const TONES_CANCELLED: (&str, i32, i32) = ("completed", 400, 8508);
 
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
@@ -88,6 +94,13 @@ const ROWS: &[Row] = &[
     Row { name: "a queued recording has its turn", far: Far::Phone, before: &[Step::PlayShort], act: Act::Record, after: &[], answered: "notStarted", ends: ("failed", 400, 8510) },
     Row { name: "a queued recording is cancelled", far: Far::Line, before: &[Step::PlayForEver], act: Act::RecordLong, after: &[Step::Cancel], answered: "notStarted", ends: CANCELLED },
     Row { name: "the far end hangs up before a queued recording", far: Far::Phone, before: &[Step::PlayForEver], act: Act::RecordLong, after: &[Step::FarHangUp], answered: "notStarted", ends: CANCELLED },
+    Row { name: "a test line is sent tones", far: Far::Line, before: &[], act: Act::Send, after: &[], answered: "running", ends: DONE },
+    Row { name: "a phone is sent tones", far: Far::Phone, before: &[], act: Act::Send, after: &[], answered: "running", ends: DONE },
+    Row { name: "tones are cancelled", far: Far::Phone, before: &[], act: Act::SendLong, after: &[Step::Cancel], answered: "running", ends: TONES_CANCELLED },
+    Row { name: "the bot hangs up in mid-tone", far: Far::Phone, before: &[], act: Act::SendLong, after: &[], answered: "running", ends: TONES_CANCELLED },
+    Row { name: "the far end hangs up in mid-tone", far: Far::Phone, before: &[], act: Act::SendLong, after: &[Step::FarHangUp], answered: "running", ends: TONES_CANCELLED },
+    Row { name: "queued tones have their turn", far: Far::Phone, before: &[Step::PlayShort], act: Act::Send, after: &[], answered: "notStarted", ends: DONE },
+    Row { name: "queued tones are cancelled", far: Far::Line, before: &[Step::PlayForEver], act: Act::Send, after: &[Step::Cancel], answered: "notStarted", ends: TONES_CANCELLED },
     Row { name: "tones are subscribed to", far: Far::Line, before: &[], act: Act::Subscribe, after: &[], answered: "completed", ends: DONE },
     Row { name: "tones are subscribed to in mid-prompt", far: Far::Line, before: &[Step::PlayForEver], act: Act::Subscribe, after: &[], answered: "completed", ends: DONE },
     Row { name: "nothing is cancelled", far: Far::Line, before: &[], act: Act::Cancel, after: &[], answered: "completed", ends: DONE },
@@ -124,6 +137,7 @@ async fn check(world: &World, version: &str, row: &Row, call: &str, up: Option<P
     let (verb, kind) = match row.act {
         Act::Play | Act::PlayLong | Act::PlayText | Act::PlayMissing => ("playPrompt", "playPromptOperation"),
         Act::Record | Act::RecordLong | Act::RecordMissing => ("recordResponse", "recordOperation"),
+        Act::Send | Act::SendLong => ("sendDtmfTones", "sendDtmfTonesOperation"),
         Act::Subscribe => ("subscribeToTone", "subscribeToToneOperation"),
         Act::Cancel => ("cancelMediaProcessing", "cancelMediaProcessingOperation"),
     };
@@ -181,7 +195,7 @@ async fn check(world: &World, version: &str, row: &Row, call: &str, up: Option<P
 
 fn is_mid_prompt(row: &Row) -> bool {
     // What is still open when the call ends, ends with it.
-    row.after.is_empty() && row.ends == CANCELLED
+    row.after.is_empty() && [CANCELLED, TONES_CANCELLED].contains(&row.ends)
 }
 
 async fn take(world: &World, step: Step, call: &str, up: Option<&PhoneCall>) {
@@ -229,6 +243,8 @@ fn body(world: &World, act: Act, context: &str) -> Value {
             body["recordingAccessToken"] = "mine".into();
             body
         }
+        Act::Send => json!({"tones": ["tone1", "pound"], "delayBetweenTonesMs": 100, "clientContext": context}),
+        Act::SendLong => json!({"tones": vec!["a"; 100], "delayBetweenTonesMs": 10_000, "clientContext": context}),
         Act::Subscribe | Act::Cancel => json!({"clientContext": context}),
     };
     body["id"] = "mine".into();
@@ -380,10 +396,11 @@ async fn what_is_refused_is_no_operation() {
 }
 
 /// The verbs that start an operation, with a body each.
-fn verbs(prompt: &str) -> [(&'static str, Value); 4] {
+fn verbs(prompt: &str) -> [(&'static str, Value); 5] {
     [
         ("playPrompt", play(&[prompt], None)),
         ("recordResponse", record(prompt)),
+        ("sendDtmfTones", json!({"tones": ["tone1"]})),
         ("subscribeToTone", json!({})),
         ("cancelMediaProcessing", json!({})),
     ]

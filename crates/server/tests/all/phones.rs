@@ -1,7 +1,7 @@
 //! Calls between bots and SIP phones: how they come up, what is heard of them, how they end.
 
-use ringback_media::Codec;
 use ringback_media::correlate::correlate;
+use ringback_media::{Codec, Tone};
 use ringback_signal::phone::CallEnd;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -158,6 +158,35 @@ async fn keys_are_told_once_each_and_only_when_asked_for() {
     assert_eq!(words, ["tone1", "tone1", "tone2", "tone3", "star", "pound", "a", "d"]);
     let sequence: Vec<i64> = tones.iter().map(|tone| tone["sequenceId"].as_i64().unwrap()).collect();
     assert_eq!(sequence, (1..=8).collect::<Vec<i64>>());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_that_a_bot_sends_are_heard_in_their_turn() {
+    let world = World::start().await;
+    let phone = world.phone("1001").await;
+    let file = world.journal.file("/short.wav", tone(100));
+    let (call, up) = world.call_to(&phone, USERS[0].0).await;
+    world.bot.post(&format!("/{call}/playPrompt"), &play(&[&file], None)).await.is(200);
+    let path = format!("/{call}/sendDtmfTones");
+    let body = json!({"tones": ["tone1", "tone1", "star", "d", "flash"], "delayBetweenTonesMs": 80});
+    let first = world.bot.post(&path, &body).await.is(200).id();
+    let second = world.bot.beta(&path, &json!({"tones": ["pound"]})).await.is(200);
+    assert_eq!(second.json()["status"], "notStarted");
+    for id in [first, second.id()] {
+        let ended = world.journal.ended(&call, &id).await;
+        assert_eq!(
+            (ended["status"].as_str(), ended["completionReason"].as_str()),
+            (Some("completed"), Some("completedSuccessfully"))
+        );
+    }
+    // The last packets may be on their way still.
+    while up.keys().len() < 6 {
+        tokio::task::yield_now().await;
+    }
+    let expected: Vec<Tone> = "11*D!#".chars().filter_map(Tone::of_key).collect();
+    assert_eq!(up.keys(), expected);
+    soon(up.hang_up()).await;
+    world.over(&call).await;
 }
 
 /// A prompt is fetched by one GET per operation, however often it is in it, and nothing asks before.

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ringback_media::telephone_event::Press;
+use ringback_media::telephone_event::{self, Press};
 use ringback_media::{Codec, Tone, g711, g722, rtp};
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
@@ -15,7 +15,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::heard::Heard;
-use crate::limits::PHONE_QUEUE_PACKETS;
+use crate::limits::{PHONE_HEARD_KEYS, PHONE_QUEUE_PACKETS};
 use crate::sdp::Agreed;
 
 /// A packet's time, and its ticks of the RTP clock.
@@ -47,6 +47,10 @@ struct State {
     heard: Heard,
     last_sound: Option<Instant>,
     received: u64,
+    /// Keys that the far end pressed, by RTP events.
+    pressed: telephone_event::Receiver,
+    keys: Vec<Tone>,
+    begun: Option<Instant>,
 }
 
 /// The audio of one call.
@@ -144,6 +148,11 @@ impl Audio {
     /// How many samples were heard.
     pub(crate) fn position(&self) -> usize {
         self.state().heard.samples().len()
+    }
+
+    /// The keys heard.
+    pub(crate) fn keys(&self) -> Vec<Tone> {
+        self.state().keys.clone()
     }
 
     /// How many packets came.
@@ -270,12 +279,26 @@ fn next_packet(state: &mut State, stream: &mut Stream, packet: &mut Vec<u8>) -> 
     Some(remote.addr)
 }
 
+fn take_key(state: &mut State, packet: &rtp::Packet<'_>) {
+    let now = state.begun.get_or_insert_with(Instant::now).elapsed();
+    let Some(payload) = telephone_event::Payload::parse(packet.payload) else { return };
+    let told = state.pressed.packet(now, packet.ssrc, packet.marker, packet.timestamp, payload);
+    state.keys.extend(told.into_iter().flatten());
+    state.keys.truncate(PHONE_HEARD_KEYS);
+}
+
 /// Keeps what a packet says, if it is audio of the agreed codec from the address that was agreed.
 fn take(state: &mut State, bytes: &[u8], source: SocketAddr) {
     let (Some(agreed), Ok(packet)) = (state.agreed, rtp::Packet::parse(bytes)) else {
         return;
     };
-    if source != agreed.address || packet.payload_type != agreed.codec.payload_type() {
+    if source != agreed.address {
+        return;
+    }
+    if Some(packet.payload_type) == agreed.telephone_event {
+        return take_key(state, &packet);
+    }
+    if packet.payload_type != agreed.codec.payload_type() {
         return;
     }
     let mut pcm = Vec::with_capacity(packet.payload.len());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringback_media::RemoteRtp;
+use ringback_media::{RemoteRtp, Tone};
 use rsipstack::sip::{Method, StatusCodeKind};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
@@ -75,6 +75,11 @@ impl PhoneCall {
     /// that rate changes.
     pub fn heard(&self) -> Vec<i16> {
         self.audio.heard()
+    }
+
+    /// The keys that the far end pressed so far, by RFC 4733.
+    pub fn keys(&self) -> Vec<Tone> {
+        self.audio.keys()
     }
 
     /// How many samples were heard so far: where to look for what comes next.

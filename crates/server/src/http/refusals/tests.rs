@@ -71,6 +71,9 @@ fn machine(table: &mut Table) {
         Refusal::BadSeconds { member: "maxRecordDurationInSeconds", seconds: 300 },
         Refusal::BadPromptUri { index: 0 },
         Refusal::BadPromptLoop { index: 0 },
+        Refusal::NoTones,
+        Refusal::TooManyTones { count: 101 },
+        Refusal::BadToneDelay { delay: -1 },
         Refusal::BadCallback,
         Refusal::QueueFull,
         Refusal::ConversationFull,
@@ -81,15 +84,18 @@ fn machine(table: &mut Table) {
             Refusal::CallNotFound => "the call has ended, never was, or is another app's",
             Refusal::NotIncoming => "answer, reject",
             Refusal::StillIncoming => "DELETE on an incoming call",
-            Refusal::NotEstablished => "playPrompt, recordResponse, subscribeToTone, cancelMediaProcessing",
+            Refusal::NotEstablished => {
+                "playPrompt, recordResponse, sendDtmfTones, subscribeToTone, cancelMediaProcessing"
+            }
             Refusal::ClientContextTooLong { .. } => "every verb with a clientContext",
             Refusal::NoPrompts | Refusal::TooManyPrompts { .. } => "playPrompt",
             Refusal::BadPromptUri { .. } => "playPrompt, recordResponse",
             Refusal::BadPromptLoop { .. } => "playPrompt, recordResponse, on beta",
             Refusal::NotOnePrompt { .. } => "recordResponse; beta's record may do without",
             Refusal::BadSeconds { .. } => "recordResponse, each of its three times",
+            Refusal::NoTones | Refusal::TooManyTones { .. } | Refusal::BadToneDelay { .. } => "sendDtmfTones",
             Refusal::BadCallback => "create call, answer, reject",
-            Refusal::QueueFull => "playPrompt, recordResponse",
+            Refusal::QueueFull => "playPrompt, recordResponse, sendDtmfTones",
             Refusal::ConversationFull => "every verb but those that end the call",
             Refusal::AlreadyBegun => "never to a bot: ids are made here",
         };
@@ -200,6 +206,10 @@ fn ends(table: &mut Table) {
     );
     table.end(&ResultInfo::initial_silence(), "recordResponse: nobody said anything; there is no recording");
     table.end(&ResultInfo::recording_failed("the disk is full"), "recordResponse: a fault; there is no recording");
+    table.end(
+        &ResultInfo::tones_failed("the leg is busy"),
+        "sendDtmfTones: a fault while sending; `status` is `completed`",
+    );
     table.end(&ResultInfo::operation_lost(), "an operation was open when the server died");
     table.end(&ResultInfo::call_lost(), "the call was open when the server died");
     table.end(&ResultInfo::rejected(), "the bot rejected the call");
