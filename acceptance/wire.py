@@ -38,6 +38,7 @@ SUCCESS = {
     "POST playprompt": 200,
     "POST recordresponse": 200,
     "POST record": 200,
+    "POST senddtmftones": 200,
     "POST subscribetotone": 200,
     "POST cancelmediaprocessing": 200,
     "POST keepalive": 200,

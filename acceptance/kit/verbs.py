@@ -199,6 +199,26 @@ class Verbs:
         check.same(self.ok("pageOperations", call), ids, "operations, one a page")
         self.hang_up(call, ledger)
 
+    def send_dtmf_tones(self) -> None:
+        if not self.library.offers("sendDtmfTones"):
+            print(f"      left out: {self.library.name} has no sendDtmfTones")
+            return
+        before = len(self.phone.events)
+        call, ledger = self.up(self.with_phone())
+        body = {"clientContext": ODD, "tones": ["tone1", "star", "pound"], "delayBetweenTonesMs": 100}
+        self.refused(400, "invalidRequest", "sendDtmfTones", call, body | {"tones": []})
+        value = self.ok("sendDtmfTones", call, body=body)
+        operation = ledger.answered(value, "sendDtmfTonesOperation", ODD, "running")
+        ledger.told(operation, "completed", 200, 0)
+        self.read(call, ledger, operation, "completed")
+        check.soon(lambda: len(self.pressed(before)) >= 3, "three keys at the phone")
+        check.same(self.pressed(before), ["1", "*", "#"], "the keys that the phone was told of")
+        self.hang_up(call, ledger)
+
+    def pressed(self, before: int) -> list[str]:
+        """The keys that the phone has been told of since so many of its events."""
+        return [event["param"] for event in self.phone.events[before:] if event["type"] == "CALL_DTMF_START"]
+
     def record_response(self) -> None:
         call, ledger = self.up(self.with_phone())
         body: Json = {
@@ -343,6 +363,7 @@ class Verbs:
             self.keep_alive,
             self.play_prompts_one_after_the_other,
             self.subscribe_to_tone,
+            self.send_dtmf_tones,
             self.record_response,
             self.a_long_list_comes_in_pages,
             self.cancel_media_processing,
