@@ -16,6 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
 from kit import audio, check, part
 from kit.bot import Bot
 from kit.graph import Answer, Graph, error_code
@@ -171,8 +173,22 @@ def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
         for request in captured:
             wire.replay(request)
 
+    def metrics() -> None:
+        bearer = f"Bearer {wire.server.operator_token.read_text().strip()}"
+        answer = wire.graph.send("GET", "/metrics", None, {"Authorization": bearer})
+        check.same(answer.status, 200, "status of the metrics")
+        families = {family.name: family for family in text_string_to_metric_families(answer.text)}
+        commits = families["ringback_ledger_commits"].samples[0].value
+        check.that(commits > 0, "the requests before left commits")
+        check.same(families["ringback_operations_orphaned"].samples[0].value, 0.0, "operations without an owner")
+        for family in families.values():
+            for sample in family.samples:
+                ids = [value for value in sample.labels.values() if CALL_ID.search(value)]
+                check.that(not ids, f"{sample.name} has an id for a label: {ids}")
+
     wire = Wire(program, folder, stack)
-    return [(file.stem, partial(replay, file)) for file in files]
+    cases = [(file.stem, partial(replay, file)) for file in files]
+    return [*cases, ("Prometheus's own parser reads the metrics", metrics)]
 
 
 if __name__ == "__main__":

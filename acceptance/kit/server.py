@@ -147,6 +147,7 @@ class Server:
             self._running.end(2.0)
             raise
         self.http: str = ready["http"]
+        self.operator_token = Path(ready["operator_token_file"])
         self.https: str = ready["https"]
         self.ca: Path = world.certificate.authority if world.certificate else Path(ready["ca"])
         self.sip = address(ready["sip"])
