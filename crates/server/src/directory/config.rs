@@ -5,17 +5,15 @@
 use super::allow::AllowList;
 use super::secret::SecretHash;
 use super::sip::ha1;
-use super::{
-    App, Directory, DirectoryParts, Line, Origin, SecretError, Tenant, Trunk, User, Webhook, development, dialled,
-};
+use super::trunk_table::TrunkTable;
+use super::{App, Directory, DirectoryParts, Line, Origin, SecretError, Tenant, User, Webhook, development, dialled};
 use ringback_core::{AppId, TenantId};
-use ringback_signal::{Login, SessionBounds, Transport};
+use ringback_signal::SessionBounds;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use url::Url;
 
 /// Calls at the same time of an app or trunk that says nothing else: what Graph allows an app (`contract §5.5`).
@@ -150,7 +148,7 @@ impl Config {
             parts.users.push(user(&Key("users", index), table, &mut names)?);
         }
         for (index, table) in file.trunks.into_iter().enumerate() {
-            parts.trunks.push(trunk(&Key("trunks", index), table, &mut names)?);
+            parts.trunks.push(table.read(&Key("trunks", index), &mut names)?);
         }
         Ok(Config { server, directory: Directory::new(parts) })
     }
@@ -258,45 +256,25 @@ struct UserTable {
     phone: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TrunkTable {
-    name: String,
-    address: String,
-    transport: Option<String>,
-    host: Option<String>,
-    login: Option<String>,
-    password: Option<String>,
-    #[serde(default)]
-    register: bool,
-    keep_alive: Option<u64>,
-    caller_id: Option<String>,
-    #[serde(default)]
-    nat: bool,
-    max_calls: Option<u32>,
-    #[serde(default)]
-    prefixes: Vec<String>,
-}
-
 /// A table of an array of tables, for error texts.
-struct Key(&'static str, usize);
+pub(super) struct Key(&'static str, usize);
 
 impl Key {
-    fn error(&self, field: &str, problem: impl Into<String>) -> ConfigError {
+    pub(super) fn error(&self, field: &str, problem: impl Into<String>) -> ConfigError {
         ConfigError::Value { key: format!("{}[{}].{field}", self.0, self.1), problem: problem.into() }
     }
 }
 
 /// Everything that may be there only once, and which table has it.
 #[derive(Default)]
-struct Names {
+pub(super) struct Names {
     taken: HashMap<(&'static str, String), String>,
     tenants: Vec<TenantId>,
 }
 
 impl Names {
     /// Takes a name of some kind; `kind` is a space of names, such as everything that can be dialled.
-    fn take(&mut self, key: &Key, field: &str, kind: &'static str, name: &str) -> Result<(), ConfigError> {
+    pub(super) fn take(&mut self, key: &Key, field: &str, kind: &'static str, name: &str) -> Result<(), ConfigError> {
         let place = format!("{}[{}].{field}", key.0, key.1);
         match self.taken.insert((kind, name.to_lowercase()), place) {
             None => Ok(()),
@@ -474,55 +452,7 @@ fn user(key: &Key, table: UserTable, names: &mut Names) -> Result<User, ConfigEr
     })
 }
 
-fn trunk(key: &Key, table: TrunkTable, names: &mut Names) -> Result<Trunk, ConfigError> {
-    check_id(key, "name", &table.name)?;
-    names.take(key, "name", "trunk", &table.name)?;
-    let address: SocketAddr = table.address.parse().map_err(|_| {
-        key.error("address", "is not an address and port such as \"192.0.2.1:5060\"; names are not looked up")
-    })?;
-    let transport = table.transport.as_deref().unwrap_or("udp").parse::<Transport>();
-    let transport = transport.map_err(|()| key.error("transport", "is none of \"udp\", \"tcp\" and \"tls\""))?;
-    // By a connection a trunk is known by its host alone.
-    let place = match transport {
-        Transport::Udp => address.to_string(),
-        stream => format!("{stream} {}", address.ip()),
-    };
-    names.take(key, "address", "trunk address", &place)?;
-    if let Some(host) = &table.host {
-        check_host(key, host)?;
-    }
-    let login = match (table.login, table.password) {
-        (None, None) if table.register => return Err(key.error("register", "needs a login and a password")),
-        (None, None) => None,
-        (Some(user), Some(password)) => {
-            check_dialled(key, "login", &user)?;
-            Some(Login { user, password })
-        }
-        (Some(_), None) => return Err(key.error("password", "is missing: a login has one")),
-        (None, Some(_)) => return Err(key.error("login", "is missing: whose password is it?")),
-    };
-    if table.keep_alive.is_some_and(|seconds| !(5..=3_600).contains(&seconds)) {
-        return Err(key.error("keep_alive", "is not a number of seconds from 5 to 3600"));
-    }
-    if let Some(number) = &table.caller_id {
-        check_dialled(key, "caller_id", number)?;
-    }
-    Ok(Trunk {
-        name: table.name,
-        address,
-        transport,
-        host: table.host,
-        login,
-        register: table.register,
-        keep_alive: table.keep_alive.map(Duration::from_secs),
-        caller_id: table.caller_id,
-        nat: table.nat,
-        max_calls: max_calls(key, table.max_calls)?,
-        prefixes: prefixes(key, &table.prefixes)?,
-    })
-}
-
-fn max_calls(key: &Key, given: Option<u32>) -> Result<u32, ConfigError> {
+pub(super) fn max_calls(key: &Key, given: Option<u32>) -> Result<u32, ConfigError> {
     match given.unwrap_or(DEFAULT_MAX_CALLS) {
         0 => Err(key.error("max_calls", "is 0: give at least 1, or remove the entry")),
         calls => Ok(calls),
@@ -530,7 +460,7 @@ fn max_calls(key: &Key, given: Option<u32>) -> Result<u32, ConfigError> {
 }
 
 /// Beginnings of numbers: digits, perhaps after a `+`. An empty one would mean every number and is refused.
-fn prefixes(key: &Key, given: &[String]) -> Result<Vec<String>, ConfigError> {
+pub(super) fn prefixes(key: &Key, given: &[String]) -> Result<Vec<String>, ConfigError> {
     let is_prefix = |text: &str| {
         let digits = text.strip_prefix('+').unwrap_or(text);
         !text.is_empty() && text.len() <= 20 && digits.bytes().all(|b| b.is_ascii_digit())
@@ -544,7 +474,7 @@ fn prefixes(key: &Key, given: &[String]) -> Result<Vec<String>, ConfigError> {
 }
 
 /// Ids and names that stand in paths, tokens and the log.
-fn check_id(key: &Key, field: &str, text: &str) -> Result<(), ConfigError> {
+pub(super) fn check_id(key: &Key, field: &str, text: &str) -> Result<(), ConfigError> {
     let fine = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
     if !text.is_empty() && text.len() <= 64 && text.bytes().all(fine) {
         return Ok(());
@@ -552,17 +482,8 @@ fn check_id(key: &Key, field: &str, text: &str) -> Result<(), ConfigError> {
     Err(key.error(field, format!("{text:?} is not 1 to 64 letters, digits, '-', '_' and '.' (a GUID is best)")))
 }
 
-/// A host name, as it stands in SIP addresses and certificates.
-fn check_host(key: &Key, text: &str) -> Result<(), ConfigError> {
-    let fine = |b: u8| b.is_ascii_alphanumeric() || b"-.".contains(&b);
-    if !text.is_empty() && text.len() <= 253 && text.bytes().all(fine) {
-        return Ok(());
-    }
-    Err(key.error("host", format!("{text:?} is not a host name such as \"sip.provider.example\"; no port, no scheme")))
-}
-
 /// What can be dialled, as the user part of a SIP address.
-fn check_dialled(key: &Key, field: &str, text: &str) -> Result<(), ConfigError> {
+pub(super) fn check_dialled(key: &Key, field: &str, text: &str) -> Result<(), ConfigError> {
     let fine = |b: u8| b.is_ascii_alphanumeric() || b"-_.+*#".contains(&b);
     if !text.is_empty() && text.len() <= 64 && text.bytes().all(fine) {
         return Ok(());

@@ -9,6 +9,7 @@ mod development;
 mod route;
 mod secret;
 mod sip;
+mod trunk_table;
 
 pub use allow::{AllowList, Allowed, BadEntry, Network};
 pub use config::{Config, ConfigError, ServerSettings};

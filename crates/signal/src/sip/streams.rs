@@ -275,3 +275,120 @@ impl Shared {
         Ok(connection)
     }
 }
+
+/// In virtual time: who is slow, silent or does not read is let go.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rsipstack::sip::SipMessage;
+    use std::time::Duration;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio::time::Instant;
+
+    const FAR: &str = "192.0.2.9:5060";
+    const OPTIONS: &str = "OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP c;branch=z9hG4bK1\r\nFrom: <sip:d@e>;tag=1\r\n\
+        To: <sip:a@b>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
+
+    /// Lets virtual time go on.
+    async fn pass(time: Duration) {
+        let _ = timeout(time, std::future::pending::<()>()).await;
+    }
+
+    struct Far {
+        io: DuplexStream,
+        connection: Connection,
+        streams: Streams,
+        library: mpsc::UnboundedReceiver<TransportEvent>,
+    }
+
+    async fn far(buffer: usize, opened_by_us: bool) -> Far {
+        let (inlet, library) = mpsc::unbounded_channel();
+        let streams = Streams::new(inlet, None, CancellationToken::new());
+        let (io, ours) = tokio::io::duplex(buffer);
+        let flow = Flow { transport: Transport::Tcp, address: FAR.parse().unwrap() };
+        let place = if opened_by_us { None } else { streams.0.admit(flow.address.ip()) };
+        let connection = streams.0.begin(ours, flow, None, place).await.unwrap();
+        Far { io, connection, streams, library }
+    }
+
+    impl Far {
+        /// How long it takes until the connection is closed.
+        async fn closed_after(mut self) -> Duration {
+            let begun = Instant::now();
+            let mut bytes = [0; 1_024];
+            while self.io.read(&mut bytes).await.is_ok_and(|length| length > 0) {}
+            assert!(self.connection.closed.is_cancelled());
+            assert!(!self.streams.is_open(Flow { transport: Transport::Tcp, address: FAR.parse().unwrap() }));
+            assert_eq!(self.streams.0.table().accepted, 0);
+            begun.elapsed()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_nothing_is_let_go() {
+        assert_eq!(far(1_024, false).await.closed_after().await, limits::FIRST_MESSAGE);
+        assert_eq!(far(1_024, true).await.closed_after().await, limits::STREAM_IDLE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_that_does_not_end_is_not_waited_for() {
+        let mut far = far(1_024, false).await;
+        let begun = Instant::now();
+        // A byte a second, as slow as it likes: the message's time runs from its first byte.
+        for byte in OPTIONS.as_bytes() {
+            if far.io.write_all(&[*byte]).await.is_err() {
+                break;
+            }
+            pass(Duration::from_secs(1)).await;
+        }
+        let lasted = begun.elapsed();
+        assert!((limits::MESSAGE_TIME..limits::MESSAGE_TIME * 2).contains(&lasted), "{lasted:?}");
+        assert!(far.library.try_recv().is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_keeps_talking_is_kept() {
+        let mut far = far(4_096, false).await;
+        for _ in 0..10 {
+            far.io.write_all(OPTIONS.as_bytes()).await.unwrap();
+            assert!(matches!(far.library.recv().await, Some(TransportEvent::Incoming(..))));
+            far.streams.handled();
+            pass(limits::STREAM_IDLE - Duration::from_secs(1)).await;
+        }
+        assert_eq!(far.closed_after().await, Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_read_is_let_go_and_nobody_waits_for_it() {
+        let far = far(64, true).await;
+        let message: SipMessage = OPTIONS.try_into().unwrap();
+        let begun = Instant::now();
+        far.connection.channel.try_send(message.clone()).unwrap();
+        far.connection.closed.cancelled().await;
+        assert_eq!(begun.elapsed(), limits::WRITE_STALL);
+        // And at once, if too much waits.
+        let far = self::far(64, true).await;
+        let begun = Instant::now();
+        for _ in 0..limits::MAX_UNSENT {
+            if far.connection.channel.try_send(message.clone()).is_err() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        far.connection.closed.cancelled().await;
+        assert!(begun.elapsed() < limits::WRITE_STALL);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_library_has_not_taken_holds_the_far_end_back() {
+        let mut far = far(4_096, false).await;
+        let held_back = async {
+            // More than wait and fit into the buffers together.
+            for _ in 0..limits::MAX_MESSAGES_WAITING * 2 {
+                far.io.write_all(OPTIONS.as_bytes()).await.unwrap();
+            }
+        };
+        assert!(timeout(Duration::from_secs(1), held_back).await.is_err());
+        assert_eq!(far.library.len(), limits::MAX_MESSAGES_WAITING);
+    }
+}
