@@ -108,3 +108,12 @@ pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 pub const HANDSHAKES: usize = 1_000;
 /// What is read and thrown away of a client that speaks plain HTTP where TLS is spoken, so that it sees our answer.
 pub const PLAIN_DRAINED: usize = 64 * 1024;
+/// Bytes of decoded and encoded prompts kept: an hour of audio at 16 kHz is 190 MiB.
+pub const PROMPT_BYTES_KEPT: usize = 256 << 20;
+/// Prompts that one app may have kept by its `resourceId`: more than a menu has sentences.
+pub const PROMPT_KEYS_PER_APP: usize = 1_024;
+/// How long a `resourceId` stands for what was fetched: a bot that changes a prompt and not its id is heard within it.
+pub const PROMPT_KEY_LIFE: Duration = Duration::from_secs(3600);
+/// Prompts that one app may fetch at once, of those that all may
+/// ([`FETCHES_AT_ONCE`](crate::outbound::limits::FETCHES_AT_ONCE)); more wait, within their own time.
+pub const PROMPT_FETCHES_PER_APP: usize = 64;

@@ -12,6 +12,7 @@ use ringback_media as media;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
+use super::prompts::Key;
 use super::{Line, Phones, tone_of};
 use crate::engine::Audio;
 use crate::outbound::{Target, limits};
@@ -115,7 +116,7 @@ impl Phones {
         for (index, prompt) in prompts.iter().enumerate() {
             let audio = match fetched.get(prompt.uri.as_str()) {
                 Some(audio) => Arc::clone(audio),
-                None => self.fetch(leg, operation, app, index, &prompt.uri).await?,
+                None => self.fetch(leg, operation, app, index, prompt).await?,
             };
             fetched.insert(&prompt.uri, Arc::clone(&audio));
             list.extend(std::iter::repeat_n(audio, prompt.times.max(1) as usize));
@@ -140,10 +141,14 @@ impl Phones {
         operation: OperationId,
         app: &AppId,
         index: usize,
-        uri: &str,
+        prompt: &Prompt,
     ) -> Result<Arc<media::Prompt>, PlayOutcome> {
+        let key = Key::of(app, prompt);
+        if let Some(known) = key.as_ref().and_then(|key| self.shared.prompts.known(key)) {
+            return self.known(leg, known).await;
+        }
         let began = Instant::now();
-        let fetched = self.fetch_untold(leg, app, index, uri).await;
+        let fetched = self.fetch_untold(leg, app, index, &prompt.uri, key).await;
         let outcome = match &fetched {
             Ok(_) => Fetch::Decoded,
             Err(PlayOutcome::Invalid(_)) => Fetch::Invalid,
@@ -159,25 +164,39 @@ impl Phones {
         app: &AppId,
         index: usize,
         uri: &str,
+        key: Option<Key>,
     ) -> Result<Arc<media::Prompt>, PlayOutcome> {
         let unavailable = |why: String| PlayOutcome::Unavailable(format!("prompts[{index}]: {why}"));
         let target = Target::parse(uri).map_err(|error| unavailable(error.to_string()))?;
+        let _turn = tokio::time::timeout(limits::PROMPT_TIME, self.shared.prompts.turn(app)).await.map_err(|_| {
+            unavailable("too many prompts of this app are being fetched: give each a resourceId".to_owned())
+        })?;
         let app = self.shared.directory.current().app(app).cloned();
         let own = app.as_ref().map(|app| app.webhook.origin());
         let bytes = self.shared.outbound.get(&target, own, media::limits::PROMPT_BYTES, limits::PROMPT_TIME).await;
         let bytes = bytes.map_err(|error| unavailable(error.to_string()))?;
-        let engine = self.wires().map(|wires| wires.media.clone());
+        let (engine, prompts) = (self.wires().map(|wires| wires.media.clone()), Arc::clone(&self.shared.prompts));
         let decoded = tokio::task::spawn_blocking(move || {
-            let prompt = media::Prompt::decode(&bytes)?;
+            let prompt = prompts.decode(&bytes, key)?;
             engine.inspect(|engine| engine.prepare(leg.0, &prompt));
             Ok::<_, media::PromptError>(prompt)
         });
         let decoded = decoded.await;
         match decoded {
-            Ok(Ok(prompt)) => Ok(Arc::new(prompt)),
+            Ok(Ok(prompt)) => Ok(prompt),
             Ok(Err(error)) => Err(PlayOutcome::Invalid(format!("prompts[{index}]: {error}"))),
             Err(_) => Err(PlayOutcome::Failed(format!("prompts[{index}] could not be decoded"))),
         }
+    }
+
+    /// A prompt that was fetched before, made ready for this leg's codec, which may be a new one to it.
+    async fn known(&self, leg: LegId, prompt: Arc<media::Prompt>) -> Result<Arc<media::Prompt>, PlayOutcome> {
+        let Some(engine) = self.wires().map(|wires| wires.media.clone()) else { return Ok(prompt) };
+        let ready = tokio::task::spawn_blocking(move || {
+            engine.prepare(leg.0, &prompt);
+            prompt
+        });
+        ready.await.map_err(|_| PlayOutcome::Failed("a prompt could not be encoded".to_owned()))
     }
 
     pub(super) fn forget(&self, operation: OperationId) -> Option<AbortHandle> {

@@ -5,6 +5,7 @@
 
 mod audio;
 mod incoming;
+mod prompts;
 mod recording;
 
 use std::collections::HashMap;
@@ -16,6 +17,8 @@ use ringback_media::{Media, MediaEvent, MediaSink, Strays};
 use ringback_signal::{self as signal, LegEvent, LegSink, Sip};
 use tokio::task::AbortHandle;
 use uuid::Uuid;
+
+use prompts::Prompts;
 
 use crate::directory::{Destination, SharedDirectory, SipHome};
 use crate::engine::{Engine, Legs};
@@ -67,6 +70,7 @@ struct Shared {
     runtime: tokio::runtime::Handle,
     lines: Mutex<HashMap<LegId, Line>>,
     plays: Mutex<HashMap<core::OperationId, AbortHandle>>,
+    prompts: Arc<Prompts>,
     wires: OnceLock<Wires>,
 }
 
@@ -104,6 +108,7 @@ impl Phones {
             runtime: tokio::runtime::Handle::current(),
             lines: Mutex::default(),
             plays: Mutex::default(),
+            prompts: Arc::default(),
             wires: OnceLock::new(),
         };
         Self { shared: Arc::new(shared) }

@@ -19,7 +19,7 @@ impl Phones {
     ) -> Result<(), RecordOutcome> {
         let mut lead_in = Vec::new();
         if let Some(prompt) = &recording.prompt {
-            let fetched = self.fetch(leg, owner.operation, &owner.app, 0, &prompt.uri).await;
+            let fetched = self.fetch(leg, owner.operation, &owner.app, 0, prompt).await;
             let audio = fetched.map_err(RecordOutcome::Prompt)?;
             lead_in.extend(std::iter::repeat_n(audio, prompt.times.max(1) as usize));
         }

@@ -208,6 +208,25 @@ async fn a_prompt_is_fetched_once_per_operation() {
     world.over(&call).await;
 }
 
+/// contract §1.6: `resourceId` is the cache key of a prompt's uri: with it, operations after the first fetch nothing. It is
+/// the app's own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_prompt_with_a_resource_id_is_fetched_once_for_its_app() {
+    let world = World::start().await;
+    let phone = world.phone("1001").await;
+    let file = world.journal.file("/kept.wav", tone(60));
+    let mut body = play(&[&file], None);
+    let (call, up) = world.call_to(&phone, USERS[0].0).await;
+    for resource in ["one", "one", "two", "one"] {
+        body["prompts"][0]["mediaInfo"]["resourceId"] = resource.into();
+        let operation = world.bot.post(&format!("/{call}/playPrompt"), &body).await.is(200).id();
+        assert_eq!(world.journal.ended(&call, &operation).await["status"], "completed");
+    }
+    assert_eq!(world.journal.fetched("/kept.wav"), ["GET", "GET"], "one for each resourceId");
+    soon(up.hang_up()).await;
+    world.over(&call).await;
+}
+
 /// A phone that speaks G.722 hears the whole band of a prompt; in mid-call it may change its mind.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_prompt_is_heard_in_wide_band_and_then_in_narrow() {
