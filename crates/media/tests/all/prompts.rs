@@ -142,3 +142,78 @@ proptest! {
         let _ = Prompt::decode(&bytes);
     }
 }
+
+/// A WAV file of these chunks, whatever their headers claim.
+fn riff(chunks: &[(&[u8; 4], u32, &[u8])]) -> Vec<u8> {
+    let mut bytes = b"RIFF\xFF\xFF\xFF\xFFWAVE".to_vec();
+    for (name, claimed, body) in chunks {
+        bytes.extend(*name);
+        bytes.extend(claimed.to_le_bytes());
+        bytes.extend(*body);
+    }
+    bytes
+}
+
+/// A format chunk's body: tag, channels, rate, bytes a second and alignment as they should be, bits.
+fn format(tag: u16, channels: u16, rate: u32, bits: u16) -> Vec<u8> {
+    let mut body = Vec::new();
+    body.extend(tag.to_le_bytes());
+    body.extend(channels.to_le_bytes());
+    body.extend(rate.to_le_bytes());
+    body.extend((rate.wrapping_mul(2)).to_le_bytes());
+    body.extend(2u16.to_le_bytes());
+    body.extend(bits.to_le_bytes());
+    body
+}
+
+#[test]
+fn files_that_lie_about_themselves_are_refused_with_the_lie() {
+    let error = |bytes: Vec<u8>| Prompt::decode(&bytes).map(|prompt| prompt.pcm16k().len());
+    let right = format(1, 1, 16_000, 16);
+    let audio: &[u8] = &[1; 8];
+    assert_eq!(
+        error(riff(&[(b"fmt ", 16, &right), (b"data", 8, audio)])),
+        Ok(4),
+        "the size of the whole is not needed"
+    );
+    assert_eq!(
+        error(riff(&[(b"data", 8, audio), (b"fmt ", 16, &right)])),
+        Err(PromptError::NotWav),
+        "audio of no format"
+    );
+    assert_eq!(error(riff(&[(b"fmt ", 16, &right)])), Err(PromptError::Empty));
+    assert_eq!(error(riff(&[(b"fmt ", 16, &right), (b"data", 1, &[1])])), Err(PromptError::Empty), "half a sample");
+    for claimed in [9, 1 << 31, u32::MAX - 1, u32::MAX] {
+        let bytes = riff(&[(b"fmt ", 16, &right), (b"data", claimed, audio)]);
+        assert_eq!(error(bytes), Err(PromptError::Truncated { declared: claimed, present: 8 }));
+        let bytes = riff(&[(b"fmt ", 16, &right), (b"LIST", claimed, audio)]);
+        assert_eq!(error(bytes), Err(PromptError::Empty), "a chunk of {claimed} bytes hides the rest");
+        assert_eq!(error(riff(&[(b"fmt ", claimed, &right)])), Err(PromptError::NotWav));
+    }
+    for length in [0, 1, 15] {
+        assert_eq!(error(riff(&[(b"fmt ", length, &right[..length as usize])])), Err(PromptError::NotWav));
+    }
+    for rate in [0, 1, 7_999, 48_001, u32::MAX] {
+        let bytes = riff(&[(b"fmt ", 16, &format(1, 1, rate, 16)), (b"data", 8, audio)]);
+        assert_eq!(error(bytes), Err(PromptError::Rate { rate }));
+    }
+    for (tag, channels, bits) in [(1, 0, 16), (1, 65_535, 16), (1, 1, 0), (1, 1, 65_535), (0, 1, 16), (85, 1, 16)] {
+        let bytes = riff(&[(b"fmt ", 16, &format(tag, channels, 16_000, bits)), (b"data", 8, audio)]);
+        assert_eq!(error(bytes), Err(PromptError::Encoding { format: tag, bits, channels }));
+    }
+    // The extensible form names the real format in bytes 24 and 25; too short, it names none.
+    let extensible = |real: u16, length: usize| {
+        let mut body = format(0xFFFE, 1, 16_000, 16);
+        body.extend([22, 0, 16, 0, 4, 0, 0, 0]);
+        body.extend(real.to_le_bytes());
+        body.extend([0; 14]);
+        body.truncate(length);
+        riff(&[(b"fmt ", body.len() as u32, &body), (b"data", 8, audio)])
+    };
+    assert_eq!(error(extensible(1, 40)), Ok(4));
+    assert_eq!(error(extensible(3, 40)), Err(PromptError::Encoding { format: 3, bits: 16, channels: 1 }));
+    assert_eq!(error(extensible(1, 24)), Err(PromptError::Encoding { format: 0xFFFE, bits: 16, channels: 1 }));
+    // A million empty chunks are passed over one by one.
+    let many = vec![(b"junk", 0u32, &[][..]); 1_000_000];
+    assert_eq!(error(riff(&many)), Err(PromptError::NotWav));
+}

@@ -459,3 +459,46 @@ proptest! {
         }
     }
 }
+
+/// What a broken or hostile far end may send in the place of audio: each is one packet, counted or not, and what is
+/// played, heard and told goes on.
+#[test]
+fn absurd_packets_change_nothing_for_those_behind_them() {
+    for &codec in Codec::ALL {
+        let mut leg = Leg::new(Terms { codec, ..TERMS });
+        leg.session.listen(true);
+        let audio = codec.payload_type();
+        let send = |leg: &mut Leg, payload_type: u8, ssrc: u32, sequence: u16, timestamp: u32, payload: &[u8]| {
+            let mut bytes = Vec::new();
+            Packet { payload_type, marker: false, sequence, timestamp, ssrc, payload }.write(&mut bytes);
+            leg.session.input(leg.now, &bytes, &mut leg.out)
+        };
+        let mut random = Random(11);
+        for round in 0..500u32 {
+            let (ssrc, sequence, timestamp) =
+                (random.below(5) as u32, random.below(65_536) as u16, random.below(1 << 32) as u32);
+            let length = [0, 1, 159, 161, 1_400, 2_036][round as usize % 6];
+            assert!(send(&mut leg, audio, ssrc, sequence, timestamp, &vec![0xA5; length]));
+            assert!(send(&mut leg, EVENTS, ssrc, sequence, timestamp, &[0xFF; 3]));
+            assert!(!send(&mut leg, 77, ssrc, sequence, timestamp, &[0; 160]), "a payload type of nobody");
+            // A farewell and a report in the name of a stranger.
+            leg.session.input_rtcp(leg.now, &[0x81, 203, 0, 1, 0, 0, 0, 9]);
+            leg.session.input_rtcp(leg.now, &[0x80, 201, 0, 1, 0xDE, 0xAD, 0xBE, 0xEF]);
+            let (payload, _) = leg.tick();
+            assert_eq!(payload.map(|p| p.len()), Some(FRAME_TICKS));
+            assert_eq!(leg.out.heard.len(), FRAME_PCM);
+        }
+        // The far end itself again: heard after the usual delay, and its key is told.
+        let mut told = Vec::new();
+        for (number, packet) in (0..40u32).zip(0u16..) {
+            send(&mut leg, audio, 7, packet, 1_000 + number * 160, &[0x20; FRAME_TICKS]);
+            told.extend(leg.tick().1);
+        }
+        assert!(leg.out.heard.iter().any(|&s| s.unsigned_abs() > 100), "{codec:?} is heard again");
+        for (number, p) in (40u16..).zip(Press::new(Tone::Digit(5), Duration::from_millis(60))) {
+            send(&mut leg, EVENTS, 7, number, 9_000, &p.payload);
+            told.extend(leg.tick().1);
+        }
+        assert_eq!(told.last(), Some(&MediaEvent::Tone { tone: Tone::Digit(5) }));
+    }
+}
