@@ -13,6 +13,7 @@ mod phones;
 mod recordings;
 mod recovery;
 mod refused;
+mod slow;
 mod spans;
 mod traces;
 mod trunks;
