@@ -23,8 +23,9 @@ async fn drip(to: SocketAddr, beginning: Vec<u8>, then: u8) -> Vec<u8> {
     let (mut read, mut write) = stream.into_split();
     soon(write.write_all(&beginning)).await.expect("it reads");
     let dripping = tokio::spawn(async move {
+        let mut pace = tokio::time::interval(DRIP);
         while write.write_all(&[then]).await.is_ok() {
-            tokio::time::sleep(DRIP).await;
+            pace.tick().await;
         }
     });
     let mut said = Vec::new();

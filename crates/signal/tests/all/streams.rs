@@ -145,10 +145,16 @@ async fn a_connection_that_breaks_ends_what_waits_for_it() {
     assert!(matches!(world.event_of(leg).await, LegEvent::Ended(EndCause::Failed(_))));
 
     let listener = TcpListener::bind((HERE, 0)).await.unwrap();
-    let leg = world.place(Destination::Uri(format!("sip:x@{};transport=tcp", listener.local_addr().unwrap())));
-    drop(soon(listener.accept()).await.unwrap());
+    let at = listener.local_addr().unwrap();
+    let leg = world.place(Destination::Uri(format!("sip:x@{at};transport=tcp")));
+    let (tcp, _) = soon(listener.accept()).await.unwrap();
+    let raw = Raw::accepted(Box::new(tcp), Transport::Tcp, at, world.sip.local_addr()).await;
+    let invite = raw.expect("INVITE").await;
+    // Someone is there, so that no first response is waited for any more.
+    raw.send(&raw.response(&invite, "180 Ringing", "far", &raw.contact(), "")).await;
+    assert_eq!(world.event_of(leg).await, LegEvent::Ringing);
+    drop((raw, listener));
     assert_eq!(world.event_of(leg).await, LegEvent::Ended(EndCause::Unreachable));
-    drop(listener);
 }
 
 #[tokio::test]
