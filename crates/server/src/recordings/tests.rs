@@ -153,14 +153,19 @@ fn recordings_are_forgotten_with_their_call() {
     let (tape, outcome) = begin(&recordings, 1);
     tape.end(TapeEnd::StopTone);
     outcome.recv_timeout(PATIENCE).expect("told").expect("kept");
-    let (open, _outcome) = begin(&recordings, 2);
+    let (open, still) = begin(&recordings, 2);
     assert_eq!(recordings.old_calls(MINUTE), []);
     assert_eq!(recordings.old_calls(Duration::ZERO), [owner(1).call]);
     recordings.forget(owner(1).call);
     assert!(recordings.read(owner(1).operation).is_none());
-    assert_eq!(files(folder.path()), 1, "what is being recorded is not touched");
     assert_eq!(recordings.old_calls(Duration::ZERO), []);
-    drop(open);
+    open.end(TapeEnd::StopTone);
+    assert_eq!(
+        still.recv_timeout(PATIENCE),
+        Ok(Ok((TapeEnd::StopTone, true))),
+        "what is being recorded is not touched"
+    );
+    assert_eq!(files(folder.path()), 1);
 }
 
 #[test]
