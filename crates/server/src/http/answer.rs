@@ -88,7 +88,21 @@ pub(crate) struct ReplyBody(Kind);
 #[derive(Debug)]
 enum Kind {
     Whole { bytes: Bytes, _hold: Option<Handing> },
-    Stream(mpsc::Receiver<io::Result<Bytes>>),
+    Stream { chunks: mpsc::Receiver<io::Result<Bytes>>, left: Option<u64> },
+}
+
+/// The next piece of an answer that goes on. One that ends before its length is broken off, so that nobody takes it for
+/// the whole.
+fn next(piece: Option<io::Result<Bytes>>, left: &mut Option<u64>) -> Option<io::Result<Frame<Bytes>>> {
+    match (piece, &mut *left) {
+        (Some(Ok(piece)), left) => {
+            *left = left.map(|left| left.saturating_sub(piece.len() as u64));
+            Some(Ok(Frame::data(piece)))
+        }
+        (None, Some(1..)) => Some(Err(io::ErrorKind::UnexpectedEof.into())),
+        (Some(Err(error)), _) => Some(Err(error)),
+        (None, _) => None,
+    }
 }
 
 /// A hold that moves to its connection when hyper has taken the body, and is dropped with it if the
@@ -115,7 +129,7 @@ impl Body for ReplyBody {
         match &mut self.0 {
             Kind::Whole { bytes, .. } if bytes.is_empty() => Poll::Ready(None),
             Kind::Whole { bytes, .. } => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Kind::Stream(chunks) => chunks.poll_recv(cx).map(|chunk| chunk.map(|piece| piece.map(Frame::data))),
+            Kind::Stream { chunks, left } => chunks.poll_recv(cx).map(|piece| next(piece, left)),
         }
     }
 
@@ -126,7 +140,7 @@ impl Body for ReplyBody {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Whole { bytes, .. } => SizeHint::with_exact(bytes.len() as u64),
-            Kind::Stream(_) => SizeHint::default(),
+            Kind::Stream { .. } => SizeHint::default(),
         }
     }
 }
@@ -138,7 +152,7 @@ pub(crate) struct Reply {
     headers: Vec<(&'static str, String)>,
     content_type: &'static str,
     bytes: Bytes,
-    stream: Option<mpsc::Receiver<io::Result<Bytes>>>,
+    stream: Option<(mpsc::Receiver<io::Result<Bytes>>, Option<u64>)>,
     hold: Option<HoldSender>,
     about: Option<About>,
 }
@@ -160,9 +174,13 @@ impl Reply {
         Self { content_type, bytes: bytes.into(), ..Self::empty(status) }
     }
 
-    /// An answer that goes on, piece by piece; an error breaks it off.
-    pub(crate) fn stream(content_type: &'static str, chunks: mpsc::Receiver<io::Result<Bytes>>) -> Self {
-        Self { content_type, stream: Some(chunks), ..Self::empty(StatusCode::OK) }
+    /// An answer that goes on, piece by piece; an error breaks it off, and so does an end before `length` bytes.
+    pub(crate) fn stream(
+        content_type: &'static str,
+        chunks: mpsc::Receiver<io::Result<Bytes>>,
+        length: Option<u64>,
+    ) -> Self {
+        Self { content_type, stream: Some((chunks, length)), ..Self::empty(StatusCode::OK) }
     }
 
     /// With a header.
@@ -196,7 +214,7 @@ impl Reply {
         let length = self.bytes.len();
         let streams = self.stream.is_some();
         let body = match self.stream {
-            Some(chunks) => ReplyBody(Kind::Stream(chunks)),
+            Some((chunks, left)) => ReplyBody(Kind::Stream { chunks, left }),
             None => ReplyBody(Kind::Whole {
                 bytes: self.bytes,
                 _hold: self.hold.map(|hold| Handing { hold: Some(hold), unflushed: unflushed.clone() }),
@@ -218,5 +236,22 @@ impl Reply {
             }
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt;
+
+    #[tokio::test]
+    async fn what_ends_before_its_length_is_broken_off() {
+        for (length, whole) in [(Some(4), false), (Some(3), true), (None, true)] {
+            let (sender, chunks) = mpsc::channel(1);
+            let body = Reply::stream(TEXT, chunks, length).finish(&Unflushed::default()).into_body();
+            sender.send(Ok(Bytes::from_static(b"abc"))).await.unwrap();
+            drop(sender);
+            assert_eq!(body.collect().await.is_ok(), whole, "{length:?}");
+        }
     }
 }

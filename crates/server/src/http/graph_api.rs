@@ -142,7 +142,8 @@ impl GraphApi {
     fn check_room(&self, caller: &Caller, record: &graph::RecordResponse<'_>) -> Result<(), Refused> {
         let app = self.app(caller)?;
         let seconds = record.max_record_duration_in_seconds.and_then(|seconds| u64::try_from(seconds).ok());
-        let length = Duration::from_secs(seconds.unwrap_or(core::limits::RECORD_SECONDS_DEFAULT.into()).min(120));
+        let most = core::limits::RECORD_SECONDS.end().unsigned_abs().into();
+        let length = Duration::from_secs(seconds.unwrap_or(core::limits::RECORD_SECONDS_DEFAULT.into()).min(most));
         let room = self.recordings.has_room(&caller.app, app.recording_bytes(), length);
         if room { Ok(()) } else { Err(Refused::no_room_for_recordings(app.max_recording_mib)) }
     }

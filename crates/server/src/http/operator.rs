@@ -94,7 +94,7 @@ impl Operator {
                 };
             }
         });
-        Reply::stream("text/event-stream", receiver).with("cache-control", "no-store")
+        Reply::stream("text/event-stream", receiver, None).with("cache-control", "no-store")
     }
 }
 

@@ -61,16 +61,16 @@ impl Reader {
         let reading = Arc::clone(&self.reads).try_acquire_owned().map_err(|_| Refused::too_many_reads())?;
         let recordings = self.recordings.clone();
         let found = spawn_blocking(move || recordings.read(id)).await.ok().flatten();
-        let (file, _) = found.ok_or_else(Refused::recording_not_found)?;
+        let (file, length) = found.ok_or_else(Refused::recording_not_found)?;
         let (sender, chunks) = mpsc::channel(1);
         if *method == Method::GET {
             tokio::spawn(send(file, sender, reading));
         }
-        Ok(Reply::stream("application/octet-stream", chunks))
+        Ok(Reply::stream("application/octet-stream", chunks, Some(length)))
     }
 }
 
-/// Sends a file piece by piece, as fast as it is taken.
+/// Sends a file piece by piece, as fast as it is taken; a client that takes none for too long gets no more.
 async fn send(file: File, sender: mpsc::Sender<io::Result<Bytes>>, _reading: OwnedSemaphorePermit) {
     let mut file = Some(file);
     while let Some(open) = file.take() {
@@ -81,7 +81,6 @@ async fn send(file: File, sender: mpsc::Sender<io::Result<Bytes>>, _reading: Own
                 file = Some(rest);
                 Ok(piece)
             }
-            // The answer breaks off, so that nobody takes it for the whole.
             Err(error) => Err(error),
         };
         let taken = tokio::time::timeout(limits::RECORDING_STALL, sender.send(piece)).await;

@@ -63,6 +63,8 @@ struct Index {
     entries: HashMap<OperationId, Entry>,
     /// Bytes of each app's recordings, those being written at their longest.
     used: HashMap<AppId, u64>,
+    /// How many are being written.
+    open: usize,
 }
 
 #[derive(Clone)]
@@ -116,6 +118,9 @@ impl Recordings {
         let mut index = self.shared.index();
         if index.used(&owner.app) + bytes > most {
             return Err(NoRoom::App);
+        }
+        if index.open >= limits::RECORDINGS {
+            return Err(NoRoom::Writer);
         }
         let (tape, out) = ringback_media::tape(self.writer.waker());
         let open = Open::new(owner.clone(), out, Box::new(done));
@@ -214,11 +219,13 @@ impl Index {
 
     fn enter(&mut self, entry: Entry) {
         *self.used.entry(entry.owner.app.clone()).or_default() += entry.room();
+        self.open += usize::from(entry.state == State::Open);
         self.entries.insert(entry.owner.operation, entry);
     }
 
     fn leave(&mut self, recording: OperationId) -> Option<Entry> {
         let entry = self.entries.remove(&recording)?;
+        self.open -= usize::from(entry.state == State::Open);
         if let Some(used) = self.used.get_mut(&entry.owner.app) {
             *used = used.saturating_sub(entry.room());
             if *used == 0 {
