@@ -171,6 +171,10 @@ impl Phones {
         let _turn = tokio::time::timeout(limits::PROMPT_TIME, self.shared.prompts.turn(app)).await.map_err(|_| {
             unavailable("too many prompts of this app are being fetched: give each a resourceId".to_owned())
         })?;
+        // Whoever waited behind the first fetch of the same prompt finds it.
+        if let Some(known) = key.as_ref().and_then(|key| self.shared.prompts.known(key)) {
+            return self.known(leg, known).await;
+        }
         let app = self.shared.directory.current().app(app).cloned();
         let own = app.as_ref().map(|app| app.webhook.origin());
         let bytes = self.shared.outbound.get(&target, own, media::limits::PROMPT_BYTES, limits::PROMPT_TIME).await;
