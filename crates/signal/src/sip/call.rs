@@ -193,12 +193,11 @@ impl Call {
     /// A re-INVITE: a new offer, most often hold, or a question for ours (RFC 3261 §14.2).
     async fn reinvite(&mut self, request: Asked) {
         let core = self.leg.core.clone();
-        let timing = self.retime(&request.original);
         let invited = core.wire.invited(request, String::new());
-        let Some(timing) = timing else {
-            let response = core.wire.response(&invited.request, 422, "", vec![too_brief(&core)], None);
-            return invited.respond(response);
-        };
+        // Ours is under way: one of the two has to wait (RFC 3261 §14.2).
+        if self.refresh.as_ref().is_some_and(Refresh::is_invite) {
+            return invited.respond(core.wire.response(&invited.request, 491, "", Vec::new(), None));
+        }
         let Some(local) = self.leg.next_local() else {
             return;
         };
@@ -208,18 +207,20 @@ impl Call {
         } else {
             sdp::answer(offer, &local).map(|(answer, agreed)| (answer, Some(agreed)))
         };
-        let (status, body) = match answer {
-            Ok((body, agreed)) => {
+        // Only what is answered with a 2xx refreshes the session (RFC 4028 §9).
+        let answer = answer.map(|answer| (answer, self.retime(&invited.request)));
+        let (status, timing, body) = match answer {
+            Ok(((body, agreed), Some(timing))) => {
                 self.dialog.retarget(&invited.request);
                 if let Some(agreed) = agreed {
                     self.leg.connect(agreed);
                 }
-                (200, Some(body))
+                (200, timing, Some(body))
             }
-            Err(sdp::SdpError::Malformed) => (400, None),
-            Err(sdp::SdpError::NothingInCommon) => (488, None),
+            Ok((_, None)) => (422, vec![too_brief(&core)], None),
+            Err(sdp::SdpError::Malformed) => (400, Vec::new(), None),
+            Err(sdp::SdpError::NothingInCommon) => (488, Vec::new(), None),
         };
-        let timing = if status == 200 { timing } else { Vec::new() };
         let headers = [vec![self.leg.contact.clone(), header("Allow", message::ALLOW)], timing].concat();
         let response = core.wire.response(&invited.request, status, &invited.tag, headers, body);
         let accepted = response.status_code.kind() == StatusCodeKind::Successful;

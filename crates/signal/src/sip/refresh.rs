@@ -38,6 +38,11 @@ pub(crate) async fn response(refresh: &mut Option<Refresh>) -> Option<Response> 
 }
 
 impl Refresh {
+    /// It is an INVITE, with an offer.
+    pub(crate) fn is_invite(&self) -> bool {
+        self.sent.request.method == Method::Invite
+    }
+
     /// Asks for what was agreed last.
     pub(crate) async fn begin(leg: &mut Leg, dialog: &mut Dialog) -> Option<Refresh> {
         let interval = leg.timer?.terms().interval;
@@ -91,7 +96,7 @@ impl Refresh {
         if let Some(target) = message::contact(response) {
             dialog.target = target;
         }
-        if self.sent.request.method != Method::Invite {
+        if !self.is_invite() {
             return;
         }
         if let Ok(agreed) = sdp::read_answer(&response.body, Codec::ALL) {

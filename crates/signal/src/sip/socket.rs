@@ -2,8 +2,8 @@
 //! what the library would drop without a word. Knows datagrams, not calls.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -14,8 +14,8 @@ use tokio::net::UdpSocket;
 
 use super::screen::{self, Sight};
 use super::streams::Streams;
-
 use crate::limits;
+use crate::sources::Sources;
 
 /// Counts datagrams handed to the library and those it has come to handle; their difference is
 /// what waits in its queue. Datagrams that do not parse are never handled, so the count drifts
@@ -77,8 +77,21 @@ impl TransportEventInspector for Handled {
 
 /// The socket, with its backlog.
 pub(crate) struct Socket {
-    pub(crate) inner: UdpSocket,
-    pub(crate) backlog: Arc<Backlog>,
+    inner: UdpSocket,
+    backlog: Arc<Backlog>,
+    /// How much each source may be refused: a datagram's source may be a lie, and the refusal then goes to a victim.
+    refusals: Mutex<Sources>,
+}
+
+impl Socket {
+    pub(crate) fn new(inner: UdpSocket, backlog: Arc<Backlog>) -> Socket {
+        Socket { inner, backlog, refusals: Mutex::default() }
+    }
+
+    fn may_refuse(&self, source: SocketAddr) -> bool {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        refusals.take(source.ip(), self.backlog.started.elapsed())
+    }
 }
 
 #[async_trait]
@@ -102,8 +115,10 @@ impl PlatformSocket for Socket {
                     bytes.len()
                 }
                 Sight::Refused(answer) => {
-                    // To where it came from, as `rport` would have it.
-                    let _ = self.inner.send_to(&answer, source).await;
+                    if self.may_refuse(source) {
+                        // To where it came from, as `rport` would have it.
+                        let _ = self.inner.send_to(&answer, source).await;
+                    }
                     continue;
                 }
                 Sight::Rewritten(_) | Sight::Noise | Sight::Unfit => continue,
@@ -135,5 +150,14 @@ mod tests {
         assert!(admitted < 10_000);
         backlog.handled.fetch_add(1, Ordering::Relaxed);
         assert!(backlog.admit());
+    }
+
+    #[tokio::test]
+    async fn a_source_is_refused_only_so_often() {
+        let here: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let socket = Socket::new(UdpSocket::bind(here).await.unwrap(), Backlog::new());
+        let refused = (0..10_000).filter(|_| socket.may_refuse(here)).count();
+        assert!((limits::SOURCE_BURST as usize..5_000).contains(&refused), "{refused}");
+        assert!(socket.may_refuse("192.0.2.1:5060".parse().unwrap()));
     }
 }

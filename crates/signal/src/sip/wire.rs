@@ -119,7 +119,7 @@ impl Wire {
         let bound_tls = tls.as_ref().map(|(listener, _)| listener.local_addr()).transpose()?;
         let public = listen.public.map(|ip| SocketAddr::new(ip, bound.port()));
         let backlog = Backlog::new();
-        let socket = Socket { inner: socket, backlog: backlog.clone() };
+        let socket = Socket::new(socket, backlog.clone());
         let stop = CancellationToken::new();
         let connection = UdpConnection::from_socket(Arc::new(socket), public, Some(stop.clone()));
         let connection = connection.await.map_err(io::Error::other)?;

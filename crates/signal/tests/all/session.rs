@@ -70,6 +70,34 @@ async fn who_does_not_refresh_is_hung_up() {
 }
 
 #[tokio::test]
+async fn a_reinvite_that_is_refused_refreshes_nothing() {
+    let mut world = World::start().await;
+    let raw = Raw::trunk(&world).await;
+    let (leg, tag, _) = up(&mut world, &raw, "Supported: timer\r\nSession-Expires: 3").await;
+    raw.send(&raw.request("INVITE", "x", 2, Some(&tag), SDP, &raw.sdp("3", ""))).await;
+    raw.expect("SIP/2.0 488").await;
+    raw.send(&raw.request("ACK", "x", 2, Some(&tag), "", "")).await;
+    raw.expect("BYE").await;
+    assert!(matches!(world.event_of(leg).await, LegEvent::Ended(EndCause::Failed(_))));
+}
+
+#[tokio::test]
+async fn of_two_reinvites_that_cross_theirs_waits() {
+    let mut world = World::start().await;
+    let raw = Raw::trunk(&world).await;
+    let (leg, tag, _) = up(&mut world, &raw, "Supported: timer\r\nx: 3;refresher=uas").await;
+    let ours = raw.expect("INVITE").await;
+    raw.send(&raw.request("INVITE", "x", 2, Some(&tag), SDP, &raw.sdp("0", ""))).await;
+    raw.expect("SIP/2.0 491").await;
+    raw.send(&raw.request("ACK", "x", 2, Some(&tag), "", "")).await;
+    let extra = "Session-Expires: 1800;refresher=uac";
+    raw.send(&raw.response_with(&ours, "200 OK", "", &raw.contact(), extra, &raw.sdp("0", ""))).await;
+    raw.expect("ACK").await;
+    world.sip.hang_up(leg);
+    raw.expect("BYE").await;
+}
+
+#[tokio::test]
 async fn too_brief_a_session_is_refused_with_the_least() {
     let mut world = World::start().await;
     let raw = Raw::trunk(&world).await;
