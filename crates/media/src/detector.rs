@@ -1,9 +1,10 @@
 //! Keys heard as tones in the audio (ITU-T Q.23, Q.24), at 8 kHz. Knows no codec and no packet.
 //!
 //! Each hop of 5 ms is correlated with the eight frequencies; four hops make a window of 20 ms, sharp enough to tell
-//! neighbours apart, with its outer hops counted half, so that a strong tone does not leak into a weak one. A window sounds if one row and one column hold nearly all of its energy, neither much louder than the
-//! other. How fast their phases turn from window to window tells the true frequency to within a few Hz, which no single
-//! window of this length could: this is what rejects speech and music. A key is told when it is let go.
+//! neighbours apart, with its outer hops counted half, so that a strong tone does not leak into a weak one. A window
+//! sounds if one row and one column hold nearly all of its energy, neither much louder than the other. How fast their
+//! phases turn from window to window tells the true frequency to within a few Hz, which no single window of this length
+//! could: this is what rejects speech and music. A key is told when it is let go.
 
 use std::f32::consts::TAU;
 use std::sync::LazyLock;

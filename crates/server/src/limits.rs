@@ -20,7 +20,7 @@ pub const RECORD_AGAIN: Duration = Duration::from_millis(100);
 pub const READ_PAGE: usize = 1_000;
 /// Conversations adopted at a time after a start.
 pub const ADOPT_PAGE: usize = 500;
-/// How long an ended call's operations stay readable (issue: 24 h).
+/// How long an ended call's operations stay readable: a day, so that who asks tomorrow still finds them.
 pub const READABLE: Duration = Duration::from_secs(24 * 3600);
 /// Conversations purged at a time, once they are no longer readable.
 pub const PURGE_PAGE: usize = 1_000;
@@ -68,8 +68,6 @@ pub const CONNECTIONS: usize = 10_000;
 pub const LIST_PAGE: usize = 1_000;
 /// Entries of the live timeline a slow reader may be behind before it misses some (and is told so).
 pub const TIMELINE: usize = 4_096;
-/// How long a stop waits for lanes to deliver what they hold, by default.
-pub const DRAIN: Duration = Duration::from_secs(10);
 /// Conversations without an owner that are counted one by one: there should be none.
 pub const ORPHANS: u64 = 1_000;
 /// How long such a count is good for: it reads the list of open conversations.
