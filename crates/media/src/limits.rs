@@ -74,8 +74,9 @@ pub const TONES_REMEMBERED: usize = 8;
 /// tone are told at the press's end, an INFO at its beginning or end; a second covers a slow finger and a slow proxy.
 pub const SAME_PRESS: Duration = Duration::from_secs(1);
 
-/// Presses remembered for [`SAME_PRESS`]: keys come at most about ten a second.
-pub const PRESSES_REMEMBERED: usize = 16;
+/// Presses remembered, and told, within [`SAME_PRESS`]: fingers press about ten keys a second, dialling machines twenty.
+/// A far end that makes up more is not heard, since each key costs its bot a record and a notification.
+pub const PRESSES_REMEMBERED: usize = 32;
 
 /// How long a key that we press lasts: above the 40 ms a receiver may ask for (ITU-T Q.24), and above the 70 ms that
 /// telephone networks want of a sender.

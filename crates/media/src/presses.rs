@@ -5,7 +5,6 @@
 //! yet. So two presses of one key, each heard both ways, are two, in whatever order the four reports come; and a key
 //! pressed twice, heard one way only, is two however fast.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::Tone;
@@ -25,7 +24,7 @@ pub enum Way {
 /// The presses of the last while.
 #[derive(Clone, Debug, Default)]
 pub struct Presses {
-    told: VecDeque<Told>,
+    told: Vec<Told>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,10 +45,11 @@ impl Presses {
             told.ways |= bit;
             return false;
         }
+        // No finger is as fast: what a far end makes up beyond it costs nobody anything.
         if self.told.len() == PRESSES_REMEMBERED {
-            self.told.pop_front();
+            return false;
         }
-        self.told.push_back(Told { tone, at: now, ways: bit });
+        self.told.push(Told { tone, at: now, ways: bit });
         true
     }
 }
@@ -85,6 +85,14 @@ mod tests {
             assert_eq!(told(&reports).into_iter().filter(|new| *new).count(), 2, "{ways:?}");
         }
         assert_eq!(told(&[(0, FIVE, e), (60, FIVE, e)]), [true, true], "one way alone is believed");
+    }
+
+    #[test]
+    fn no_more_keys_are_told_than_a_finger_presses() {
+        let mut presses = Presses::default();
+        let mut told_at = |ms| presses.is_new(Duration::from_millis(ms), FIVE, Way::Events);
+        assert_eq!((0..900).filter(|&ms| told_at(ms)).count(), PRESSES_REMEMBERED);
+        assert!(told_at(SAME_PRESS.as_millis() as u64), "and later again");
     }
 
     proptest! {

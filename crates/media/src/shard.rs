@@ -97,13 +97,13 @@ impl Shard {
             tracing::debug!(%error, "media shard keeps the usual timer slack");
         }
         while self.obey() {
-            if self.start.elapsed() < slots(self.slot) || self.places.is_empty() {
-                self.listen();
-            } else {
+            if !self.places.is_empty() && self.start.elapsed() >= slots(self.slot) {
                 self.skip_missed_slots();
                 self.send();
                 self.slot += 1;
             }
+            // After a slot, too: a shard that is behind hears its legs all the same.
+            self.listen();
         }
         let legs: Vec<LegId> = self.places.keys().copied().collect();
         legs.into_iter().for_each(|leg| self.close(leg));

@@ -1,7 +1,7 @@
 //! Every metric: its name, help, unit and labels, and nothing else about it anywhere else.
 //!
 //! Labels are words from small closed sets: no id, number, name or address. Counting is an atomic addition or a short
-//! look-up; what rooms know anyway is asked for only when somebody reads. docs/OPERATING.md's table is made from here by
+//! look-up; what rooms know anyway is asked for only when somebody reads. docs/metrics.md is made from here by
 //! a test.
 
 use std::fmt;

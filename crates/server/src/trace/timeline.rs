@@ -109,7 +109,7 @@ fn describe(conversation: ConversationId, event: &Event) -> Entry {
             Entry::about(call, format!("operation {} {}/{}", status(end), result.code, result.subcode))
                 .of_operation(operation)
         }
-        Event::ToneHeard { call, sequence, .. } => Entry::about(call, format!("key {sequence}")),
+        Event::ToneHeard { call, sequence, .. } => Entry::about(call, format!("key no. {sequence}")),
         Event::Adopted { epoch } => Entry::about(conversation, format!("adopted by epoch {}", epoch.0)),
     }
 }

@@ -192,7 +192,9 @@ fn ends(table: &mut Table) {
     table.end(&ResultInfo::success(), "an operation did what was asked");
     table.end(&ResultInfo::cancelled(), "an operation was cancelled, or its call ended");
     table.end(
-        &ResultInfo::prompt_invalid("prompts[0]: the file is not a WAV file"),
+        &ResultInfo::prompt_invalid(
+            "prompts[0]: the prompt is not a WAV file: save it as WAV, mono, 16-bit PCM, 16 kHz",
+        ),
         "playPrompt, recordResponse: not a WAV that can be played",
     );
     table.end(&ResultInfo::prompt_unavailable(why), "playPrompt, recordResponse: the prompt could not be fetched");
