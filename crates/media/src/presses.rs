@@ -3,7 +3,7 @@
 //!
 //! A report is a repetition if another way told the same key within [`SAME_PRESS`] and this way has not repeated it
 //! yet. So two presses of one key, each heard both ways, are two, in whatever order the four reports come; and a key
-//! pressed twice, heard one way only, is two however fast.
+//! pressed twice, heard one way only, is two, as long as it is not faster than [`PRESSES_REMEMBERED`] allows.
 
 use std::time::Duration;
 

@@ -64,6 +64,10 @@ pub const HEAD_TIME: Duration = Duration::from_secs(15);
 pub const BODY_TIME: Duration = Duration::from_secs(15);
 /// HTTP connections at once.
 pub const CONNECTIONS: usize = 10_000;
+/// Pause after a connection could not be accepted: descriptors come back as others end, and asking at once only spins.
+pub const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+/// Bytes of a request's head, and of what is read ahead: tokens and long URLs take a few KiB.
+pub const HEAD: usize = 64 * 1024;
 /// Calls or operations in one page of a list; the rest follows by `@odata.nextLink`.
 pub const LIST_PAGE: usize = 1_000;
 /// Entries of the live timeline a slow reader may be behind before it misses some (and is told so).

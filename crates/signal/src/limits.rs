@@ -80,7 +80,8 @@ pub const PORT_TRIES: usize = 16;
 /// strange.
 pub const MAX_REQUESTS_WAITING: usize = 8;
 
-/// Messages of one INVITE transaction waiting for its leg.
+/// Messages of one INVITE transaction waiting for its leg, and phones that one INVITE reached (RFC 3261 §12.1.2: each that
+/// answers makes a dialog): a user has at most half as many places to register.
 pub const MAX_INVITE_EVENTS: usize = 16;
 
 /// Longest session description read, in bytes. Phones send about 1 KiB.

@@ -179,7 +179,7 @@ async fn accept(listener: TcpListener, door: Door, mut stopping: watch::Receiver
             Err(error) => {
                 // Out of file descriptors, or a connection that died in the queue: the listener lives.
                 tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                tokio::time::sleep(limits::ACCEPT_AGAIN).await;
             }
         }
     }
@@ -198,7 +198,7 @@ where
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits::HEAD_TIME)
-        .max_buf_size(64 * 1024)
+        .max_buf_size(limits::HEAD)
         .serve_connection(io, handle);
     tokio::pin!(connection);
     let mut ended = tokio::select! {

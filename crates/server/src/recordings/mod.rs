@@ -132,7 +132,7 @@ impl Recordings {
     }
 
     /// Of these recordings, those that are whole, once what is being written is written and what an earlier process left of
-    /// one is made whole. Blocks, for [`limits::RECOVER`] at most.
+    /// one is made whole. Blocks, for [`limits::RECOVER`] at most for each that is still being written.
     pub(crate) fn recover(&self, recordings: &[OperationId]) -> Vec<OperationId> {
         let whole = |id: &&OperationId| match self.settled(**id) {
             Some(Entry { state: State::Whole, .. }) => true,

@@ -16,7 +16,7 @@ What `GET /metrics` shows, in the text form of OpenMetrics; who may read it is s
 from `crates/server/src/trace/metrics.rs` by a test; run it with `UPDATE_EXPECT=1` after a change.
 
 A counter's samples end in `_total`, a histogram's in `_bucket`, `_sum` and `_count`. Labels are words from small sets:
-no id, number or name is ever one.
+no id, telephone number or name of anyone is ever one.
 
 | name | is a | labels | help |
 |---|---|---|---|
