@@ -81,7 +81,7 @@ fn announce(server: &Server, json: bool) {
     println!("  Graph API   {url}/v1.0 and {url}/beta");
     println!("  with TLS    {}", server.https_url());
     if let Some(file) = server.tls().authority_file() {
-        let new = if server.tls().is_authority_new() { " (new: tell them anew)" } else { "" };
+        let new = if server.tls().is_authority_new() { " (it is new: have them trust it)" } else { "" };
         println!("  clients     trust {}{new}", file.display());
     }
     println!("  SIP         {} (UDP and TCP)", server.sip_addr());
