@@ -35,6 +35,10 @@ pub(crate) enum Command {
     Operation(Operation),
     /// Follow the live timeline.
     Tail(Door),
+    /// What was noticed of bots that works by luck; and, when asked, whether they check tokens.
+    Lint(crate::lint::Lint),
+    /// Look for what keeps a bot, a phone and the server apart, and say what to do.
+    Doctor(crate::doctor::Doctor),
     /// Measure.
     #[command(subcommand)]
     Bench(Bench),

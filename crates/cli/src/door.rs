@@ -38,6 +38,11 @@ impl Visitor {
         Ok(Self { client: Client::builder(TokioExecutor::new()).build_http(), url, token: read("operator.token")? })
     }
 
+    /// The server's address.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Asks, and gives the answer's head and a body to be read.
     pub(crate) async fn open(&self, method: Method, path: &str) -> Result<Response<Incoming>, Failure> {
         let request = Request::builder()

@@ -5,7 +5,9 @@
 mod args;
 mod bench;
 mod demo;
+mod doctor;
 mod door;
+mod lint;
 mod serve;
 mod show;
 
@@ -56,6 +58,8 @@ async fn run(args: Args) -> Result<(), Failure> {
         Command::Call(call) => show::call(call, json).await,
         Command::Operation(operation) => show::operation(operation, json).await,
         Command::Tail(door) => show::tail(door, json).await,
+        Command::Lint(lint) => lint::run(lint, json).await,
+        Command::Doctor(doctor) => doctor::run(doctor, json).await,
         Command::Bench(command) => bench::run(command, json).await,
         Command::HashSecret => serve::hash_secret(),
     }

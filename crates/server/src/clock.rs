@@ -35,6 +35,12 @@ pub fn wall_seconds() -> u64 {
     since_epoch().as_secs()
 }
 
+/// How far another clock is from the wall clock.
+pub fn apart(other: SystemTime) -> Duration {
+    let now = SystemTime::now();
+    now.duration_since(other).or_else(|_| other.duration_since(now)).unwrap_or_default()
+}
+
 fn since_epoch() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

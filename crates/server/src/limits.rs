@@ -72,6 +72,12 @@ pub const HEAD: usize = 64 * 1024;
 pub const LIST_PAGE: usize = 1_000;
 /// Entries of the live timeline a slow reader may be behind before it misses some (and is told so).
 pub const TIMELINE: usize = 4_096;
+/// Findings kept: each kind for each app, of a hundred apps or so.
+pub const FINDINGS: usize = 1_024;
+/// Characters of a finding's detail: a sentence.
+pub const FINDING_CHARS: usize = 256;
+/// Clocks further apart than this refuse one another's tokens: what verifiers commonly forgive.
+pub const CLOCKS_APART: Duration = Duration::from_secs(300);
 /// Conversations without an owner that are counted one by one: there should be none.
 pub const ORPHANS: u64 = 1_000;
 /// How long such a count is good for: it reads the list of open conversations.

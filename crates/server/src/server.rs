@@ -194,6 +194,13 @@ impl Server {
             home,
             recordings: recordings.clone(),
             trunks: trunks(sip.clone()),
+            trials: trials(lanes.clone()),
+            addresses: serde_json::json!({
+                "http": http_addr,
+                "https": https_addr,
+                "sip": sip.local_addr(),
+                "sipTls": sip.tls_addr(),
+            }),
             origins: Origins { public_url: settings.public_url, names, http: http_addr, https: https_addr },
         };
         let sockets =
@@ -405,6 +412,21 @@ fn trunks(sip: Sip) -> http::Trunks {
         })
     };
     Arc::new(move || sip.trunks().into_iter().map(print).collect())
+}
+
+/// Webhooks tried without a call.
+fn trials(lanes: Lanes) -> http::Trials {
+    let reached = lanes.clone();
+    http::Trials {
+        tokens: Arc::new(move |app| {
+            let lanes = lanes.clone();
+            Box::pin(async move { lanes.try_tokens(app).await })
+        }),
+        webhooks: Arc::new(move || {
+            let lanes = reached.clone();
+            Box::pin(async move { lanes.try_webhooks().await })
+        }),
+    }
 }
 
 /// What trunks are verified with.

@@ -1,3 +1,4 @@
 //! The program from outside, run as its user runs it.
 
 mod bench;
+mod doctor;

@@ -13,7 +13,7 @@ mod sources;
 mod token_answer;
 
 pub use access::{Caller, GRAPH_AUDIENCE, ROLES, TokenError, bearer};
-pub use bearers::NOTIFICATION_ISSUER;
+pub use bearers::{NOTIFICATION_ISSUER, TrialToken};
 pub use endpoint::{TokenRequest, TokenVersion};
 pub use jwt::{BadKey, SigningKey};
 pub use openid::{INSTANCES_PATH, KEYS_PATH, NOTIFICATION_DOCUMENT_PATH};
@@ -81,6 +81,17 @@ impl Auth {
     /// The value of `Authorization` for a notification to an app about a call of this tenant.
     pub fn notification_bearer(&self, app: &AppId, tenant: &TenantId, now: u64) -> Result<HeaderValue, BadKey> {
         self.bearers.header(&self.key, app, tenant, now)
+    }
+
+    /// The same with a token that is wrong in a certain way, or right; `None`: without the header.
+    pub fn trial_bearer(
+        &self,
+        which: TrialToken,
+        app: &AppId,
+        tenant: &TenantId,
+        now: u64,
+    ) -> Result<Option<HeaderValue>, BadKey> {
+        which.header(&self.key, app, tenant, now)
     }
 
     /// Whether the header `Authorization` bears the operator's token. Takes as long whatever is wrong with it.

@@ -18,7 +18,7 @@ use crate::directory::{App, SharedDirectory, SipHome};
 use crate::engine::{CallView, Done, Engine, Parties, fresh_id};
 use crate::limits;
 use crate::recordings::Recordings;
-use crate::trace::About;
+use crate::trace::{About, Rule};
 use crate::wire;
 
 /// What the API serves with.
@@ -325,7 +325,9 @@ fn service_hosted(config: &graph::MediaConfig<'_>) -> Result<(), Refused> {
     match config {
         graph::MediaConfig::ServiceHosted { .. } => Ok(()),
         graph::MediaConfig::AppHosted { .. } => {
-            Err(Refused::not_served("Media hosted by the app (appHostedMediaConfig, the Windows media platform)"))
+            let refused =
+                Refused::not_served("Media hosted by the app (appHostedMediaConfig, the Windows media platform)");
+            Err(Refused { finding: Some(Rule::AppHostedMedia), ..refused })
         }
     }
 }

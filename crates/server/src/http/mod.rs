@@ -4,6 +4,7 @@
 //! It must not know: the ledger's contents, lanes, legs or media. Nothing depends on this room.
 
 mod answer;
+mod findings;
 mod graph_api;
 mod health;
 mod operator;
@@ -42,6 +43,7 @@ use recordings::Reader;
 use secure::Handshakes;
 use service::Service;
 
+pub(crate) use findings::Trials;
 pub(crate) use health::Others;
 pub(crate) use operator::Trunks;
 pub(crate) use origin::Origins;
@@ -62,6 +64,8 @@ pub(crate) struct Serving {
     pub(crate) home: SipHome,
     pub(crate) recordings: Recordings,
     pub(crate) trunks: Trunks,
+    pub(crate) trials: Trials,
+    pub(crate) addresses: serde_json::Value,
     pub(crate) origins: Origins,
 }
 
@@ -98,8 +102,10 @@ impl Listener {
             origins: serving.origins,
             auth: serving.auth,
             operator: Operator {
-                timeline: serving.trace.timeline().clone(),
+                trace: serving.trace.clone(),
                 trunks: serving.trunks,
+                trials: serving.trials,
+                addresses: serving.addresses,
                 stopping: stopping.clone(),
             },
             health: Health::new(serving.others, Arc::clone(&connections)),

@@ -1,5 +1,5 @@
 //! The operator's door, `/_ringback/…`: the same HTTP as everyone's, behind the token in
-//! `<data>/operator.token`. It shows and hangs up; it changes nothing else.
+//! `<data>/operator.token`. It shows, hangs up, and tries a bot's webhook; it changes nothing else.
 
 use std::sync::Arc;
 
@@ -9,21 +9,25 @@ use ringback_core::{AppId, CallId, Input, Refusal, RejectReason, TenantId};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use super::answer::{JSON, Reply};
+use super::findings::{self, Trials};
 use super::graph_api::{GraphApi, call_id, print_operations, print_views};
 use super::health::Health;
 use super::refusals::Refused;
 use super::stopped;
 use crate::engine::EngineError;
 use crate::limits;
-use crate::trace::{Entry, Timeline};
+use crate::trace::{Entry, Trace};
 
 /// Prints how the trunks are.
 pub(crate) type Trunks = Arc<dyn Fn() -> serde_json::Value + Send + Sync>;
 
 /// What the door serves with.
 pub(crate) struct Operator {
-    pub(crate) timeline: Timeline,
+    pub(crate) trace: Trace,
     pub(crate) trunks: Trunks,
+    pub(crate) trials: Trials,
+    /// Where the server listens, as the status shows it.
+    pub(crate) addresses: serde_json::Value,
     pub(crate) stopping: watch::Receiver<bool>,
 }
 
@@ -38,9 +42,12 @@ impl Operator {
         path: &str,
     ) -> Result<Reply, Refused> {
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+        if let Some(answered) = findings::serve(&self.trace, &self.trials, method, &segments).await {
+            return answered;
+        }
         match (method.as_str(), segments.as_slice()) {
             ("GET", ["timeline"]) => Ok(self.timeline()),
-            ("GET", ["status"]) => status(health, api, (self.trunks)()).await,
+            ("GET", ["status"]) => self.status(health, api).await,
             ("GET", ["calls"]) => {
                 let views = api.engine.all_calls(None, limits::LIST_PAGE).await;
                 Ok(json(print_views(base, &views)))
@@ -72,9 +79,22 @@ impl Operator {
         }
     }
 
+    async fn status(&self, health: &Health, api: &GraphApi) -> Result<Reply, Refused> {
+        let now = health.snapshot(&api.engine).await?;
+        let status = serde_json::json!({
+            "addresses": self.addresses,
+            "conversations": now.conversations,
+            "ledger": { "commits": now.ledger_commits, "records": now.ledger_records, "full": now.ledger_full },
+            "notices": { "lanesBusy": now.lanes_busy, "oldestUndeliveredSeconds": now.oldest_notice.as_secs_f64() },
+            "trunks": (self.trunks)(),
+            "orphaned": { "conversations": now.orphaned.conversations, "operations": now.orphaned.operations },
+        });
+        Ok(json(status.to_string()))
+    }
+
     /// Server-sent events (WHATWG HTML §9.2): one `data:` line of JSON per entry.
     fn timeline(&self) -> Reply {
-        let mut entries = self.timeline.follow();
+        let mut entries = self.trace.timeline().follow();
         let mut stopping = self.stopping.clone();
         let (chunks, receiver) = mpsc::channel(64);
         tokio::spawn(async move {
@@ -96,18 +116,6 @@ impl Operator {
         });
         Reply::stream("text/event-stream", receiver, None).with("cache-control", "no-store")
     }
-}
-
-async fn status(health: &Health, api: &GraphApi, trunks: serde_json::Value) -> Result<Reply, Refused> {
-    let now = health.snapshot(&api.engine).await?;
-    let status = serde_json::json!({
-        "conversations": now.conversations,
-        "ledger": { "commits": now.ledger_commits, "records": now.ledger_records, "full": now.ledger_full },
-        "notices": { "lanesBusy": now.lanes_busy, "oldestUndeliveredSeconds": now.oldest_notice.as_secs_f64() },
-        "trunks": trunks,
-        "orphaned": { "conversations": now.orphaned.conversations, "operations": now.orphaned.operations },
-    });
-    Ok(json(status.to_string()))
 }
 
 async fn undelivered(api: &GraphApi, call: CallId) -> Result<Reply, Refused> {

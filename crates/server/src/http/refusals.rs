@@ -7,6 +7,7 @@ use ringback_graph::{BodyError, RouteError};
 
 use crate::auth::TokenError;
 use crate::engine::EngineError;
+use crate::trace::Rule;
 
 /// Why a request was not carried out, as its client sees it.
 #[derive(Debug)]
@@ -21,12 +22,14 @@ pub(crate) struct Refused {
     pub(crate) retry_after: Option<u32>,
     /// `Allow`.
     pub(crate) allow: Option<&'static str>,
+    /// What it shows of the bot, beside this request.
+    pub(crate) finding: Option<Rule>,
 }
 
 impl Refused {
     /// A refusal of the http room itself.
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), retry_after: None, allow: None }
+        Self { status, code, message: message.into(), retry_after: None, allow: None, finding: None }
     }
 
     fn retry(self, seconds: u32) -> Self {
@@ -100,7 +103,12 @@ impl From<Refusal> for Refused {
             Refusal::ConversationFull => (StatusCode::CONFLICT, "activityLimitReached"),
         };
         let refused = Self::new(status, code, refusal.to_string());
-        if refusal == Refusal::QueueFull { refused.retry(1) } else { refused }
+        match refusal {
+            Refusal::QueueFull => refused.retry(1),
+            // Only media is refused so.
+            Refusal::NotEstablished => Self { finding: Some(Rule::PlayedBeforeAudio), ..refused },
+            _ => refused,
+        }
     }
 }
 

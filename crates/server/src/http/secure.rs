@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
+use rustls::{AlertDescription, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
@@ -14,6 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use super::service::Service;
 use super::{Client, serve};
 use crate::limits;
+use crate::trace::Rule;
 
 const PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 55\r\n\
     Connection: close\r\n\r\nThis port speaks HTTPS. Begin the address https://...\r\n";
@@ -51,6 +52,10 @@ impl Handshakes {
             Ok(Ok(None)) => {}
             Ok(Err(error)) => {
                 self.service.trace.metrics().handshake_failed();
+                if is_distrust(&error) {
+                    let detail = "it ended the TLS handshake because of the certificate";
+                    self.service.trace.found(None, Rule::CertificateNotTrusted, detail);
+                }
                 tracing::debug!(%error, "a TLS handshake failed");
             }
             Err(_) => {
@@ -59,6 +64,18 @@ impl Handshakes {
             }
         }
     }
+}
+
+/// The client ended the handshake because it does not trust who issued the certificate (RFC 8446 §6.2).
+fn is_distrust(error: &io::Error) -> bool {
+    let alert = match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::AlertReceived(alert)) => *alert,
+        _ => return false,
+    };
+    matches!(
+        alert,
+        AlertDescription::UnknownCA | AlertDescription::BadCertificate | AlertDescription::CertificateUnknown
+    )
 }
 
 /// Answers, then reads on until the client has done, so that the answer is not lost to a reset.

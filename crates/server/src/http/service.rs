@@ -22,11 +22,11 @@ use super::origin::Origins;
 use super::recordings::{self, Reader};
 use super::refusals::Refused;
 use super::tokens;
-use crate::auth::Auth;
+use crate::auth::{Auth, TokenError};
 use crate::clock;
 use crate::engine::fresh_id;
 use crate::limits;
-use crate::trace::{self, Entry, Trace, metrics};
+use crate::trace::{self, Entry, Rule, Trace, metrics};
 
 /// Everything a request may need.
 pub(crate) struct Service {
@@ -116,10 +116,22 @@ impl Service {
             return tokens::token(&self.auth, method, request).await;
         }
         // Who asks comes before what is asked: strangers learn nothing of the paths.
-        let caller = self.auth.verify(authorization(headers), clock::wall_seconds())?;
+        let caller = self.auth.verify(authorization(headers), clock::wall_seconds());
+        if let Err(TokenError::WrongAudience) = caller {
+            self.trace.found(None, Rule::WrongAudience, "a request was refused with 401");
+        }
+        let caller = caller?;
         let route = path::parse(method.as_str(), target)?;
         let bytes = read(body, headers).await?;
-        self.api.serve(&caller, base, route, &bytes).await
+        let call = call_in(target).and_then(|call| call.parse().ok());
+        let served = self.api.serve(&caller, base, route, &bytes).await;
+        if let Err(Refused { finding: Some(rule), .. }) = served {
+            match call {
+                Some(call) => self.trace.found_in(call, &caller.app, rule, ""),
+                None => self.trace.found(Some(&caller.app), rule, ""),
+            }
+        }
+        served
     }
 
     /// What Prometheus reads: for the operator, or for this machine if the operator says so.
@@ -240,6 +252,10 @@ const WORDS: &[&str] = &[
     "status",
     "undelivered",
     "recordings",
+    "findings",
+    "trials",
+    "webhooks",
+    "tokens",
 ];
 
 /// The path of a request as an operator sees it: ids and words of the contract. Anything else is the client's own, may

@@ -6,6 +6,7 @@
 mod lane;
 mod post;
 mod queue;
+mod trial;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

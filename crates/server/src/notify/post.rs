@@ -7,6 +7,7 @@ use bytes::Bytes;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use ringback_core::{AppId, CallId, TenantId};
 use ringback_ledger::Cursor;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::Shared;
@@ -14,9 +15,10 @@ use crate::auth::{Auth, BadKey};
 use crate::clock;
 use crate::directory::BadUrl;
 use crate::engine::{LaneOwner, Posted};
-use crate::outbound::{ConnectError, PostError, PostLimits, Target};
+use crate::limits;
+use crate::outbound::{Answer, ConnectError, PostError, PostLimits, Target};
 use crate::trace::metrics::Delivery;
-use crate::trace::{Attempted, Entry};
+use crate::trace::{Attempted, Entry, Rule};
 use crate::wire;
 
 /// What became of an attempt.
@@ -76,6 +78,9 @@ impl Letter {
     pub(crate) async fn post(&self, shared: &Shared) -> Attempt {
         let clock = shared.engine.clock();
         let began = clock.now();
+        if matches!(self.posted.notice.told, ringback_core::Told::Established { audio: Some(true), .. }) {
+            shared.trace.telling_of_audio(self.owner.call);
+        }
         let attempt = self.attempt(shared).await;
         let ended = clock.now();
         let operation = match &self.posted.notice.told {
@@ -111,13 +116,47 @@ impl Letter {
         };
         let app = shared.directory.current().app(&self.owner.app).cloned();
         let own = app.as_ref().map(|app| app.webhook.origin());
-        match shared.outbound.post(target, own, &headers, self.body.clone(), PostLimits::default()).await {
-            Ok(answer) => self.read(answer.status, answer.location, answer.retry_after),
+        let posted = shared.outbound.post(target, own, &headers, self.body.clone(), PostLimits::default()).await;
+        self.look_at(shared, &posted);
+        match posted {
+            Ok(answer) => {
+                self.watch_rest(shared, answer.rest);
+                self.read(answer.status, answer.location, answer.retry_after)
+            }
             // Only another configuration would let it through: no use in waiting.
             Err(PostError::Connect(ConnectError::Forbidden(why))) => Attempt::Refused(why.to_string()),
             Err(error) if error.is_written() => Attempt::Unsure(error.to_string()),
             Err(error) => Attempt::Again { why: error.to_string(), after: None },
         }
+    }
+
+    /// What the webhook's way of answering says about the bot and its set-up.
+    fn look_at(&self, shared: &Shared, posted: &Result<Answer, PostError>) {
+        let found = |rule, detail: &str| shared.trace.found_in(self.owner.call, &self.owner.app, rule, detail);
+        match posted {
+            Ok(answer) => {
+                if let Some(apart) = answer.date.map(clock::apart).filter(|apart| *apart > limits::CLOCKS_APART) {
+                    found(Rule::ClockOff, &format!("its webhook's clock is {} s from the server's", apart.as_secs()));
+                }
+            }
+            Err(PostError::Connect(error)) => found(Rule::WebhookUnreachable, &error.to_string()),
+            Err(PostError::Unanswered) => {
+                found(Rule::WebhookSlow, &format!("at the notification {}", told(&self.posted)))
+            }
+            Err(PostError::NotWritten(_) | PostError::Broken(_)) => {}
+        }
+    }
+
+    /// Says so if the rest of an answer does not come.
+    fn watch_rest(&self, shared: &Shared, rest: Option<JoinHandle<bool>>) {
+        let Some(rest) = rest else { return };
+        let (trace, owner, notice) = (shared.trace.clone(), Arc::clone(&self.owner), told(&self.posted));
+        tokio::spawn(async move {
+            if let Ok(false) = rest.await {
+                let detail = format!("at the notification {notice}");
+                trace.found_in(owner.call, &owner.app, Rule::WebhookUnfinished, &detail);
+            }
+        });
     }
 
     fn read(&self, status: u16, location: Option<String>, after: Option<Duration>) -> Attempt {

@@ -20,14 +20,15 @@ use bytes::Bytes;
 use connect::Connector;
 use connection::{Connection, Pool};
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
+use hyper::header::{DATE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
 use hyper::{Method, Request, Response};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// What real notifications say (`contract §5.2`); a caller's own `User-Agent` goes first.
@@ -50,7 +51,7 @@ struct Shared {
 }
 
 /// The head of a webhook's answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Answer {
     /// HTTP status, 200 to 599.
     pub status: u16,
@@ -58,6 +59,10 @@ pub struct Answer {
     pub location: Option<String>,
     /// `Retry-After` in seconds; a date is not read.
     pub retry_after: Option<Duration>,
+    /// `Date` (RFC 9110 §6.6.1): what the target's clock says.
+    pub date: Option<SystemTime>,
+    /// What becomes of the body, where it did not come with the head: whether it ended within its bounds.
+    pub rest: Option<JoinHandle<bool>>,
 }
 
 /// Times of a POST; [`PostLimits::default`] unless a test or an ask needs less.
@@ -139,8 +144,8 @@ impl Outbound {
             let head = request(Method::POST, target, headers);
             match timeout(limits.answer, connection.exchange(head, body.clone())).await {
                 Ok(Ok(response)) => {
-                    let answer = Answer::of(&response);
-                    self.finish(target, own, connection, response.into_body()).await;
+                    let mut answer = Answer::of(&response);
+                    answer.rest = self.finish(target, own, connection, response.into_body()).await;
                     return Ok(answer);
                 }
                 Ok(Err(_)) if connection.is_reused() && !connection.is_answered() => {
@@ -177,31 +182,50 @@ impl Outbound {
     }
 
     /// Reads what is left of an answer and keeps the connection. What is not there yet is read in the background.
-    async fn finish(&self, target: &Target, own: Option<&Origin>, connection: Connection, body: Incoming) {
+    async fn finish(
+        &self,
+        target: &Target,
+        own: Option<&Origin>,
+        connection: Connection,
+        body: Incoming,
+    ) -> Option<JoinHandle<bool>> {
         if body.is_end_stream() {
-            return self.keep(target, own, connection).await;
+            self.keep(target, own, connection).await;
+            return None;
         }
         let mut rest = Box::pin(read_rest(connection, body));
         match poll_fn(|cx| Poll::Ready(rest.as_mut().poll(cx))).await {
             Poll::Ready(Some(connection)) => self.keep(target, own, connection).await,
             Poll::Ready(None) => {}
-            Poll::Pending => self.finish_later(target, own, rest),
+            Poll::Pending => return Some(self.finish_later(target, own, rest)),
         }
+        None
     }
 
-    fn finish_later<F>(&self, target: &Target, own: Option<&Origin>, rest: Pin<Box<F>>)
+    fn finish_later<F>(&self, target: &Target, own: Option<&Origin>, rest: Pin<Box<F>>) -> JoinHandle<bool>
     where
         F: Future<Output = Option<Connection>> + Send + 'static,
     {
         let (this, target, own) = (self.clone(), target.clone(), own.cloned());
         tokio::spawn(async move {
             let Ok(_permit) = this.shared.unfinished.try_acquire() else {
-                return;
+                // Not read, so nothing is known of it.
+                return true;
             };
-            if let Ok(Some(connection)) = timeout(limits::ANSWER_BODY_TIME, rest).await {
-                this.keep(&target, own.as_ref(), connection).await;
+            match timeout(limits::ANSWER_BODY_TIME, rest).await {
+                Ok(Some(connection)) => {
+                    this.keep(&target, own.as_ref(), connection).await;
+                    true
+                }
+                Ok(None) => true,
+                Err(_) => false,
             }
-        });
+        })
+    }
+
+    /// Connects, says nothing, and hangs up: whether the target can be reached.
+    pub async fn reach(&self, target: &Target, own: Option<&Origin>) -> Result<(), ConnectError> {
+        self.open(target, own).await.map(drop)
     }
 
     async fn keep(&self, target: &Target, own: Option<&Origin>, mut connection: Connection) {
@@ -219,6 +243,8 @@ impl Answer {
             status: response.status().as_u16(),
             location: text(LOCATION).map(str::to_owned),
             retry_after: seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+            date: text(DATE).and_then(|text| httpdate::parse_http_date(text).ok()),
+            rest: None,
         }
     }
 }

@@ -1,8 +1,11 @@
-//! What an operator sees: the live timeline of requests, events and notifications, metrics, and spans for a collector.
-//! They carry ids, statuses and times; never secrets, tokens, numbers or names (contract of design promise 8).
+//! What an operator sees: the live timeline of requests, events and notifications, metrics, spans for a collector, and
+//! what was found wrong with a bot or its set-up. They carry ids, statuses and times; never secrets, tokens, numbers or
+//! names (contract of design promise 8).
 //!
 //! This room must not know: any other room. They hand it what to show.
 
+mod findings;
+mod lint;
 pub mod metrics;
 pub(crate) mod otlp;
 mod process;
@@ -11,15 +14,18 @@ mod spans;
 mod tests;
 mod timeline;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ringback_core::{CallId, Conversation, Event, Now, Operation, Record};
+use ringback_core::{AppId, CallId, Conversation, Event, Now, Operation, Record};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use metrics::{Fetch, Metrics};
+use findings::Findings;
+pub use findings::{Concern, Finding, Rule};
+use lint::{Lint, Noticed};
+use metrics::{Delivery, Fetch, Metrics};
 pub use spans::About;
 use spans::Spans;
 pub(crate) use spans::{Asked, Attempted, Span};
@@ -32,12 +38,21 @@ pub struct Trace {
     timeline: Timeline,
     metrics: Arc<Metrics>,
     spans: Spans,
+    findings: Arc<Findings>,
+    lint: Arc<Mutex<Lint>>,
 }
 
 impl Trace {
     /// Nothing has been seen yet, and spans go nowhere.
     pub fn new(clock: Clock) -> Self {
-        Self { clock, timeline: Timeline::new(clock), metrics: Arc::default(), spans: Spans::default() }
+        Self {
+            clock,
+            timeline: Timeline::new(clock),
+            metrics: Arc::default(),
+            spans: Spans::default(),
+            findings: Arc::default(),
+            lint: Arc::default(),
+        }
     }
 
     /// The same, with spans for whoever empties the queue.
@@ -62,6 +77,8 @@ impl Trace {
             self.metrics.event(event, ended(state, event));
             self.timeline.event(state.id(), event);
         }
+        let noticed = self.lint().recorded(record);
+        noticed.into_iter().for_each(|noticed| self.noticed(&noticed));
         if self.spans.are_wanted() {
             let kind_of = |event: &Event| spans::ended_kind(ended(state, event));
             for span in spans::recorded(state.id(), version, record, told, kind_of, self.clock.now()) {
@@ -72,6 +89,9 @@ impl Trace {
 
     /// A request was answered that did something.
     pub(crate) fn asked(&self, asked: &Asked<'_>) {
+        if let About::Operation(_, call) | About::Call(call) = asked.about {
+            self.lint().acted(call);
+        }
         if self.spans.are_wanted() {
             self.add(spans::request(asked));
         }
@@ -87,12 +107,55 @@ impl Trace {
         }
     }
 
+    /// The notice that audio is active is about to be posted: its bot may act on it before it has answered.
+    pub(crate) fn telling_of_audio(&self, call: CallId) {
+        self.lint().told_of_audio(call, self.clock.now());
+    }
+
     /// A notice was attempted.
     pub(crate) fn attempted(&self, attempted: &Attempted) {
         self.metrics.attempted(attempted.outcome);
+        if attempted.outcome == Delivery::Acknowledged {
+            self.lint().taken(attempted.call);
+        }
         if self.spans.are_wanted() {
             self.add(spans::attempted(attempted));
         }
+    }
+
+    /// Something was found in a call: told once for each call that lives.
+    pub(crate) fn found_in(&self, call: CallId, app: &AppId, rule: Rule, detail: &str) {
+        let noticed = self.lint().say_of(call, app, rule, detail.to_owned());
+        if let Some(noticed) = noticed {
+            self.noticed(&noticed);
+        }
+    }
+
+    /// Something was found that is of no call.
+    pub(crate) fn found(&self, app: Option<&AppId>, rule: Rule, detail: &str) {
+        self.findings.add(rule, app, None, detail, self.clock.now());
+        self.timeline.add("lint", || Entry::of_none(findings::line(rule, detail)));
+    }
+
+    /// What was found since the start, or since it was last forgotten.
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        self.findings.list()
+    }
+
+    /// Forgets what was found.
+    pub(crate) fn forget_findings(&self) {
+        self.findings.clear();
+    }
+
+    fn noticed(&self, noticed: &Noticed) {
+        let Noticed { rule, app, call, detail } = noticed;
+        self.findings.add(*rule, Some(app), Some(*call), detail, self.clock.now());
+        self.timeline.add("lint", || Entry::about(call, findings::line(*rule, detail)));
+    }
+
+    fn lint(&self) -> MutexGuard<'_, Lint> {
+        // A call's entry is small and changed in one step each, so a poisoned lock is still sound.
+        self.lint.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn add(&self, span: Span) {

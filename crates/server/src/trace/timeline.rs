@@ -13,7 +13,7 @@ use crate::limits;
 pub struct Entry {
     /// Microseconds since the Unix epoch.
     pub at: i64,
-    /// `request`, `event` or `notification`.
+    /// `request`, `event`, `notification` or `lint`.
     pub kind: &'static str,
     /// The call it is about, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,6 +68,11 @@ impl Entry {
     /// An entry about a call, yet without time or kind.
     pub fn about(call: impl ToString, text: impl Into<String>) -> Self {
         Self { at: 0, kind: "", call: Some(call.to_string()), operation: None, text: text.into(), took_ms: None }
+    }
+
+    /// An entry about no call.
+    pub(super) fn of_none(text: impl Into<String>) -> Self {
+        Self { call: None, ..Self::about("", text) }
     }
 
     /// The same, about an operation of the call.

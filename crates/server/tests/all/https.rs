@@ -33,6 +33,15 @@ async fn connect(server: &Server, name: &str) -> std::io::Result<TlsStream<TcpSt
     soon(trusting(authority).connect(ServerName::try_from(name.to_owned()).expect("a name"), tcp)).await
 }
 
+/// A client that trusts another server's authority comes, and goes.
+pub(crate) async fn distrust(server: &Server, other: &Server) {
+    let tcp = soon(TcpStream::connect(server.https_addr())).await.expect("it listens");
+    let authority = other.tls().authority_file().expect("an authority").clone();
+    let name = ServerName::try_from("localhost").expect("a name");
+    let refused = soon(trusting(&authority).connect(name, tcp)).await.expect_err("another authority");
+    assert!(refused.to_string().contains("UnknownIssuer"), "{refused}");
+}
+
 async fn ask(server: &Server, name: &str, request: &str) -> Answer {
     let mut stream = connect(server, name).await.expect("a handshake");
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
@@ -83,11 +92,7 @@ async fn a_name_that_is_not_ours_and_an_authority_that_is_another_are_seen_by_th
     let stranger = World::start().await;
     let refused = connect(&world.server, "evil.example").await.expect_err("another name");
     assert!(refused.to_string().contains("not valid for name"), "{refused}");
-    let tcp = soon(TcpStream::connect(world.server.https_addr())).await.expect("it listens");
-    let authority = stranger.server.tls().authority_file().expect("an authority").clone();
-    let name = ServerName::try_from("localhost").expect("a name");
-    let refused = soon(trusting(&authority).connect(name, tcp)).await.expect_err("another authority");
-    assert!(refused.to_string().contains("UnknownIssuer"), "{refused}");
+    distrust(&world.server, &stranger.server).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

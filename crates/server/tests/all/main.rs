@@ -2,6 +2,7 @@
 //! Each test has a server, a data folder and a bot of its own.
 
 mod facts;
+mod findings;
 mod handed_over;
 mod https;
 mod journal;

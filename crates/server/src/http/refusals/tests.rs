@@ -43,7 +43,7 @@ struct Table(String);
 
 impl Table {
     fn refused(&mut self, refused: impl Into<Refused>, when: &str) {
-        let Refused { status, code, message, retry_after, allow } = refused.into();
+        let Refused { status, code, message, retry_after, allow, finding: _ } = refused.into();
         let status = status.as_u16();
         let retry = retry_after.map(|seconds| format!("`Retry-After: {seconds}`"));
         let allow = allow.map(|methods| format!("`Allow: {methods}`"));

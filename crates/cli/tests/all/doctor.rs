@@ -1,0 +1,183 @@
+//! `doctor` and `lint` from outside: silent about a healthy set-up, and each fault by its name.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::process::Command;
+
+use ringback_server::directory::SecretHash;
+use ringback_server::{Options, Server};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+const TENANT: &str = "1a1a1a1a-0000-4000-8000-00000000000a";
+const APP: &str = "a1a1a1a1-0000-4000-8000-0000000000a1";
+const SECRET: &str = "the bot's own secret";
+
+/// A server that runs, with one app whose webhook is a listener of the test's.
+struct Set {
+    runtime: Runtime,
+    server: Option<Server>,
+    webhook: Option<TcpListener>,
+    folder: TempDir,
+}
+
+impl Set {
+    fn up() -> Set {
+        let webhook = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let folder = tempfile::tempdir().expect("a folder");
+        let few = NonZeroU32::new(10_000).expect("not zero");
+        let hash = SecretHash::make(SECRET, few).expect("random bytes");
+        let configuration = format!(
+            "[server]\nhttp = \"127.0.0.1:0\"\nhttps = \"127.0.0.1:0\"\nsip = \"127.0.0.1:0\"\nsip_tls = \"127.0.0.1:0\"\n\
+             media_ports = \"20000-31999\"\n\
+             [[tenants]]\nid = \"{TENANT}\"\nname = \"one.example\"\n\
+             [[apps]]\nid = \"{APP}\"\ntenant = \"{TENANT}\"\nname = \"Bot\"\nsecret_hash = \"{hash}\"\n\
+             webhook = \"http://{}/calls\"\nnumbers = [\"5000\"]\n",
+            webhook.local_addr().expect("an address")
+        );
+        let config = folder.path().join("ringback.toml");
+        std::fs::write(&config, configuration).expect("a file");
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads");
+        let options = Options { data: folder.path().join("data"), config: Some(config), ..Options::default() };
+        let server = runtime.block_on(Server::start(options)).expect("a server");
+        Set { runtime, server: Some(server), webhook: Some(webhook), folder }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn http(&self) -> SocketAddr {
+        self.server.as_ref().expect("it runs").http_addr()
+    }
+
+    /// Posts a form or nothing, and gives the status of the answer.
+    fn request(&self, head: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(self.http()).expect("it listens");
+        let length = body.len();
+        let request =
+            format!("{head}\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
+        stream.write_all(request.as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        answer
+    }
+
+    /// Problems that `doctor` names: check and what it saw.
+    fn problems(&self, more: &[&str], variables: &[(&str, PathBuf)]) -> Vec<(String, String)> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringback"));
+        command.args(["doctor", "--json", "--data"]).arg(self.data()).args(more);
+        for variable in ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"] {
+            command.env_remove(variable);
+        }
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
+        let output = command.output().expect("the program starts");
+        let lines = String::from_utf8(output.stdout).expect("text");
+        let checks: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        assert!(!checks.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        let problems: Vec<_> = checks.iter().filter(|check| check["health"] == "problem").collect();
+        assert_eq!(output.status.success(), problems.is_empty(), "the exit code says whether there is one");
+        assert!(problems.iter().all(|check| check["mend"].as_str().is_some_and(|mend| mend.len() > 10)));
+        let text = |check: &Value, member: &str| check[member].as_str().expect("text").to_owned();
+        problems.into_iter().map(|check| (text(check, "check"), text(check, "saw"))).collect()
+    }
+}
+
+impl Drop for Set {
+    fn drop(&mut self) {
+        if let Some(server) = self.server.take() {
+            self.runtime.block_on(server.stop(std::time::Duration::from_secs(2)));
+        }
+    }
+}
+
+#[track_caller]
+fn one(problems: &[(String, String)], check: &str, words: &str) {
+    let names: Vec<&str> = problems.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, [check], "{problems:#?}");
+    assert!(problems[0].1.contains(words), "{problems:#?}");
+}
+
+#[test]
+fn a_healthy_set_up_has_nothing_to_mend() {
+    let set = Set::up();
+    let authority = set.data().join("ca.pem");
+    assert_eq!(set.problems(&[], &[("SSL_CERT_FILE", authority)]), []);
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_while_no_server_runs() {
+    let mut set = Set::up();
+    drop(set.server.take());
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("an address");
+    let path = set.folder.path().join("ringback.toml");
+    let text = std::fs::read_to_string(&path).expect("a file");
+    std::fs::write(&path, text.replacen("127.0.0.1:0", &address.to_string(), 1)).expect("a file");
+    // The server that ran has left its address behind, as one that was killed does.
+    let problems = set.problems(&["--config", path.to_str().expect("text")], &[]);
+    one(&problems, "ports", &format!("{address}, wanted for HTTP, is taken"));
+    drop(taken);
+    assert_eq!(set.problems(&["--config", path.to_str().expect("text")], &[]), []);
+}
+
+#[test]
+fn a_bundle_without_the_authority_is_named() {
+    let set = Set::up();
+    let other = Set::up();
+    let strange = other.data().join("ca.pem");
+    one(&set.problems(&[], &[("NODE_EXTRA_CA_CERTS", strange)]), "trust", "NODE_EXTRA_CA_CERTS");
+    let nowhere = set.folder.path().join("nowhere.pem");
+    one(&set.problems(&[], &[("SSL_CERT_FILE", nowhere)]), "trust", "SSL_CERT_FILE");
+}
+
+#[test]
+fn a_webhook_that_is_away_is_named() {
+    let mut set = Set::up();
+    set.webhook = None;
+    one(&set.problems(&[], &[]), "webhook", "cannot be reached");
+}
+
+#[test]
+fn sip_that_does_not_answer_is_named() {
+    let set = Set::up();
+    let silent = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    let address = silent.local_addr().expect("an address").to_string();
+    one(&set.problems(&["--sip", &address], &[]), "sip", "does not answer over UDP");
+}
+
+#[test]
+fn a_wrong_secret_and_a_token_for_another_audience_are_named() {
+    let set = Set::up();
+    let form = |secret: &str| {
+        format!(
+            "grant_type=client_credentials&client_id={APP}&client_secret={secret}\
+             &scope=https%3A%2F%2Fgraph.microsoft.com%2F.default"
+        )
+    };
+    let ask = format!("POST /{TENANT}/oauth2/v2.0/token HTTP/1.1");
+    assert!(set.request(&ask, &form("wrong")).starts_with("HTTP/1.1 401"));
+    let problems = set.problems(&[], &[]);
+    one(&problems, "secret", APP);
+    assert!(!problems[0].1.contains("wrong client secret: wrong"), "the secret itself is not shown");
+}
+
+#[test]
+fn what_only_the_bots_machine_sees_is_told_to_the_server_and_forgotten_when_asked() {
+    let set = Set::up();
+    let token = std::fs::read_to_string(set.data().join("operator.token")).expect("a token");
+    let head = format!("POST /_ringback/findings/proxyIgnored HTTP/1.1\r\nAuthorization: Bearer {}", token.trim());
+    assert!(set.request(&head, "").starts_with("HTTP/1.1 204"));
+    one(&set.problems(&[], &[]), "proxy", "connects past the proxy");
+    let lint = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringback"));
+        command.args(["lint", "--data"]).arg(set.data()).args(more).output().expect("the program starts")
+    };
+    assert!(lint(&[]).status.success(), "it is no finding of a bot's");
+    assert!(lint(&["--forget"]).status.success());
+    assert_eq!(set.problems(&[], &[]), []);
+}
