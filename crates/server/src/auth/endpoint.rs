@@ -64,6 +64,12 @@ impl Auth {
         }
     }
 
+    /// The app that asks, if it is one of the directory's.
+    pub fn asking(&self, request: TokenRequest<'_>) -> Option<AppId> {
+        let client = self.read(request).ok()?.client;
+        self.directory.current().app(&client).map(|app| app.id.clone())
+    }
+
     async fn try_token(&self, request: TokenRequest<'_>, now: u64) -> Result<String, Denied> {
         let directory = self.directory.current();
         let unknown = || Denied::UnknownTenant(request.tenant.to_owned());

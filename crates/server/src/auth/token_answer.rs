@@ -34,6 +34,11 @@ pub(super) enum Denied {
 }
 
 impl TokenAnswer {
+    /// The secret was wrong, or there is no such app: which of the two is not told.
+    pub fn is_wrong_secret(&self) -> bool {
+        self.body["error_codes"][0] == Denied::Client.row().2
+    }
+
     /// As the older endpoint answers: times are texts, and the resource is said.
     pub(super) fn token_v1(token: &str, seconds: u64, resource: &str, now: u64) -> TokenAnswer {
         let body = json!({

@@ -113,7 +113,7 @@ impl Service {
         if let Some((tenant, version)) = tokens::token_path(path) {
             let body = &read(body, headers).await?;
             let request = tokens::request(base, tenant, version, headers, body, peer);
-            return tokens::token(&self.auth, method, request).await;
+            return tokens::token(&self.auth, &self.trace, method, request).await;
         }
         // Who asks comes before what is asked: strangers learn nothing of the paths.
         let caller = self.auth.verify(authorization(headers), clock::wall_seconds());

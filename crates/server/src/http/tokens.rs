@@ -16,6 +16,7 @@ use crate::auth::{
     Auth, INSTANCES_PATH, KEYS_PATH, NOTIFICATION_DOCUMENT_PATH, TokenAnswer, TokenRequest, TokenVersion,
 };
 use crate::clock;
+use crate::trace::{Rule, Trace};
 
 /// The tenant of a token endpoint's path, `/{tenant}/oauth2/v2.0/token` or the older `/{tenant}/oauth2/token`.
 pub(crate) fn token_path(path: &str) -> Option<(&str, TokenVersion)> {
@@ -104,11 +105,20 @@ pub(crate) fn request<'a>(
 }
 
 /// Answers a request for a token.
-pub(crate) async fn token(auth: &Auth, method: &Method, request: TokenRequest<'_>) -> Result<Reply, Refused> {
+pub(crate) async fn token(
+    auth: &Auth,
+    trace: &Trace,
+    method: &Method,
+    request: TokenRequest<'_>,
+) -> Result<Reply, Refused> {
     if method != Method::POST {
         return Err(only("POST"));
     }
-    Ok(answer(&auth.token(request, clock::wall_seconds()).await))
+    let token = auth.token(request, clock::wall_seconds()).await;
+    if token.is_wrong_secret() {
+        trace.found(auth.asking(request).as_ref(), Rule::SecretRejected, "");
+    }
+    Ok(answer(&token))
 }
 
 fn answer(answer: &TokenAnswer) -> Reply {
