@@ -58,6 +58,13 @@ impl Network {
     }
 }
 
+impl Network {
+    /// Whether every address of the other network lies in this one.
+    pub fn holds(&self, other: Network) -> bool {
+        self.address.is_ipv4() == other.address.is_ipv4() && self.bits <= other.bits && self.contains(other.address)
+    }
+}
+
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.address, self.bits)

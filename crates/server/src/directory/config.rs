@@ -6,7 +6,9 @@ use super::allow::AllowList;
 use super::secret::SecretHash;
 use super::sip::ha1;
 use super::trunk_table::TrunkTable;
-use super::{App, Directory, DirectoryParts, Line, Origin, SecretError, Tenant, User, Webhook, development, dialled};
+use super::{
+    App, Directory, DirectoryParts, Line, Open, Origin, SecretError, Tenant, User, Webhook, development, dialled,
+};
 use ringback_core::{AppId, TenantId};
 use ringback_signal::SessionBounds;
 use serde::Deserialize;
@@ -104,6 +106,16 @@ pub enum ConfigError {
         /// Which identity, in words.
         identity: String,
     },
+    /// A listener that others can reach, with a directory that accepts anyone.
+    #[error(
+        "refusing to listen on {address}, which others can reach, because any identity is accepted \
+         (server.identities = \"any\"): name the private networks whose clients are served in server.identities_from, such as \
+         [\"172.28.0.0/16\"], or listen on 127.0.0.1"
+    )]
+    Open {
+        /// The listener.
+        address: SocketAddr,
+    },
     /// The published directory does not read: a fault of this build.
     #[error("the development directory is damaged: {0}")]
     Development(#[from] SecretError),
@@ -135,9 +147,10 @@ impl Config {
             line: error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count()),
             problem: without_value(error.message()),
         })?;
+        let open = open(file.server.identities.as_deref(), file.server.identities_from.as_deref())?;
         let server = settings(file.server, file.telemetry)?;
         let mut names = Names::default();
-        let mut parts = DirectoryParts::default();
+        let mut parts = DirectoryParts { open, ..DirectoryParts::default() };
         for (index, table) in file.tenants.into_iter().enumerate() {
             parts.tenants.push(tenant(&Key("tenants", index), table, &mut names)?);
         }
@@ -153,17 +166,18 @@ impl Config {
         Ok(Config { server, directory: Directory::new(parts) })
     }
 
-    /// The safety rule: a listener that others can reach refuses to start with a published identity. To be asked once
-    /// the listening addresses are final; slow only if one of them is not loopback.
+    /// The safety rule: a listener that others can reach refuses to start with a published identity, or with any identity
+    /// for anyone. To be asked once the listening addresses are final; slow only if one of them is not loopback.
     pub fn check_safety(&self) -> Result<(), ConfigError> {
         let open = [self.server.http, self.server.https, self.server.sip, self.server.sip_tls]
             .into_iter()
             .find(|at| !at.ip().to_canonical().is_loopback());
         let Some(address) = open else { return Ok(()) };
-        match development::published_identity(&self.directory) {
-            Some(identity) => Err(ConfigError::Unsafe { address, identity }),
-            None => Ok(()),
+        if let Some(identity) = development::published_identity(&self.directory) {
+            return Err(ConfigError::Unsafe { address, identity });
         }
+        let anyone = self.directory.open.as_ref().is_some_and(|open| !open.is_shared());
+        if anyone { Err(ConfigError::Open { address }) } else { Ok(()) }
     }
 }
 
@@ -211,6 +225,8 @@ struct ServerTable {
     session_expires: Option<u32>,
     media_ports: Option<String>,
     allow_private_targets: Vec<String>,
+    identities: Option<String>,
+    identities_from: Option<Vec<String>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -345,6 +361,21 @@ fn settings(table: ServerTable, telemetry: TelemetryTable) -> Result<ServerSetti
         allow_private_targets: AllowList::parse(&table.allow_private_targets)
             .map_err(|(index, problem)| error(&format!("allow_private_targets[{index}]"), &problem.to_string()))?,
     })
+}
+
+/// Who is accepted: those listed, or anyone, and then from where.
+fn open(identities: Option<&str>, from: Option<&[String]>) -> Result<Option<Open>, ConfigError> {
+    let error = |key: &str, problem: &str| ConfigError::Value { key: format!("server.{key}"), problem: problem.into() };
+    match (identities, from) {
+        (None | Some("listed"), None) => Ok(None),
+        (None | Some("listed"), Some(_)) => {
+            Err(error("identities_from", "is only for identities = \"any\": listed apps come from anywhere"))
+        }
+        (Some("any"), from) => Open::from_networks(from.unwrap_or_default())
+            .map(Some)
+            .map_err(|(index, problem)| error(&format!("identities_from[{index}]"), &problem.to_string())),
+        (Some(_), _) => Err(error("identities", "is neither \"listed\" nor \"any\" (every app, on first sight)")),
+    }
 }
 
 /// RFC 4028 §5: no session timer is below 90 s.

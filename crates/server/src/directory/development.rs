@@ -5,7 +5,7 @@
 
 use super::secret::{SecretError, SecretHash};
 use super::sip::ha1;
-use super::{App, Directory, DirectoryParts, Line, Tenant, User, Webhook};
+use super::{App, Directory, DirectoryParts, Line, Open, Tenant, User, Webhook};
 use ringback_core::{AppId, TenantId};
 use std::sync::Arc;
 
@@ -62,7 +62,7 @@ fn parts() -> Result<DirectoryParts, SecretError> {
     };
     let users = vec![phone(PHONES[0], Line::Sip), phone(PHONES[1], Line::Sip), phone(NULL_LINE, Line::Null)];
     let tenants = vec![Tenant { id: tenant.clone(), name: "development.ringback.example".to_owned() }];
-    Ok(DirectoryParts { tenants, apps: vec![app], users, trunks: Vec::new() })
+    Ok(DirectoryParts { tenants, apps: vec![app], users, trunks: Vec::new(), open: Some(Open::default()) })
 }
 
 /// The first identity of this directory whose secret everybody knows, in words; `None` if there is none.
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(directory.user_by_sip("1001").unwrap().name, "Phone 1001");
         assert_eq!(directory.user(PHONES[1].0).unwrap().sip, "1002");
         assert_eq!(directory.user_by_sip("9000").unwrap().line, Line::Null);
-        assert!(directory.is_development());
+        assert!(directory.is_development() && directory.is_open());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod allow;
 mod config;
 mod development;
+mod open;
 mod route;
 mod secret;
 mod sip;
@@ -14,6 +15,7 @@ mod trunk_table;
 pub use allow::{AllowList, Allowed, BadEntry, Network};
 pub use config::{Config, ConfigError, ServerSettings};
 pub use development::{APP_ID, APP_NUMBERS, APP_SECRET, APP_WEBHOOK, NULL_LINE, PHONE_PASSWORD, PHONES, TENANT_ID};
+pub use open::{BadNetwork, Open};
 pub use route::{Destination, RouteError, SipHome};
 pub use secret::{ITERATIONS, SecretError, SecretHash, hash_secret};
 pub use sip::SIP_REALM;
@@ -22,7 +24,7 @@ use ringback_core::{AppId, Identity, IdentityKind, TenantId};
 use ringback_signal::{Flow, Login, Transport};
 use std::collections::HashMap;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use url::Url;
@@ -172,6 +174,8 @@ pub struct DirectoryParts {
     pub users: Vec<User>,
     /// All trunks.
     pub trunks: Vec<Trunk>,
+    /// Any app is accepted on first sight; `None`: only those above.
+    pub open: Option<Open>,
 }
 
 /// The directory: one immutable state of it.
@@ -184,12 +188,13 @@ pub struct Directory {
     sip_names: HashMap<String, Arc<User>>,
     trunks: Vec<Arc<Trunk>>,
     development: bool,
+    open: Option<Open>,
 }
 
 impl Directory {
     /// Builds the look-up tables.
     pub fn new(parts: DirectoryParts) -> Directory {
-        let mut directory = Directory { tenants: parts.tenants, ..Directory::default() };
+        let mut directory = Directory { tenants: parts.tenants, open: parts.open, ..Directory::default() };
         for app in parts.apps {
             for number in &app.numbers {
                 directory.app_numbers.insert(number.clone(), app.id.clone());
@@ -207,6 +212,17 @@ impl Directory {
     /// Whether this is the published development directory.
     pub fn is_development(&self) -> bool {
         self.development
+    }
+
+    /// Whether any app is accepted on first sight, in whatever tenant it says it is: for development.
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Whether this directory is for clients at this address: an open one only for this machine and the networks that
+    /// the operator named.
+    pub fn serves(&self, client: IpAddr) -> bool {
+        self.open.as_ref().is_none_or(|open| open.serves(client))
     }
 
     /// All tenants.

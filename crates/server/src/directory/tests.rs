@@ -251,6 +251,32 @@ fn an_open_listener_refuses_published_identities() {
 }
 
 #[test]
+fn an_open_directory_is_for_this_machine_and_named_networks() {
+    assert!(!config().directory.is_open() && config().directory.serves([203, 0, 113, 1].into()));
+    let open = "identities = \"any\"";
+    let mut config = Config::parse(&format!("[server]\n{open}")).unwrap();
+    assert!(config.directory.is_open() && !config.directory.is_development());
+    assert!(!config.directory.serves([172, 28, 0, 5].into()));
+    config.check_safety().unwrap();
+    config.server.https = address("0.0.0.0:443");
+    let error = config.check_safety().unwrap_err().to_string();
+    assert!(error.contains("refusing to listen on 0.0.0.0:443") && error.contains("server.identities_from"), "{error}");
+
+    let text = format!("[server]\nhttps = \"0.0.0.0:443\"\n{open}\nidentities_from = [\"172.28.0.0/16\"]");
+    let config = Config::parse(&text).unwrap();
+    config.check_safety().unwrap();
+    assert!(config.directory.serves([172, 28, 0, 5].into()) && !config.directory.serves([172, 29, 0, 5].into()));
+    for (from, to, why) in [
+        ("172.28.0.0/16", "0.0.0.0/0", "server.identities_from[0]: is not a private network"),
+        ("\"any\"", "\"listed\"", "is only for identities = \"any\""),
+        ("\"any\"", "\"all\"", "server.identities: is neither \"listed\" nor \"any\""),
+    ] {
+        let error = Config::parse(&text.replacen(from, to, 1)).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+#[test]
 fn apps_are_found_by_what_is_dialled() {
     let directory = config().directory;
     let app = app(&directory).id.clone();

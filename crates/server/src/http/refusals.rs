@@ -73,6 +73,13 @@ impl Refused {
         Self::new(StatusCode::INSUFFICIENT_STORAGE, "quotaLimitReached", message)
     }
 
+    /// A client from elsewhere, where any identity is accepted.
+    pub(crate) fn only_here() -> Self {
+        let message = "This server accepts any identity, and therefore serves only clients of its own machine and of the \
+                       networks in server.identities_from.";
+        Self::new(StatusCode::FORBIDDEN, "accessDenied", message)
+    }
+
     /// In the contract, and not offered here.
     pub(crate) fn not_served(what: &str) -> Self {
         Self::new(StatusCode::NOT_IMPLEMENTED, "notSupported", format!("{what} is not offered by this server yet."))

@@ -91,6 +91,9 @@ impl Service {
             let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
             return Ok(Reply::body(status, "text/plain", if ready { "ready\n" } else { "not ready\n" }));
         }
+        if !self.api.directory.current().serves(peer.ip()) {
+            return Err(Refused::only_here());
+        }
         if path == METRICS {
             return self.metrics(&asked).await;
         }

@@ -148,6 +148,7 @@ fn wire(table: &mut Table) {
     );
     table.refused(Refused::operation_not_found(), "the call is known, the operation is not");
     table.refused(Refused::no_room_for_recordings(1_024), "recordResponse, over the app's `max_recording_mib`");
+    table.refused(Refused::only_here(), "with `identities = \"any\"`, a client from elsewhere");
     table.refused(Refused::not_its_token(), "`recordingLocation`, with another token or none");
     table.refused(Refused::recording_not_found(), "`recordingLocation`, with the right token");
     table.refused(Refused::too_many_reads(), "`recordingLocation`");
