@@ -42,13 +42,15 @@ pub(crate) async fn tail(door: Door, json: bool) -> Result<(), Failure> {
     let mut body = response.into_body();
     let mut buffer = Vec::new();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else { continue };
+        let frame = frame.map_err(|_| "the server is gone: it was killed, or the connection to it broke")?;
+        let Ok(data) = frame.into_data() else { continue };
         buffer.extend_from_slice(&data);
         while let Some(end) = buffer.windows(2).position(|pair| pair == b"\n\n") {
             let event: Vec<u8> = buffer.drain(..end + 2).collect();
             show_event(&String::from_utf8_lossy(&event), json);
         }
     }
+    eprintln!("the server is stopping");
     Ok(())
 }
 

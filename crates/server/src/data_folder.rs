@@ -103,6 +103,11 @@ impl DataFolder {
         self.key(SIGNING_KEY, make_signing_key)
     }
 
+    /// Where that key lies.
+    pub fn signing_key_path(&self) -> PathBuf {
+        self.key_path(SIGNING_KEY)
+    }
+
     /// The key of which recordings' access tokens are made: 32 random bytes.
     pub fn recordings_key(&self) -> Result<Vec<u8>, DataFolderError> {
         self.key(RECORDINGS_KEY, || {

@@ -147,11 +147,7 @@ impl Server {
         let clock = Clock::start();
         let (trace, exporting) = exporter::trace(clock, settings.otlp.as_deref())?;
         let directory = SharedDirectory::new(config.directory);
-        let keys = |error: BadKey| StartError::Keys(error.to_string());
-        let key = SigningKey::from_pkcs8(&data.signing_key()?).map_err(keys)?;
-        let auth = Auth::new(directory.clone(), key, data.operator_token().to_owned(), &data.recordings_key()?)
-            .map_err(keys)?;
-        let auth = Arc::new(auth);
+        let auth = Arc::new(auth(&data, directory.clone())?);
         let outbound = Outbound::new(settings.allow_private_targets.clone())?;
         let exporter = exporting.map(|exporting| exporting.start(trace.clone(), outbound.clone()));
         let recordings = Recordings::open(&data.recordings())
@@ -342,6 +338,16 @@ impl Options {
         config.check_safety()?;
         Ok(config)
     }
+}
+
+/// Tokens, with the keys of the data folder.
+fn auth(data: &DataFolder, directory: SharedDirectory) -> Result<Auth, StartError> {
+    let keys = |error: BadKey| {
+        let mend = "Put it back from a copy, or remove it: a new one is made, and tokens in use become invalid";
+        StartError::Keys(format!("{}: {error}. {mend}", data.signing_key_path().display()))
+    };
+    let key = SigningKey::from_pkcs8(&data.signing_key()?).map_err(keys)?;
+    Auth::new(directory, key, data.operator_token().to_owned(), &data.recordings_key()?).map_err(keys)
 }
 
 /// What rooms know that `http` does not name, for metrics and health.

@@ -15,6 +15,7 @@ use ringback_server::directory as development;
 use ringback_server::{Options, Server};
 use ringback_signal::phone::{Phone, PhoneConfig};
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Failure;
 use crate::args::Demo;
@@ -34,14 +35,27 @@ const KEY: &str = "5";
 /// Runs it.
 pub(crate) async fn run(args: Demo, json: bool) -> Result<(), Failure> {
     let keep = args.out.is_some();
+    let mut terminate = signal(SignalKind::terminate())?;
     let folder = folder(args.out)?;
-    let performed = tokio::time::timeout(WHOLE, perform(&folder, json)).await;
+    let performed = tokio::select! {
+        performed = tokio::time::timeout(WHOLE, perform(&folder, json)) => performed,
+        _ = terminate.recv() => return interrupted(&folder, keep),
+        _ = tokio::signal::ctrl_c() => return interrupted(&folder, keep),
+    };
     performed.map_err(|_| "the demo did not finish within a minute")??;
     if !keep {
         // What it heard stays; a ledger that nobody asked for does not.
         std::fs::remove_dir_all(folder.join("data"))?;
     }
     Ok(())
+}
+
+/// Ended by a signal: nothing stays that nobody asked for.
+fn interrupted(folder: &Path, keep: bool) -> Result<(), Failure> {
+    if !keep {
+        std::fs::remove_dir_all(folder)?;
+    }
+    Err("the demo was interrupted".into())
 }
 
 /// What is said, and one thing that is not.

@@ -180,7 +180,7 @@ pub trait LegSink: Send + Sync + 'static {
 #[derive(Debug, thiserror::Error)]
 pub enum SipError {
     /// The address cannot be listened at.
-    #[error("cannot listen for SIP at {address}: {source}")]
+    #[error("cannot listen for SIP at {address}: {source}. Another program may use it; choose another address")]
     Bind {
         /// The address.
         address: SocketAddr,
