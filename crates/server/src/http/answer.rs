@@ -223,7 +223,9 @@ impl Reply {
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        if !streams && self.status != StatusCode::NO_CONTENT {
+        // What was not modified has the length of what was sent before (RFC 9110 §8.6).
+        let without_length = matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        if !streams && !without_length {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
         if length > 0 || streams {

@@ -1,9 +1,10 @@
 //! HTTP: listens, reads requests within bounds, checks who asks, and hands them to Graph's API, the
-//! token endpoint or the operator's door.
+//! token endpoint or the operator's door. Serves the page with a phone.
 //!
 //! It must not know: the ledger's contents, lanes, legs or media. Nothing depends on this room.
 
 mod answer;
+mod console;
 mod findings;
 mod graph_api;
 mod health;

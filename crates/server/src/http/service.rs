@@ -15,6 +15,7 @@ use ringback_graph::{Action, ErrorBody, Resource, path, time::Utc};
 
 use super::Client;
 use super::answer::{ODATA, Reply};
+use super::console;
 use super::graph_api::GraphApi;
 use super::health::Health;
 use super::operator::Operator;
@@ -96,6 +97,9 @@ impl Service {
         }
         if path == METRICS {
             return self.metrics(&asked).await;
+        }
+        if let Some(file) = console::serve(method, path, headers) {
+            return file;
         }
         if let Some(rest) = path.strip_prefix("/_ringback/") {
             if !self.auth.is_operator(authorization(headers)) {
@@ -282,6 +286,7 @@ fn verb(method: &hyper::Method, target: &str) -> &'static str {
     match path {
         "/healthz" | "/readyz" => return "health",
         METRICS => return "metrics",
+        _ if console::is_file(path) => return "page",
         _ if path.starts_with("/_ringback/") => return "operator",
         _ if tokens::token_path(path).is_some() => return "token",
         _ if recordings::recording_of(path).is_some() => return "recording",

@@ -1,6 +1,7 @@
 //! The whole server over its real sockets: bots over HTTP, phones over SIP and RTP, all on loopback.
 //! Each test has a server, a data folder and a bot of its own.
 
+mod console;
 mod facts;
 mod findings;
 mod handed_over;

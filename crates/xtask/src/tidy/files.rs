@@ -18,10 +18,18 @@ pub(super) fn is_rust(tree: &Tree) -> Vec<Problem> {
     tree.not_rust.iter().map(|(path, why)| Problem::new(path, 0, format!("not Rust: {why}"))).collect()
 }
 
-/// Every Rust file says first what it is for.
+/// What a file of each kind begins with when it says first what it is for.
+const FIRST: &[(&str, &str)] = &[("rs", "//!"), ("js", "//"), ("mjs", "//"), ("css", "/*")];
+
+/// Every file of code says first what it is for.
 pub(super) fn first_line(tree: &Tree) -> Vec<Problem> {
-    let silent = tree.rust().filter(|file| !file.text.starts_with("//!"));
-    silent.map(|file| Problem::new(&file.path, 1, "does not begin with `//!`: what is it for?")).collect()
+    let silent = |(kind, first): &(&'static str, &'static str)| {
+        let (kind, first) = (*kind, *first);
+        tree.of_kind(kind)
+            .filter(move |file| !file.text.starts_with(first))
+            .map(move |file| Problem::new(&file.path, 1, format!("does not begin with `{first}`: what is it for?")))
+    };
+    FIRST.iter().flat_map(silent).collect()
 }
 
 /// No file is longer than anyone reads at a sitting.
@@ -57,7 +65,8 @@ pub(super) fn questions(tree: &Tree) -> Vec<String> {
 }
 
 fn lengths(tree: &Tree) -> impl Iterator<Item = (&str, usize)> {
-    tree.rust().chain(tree.of_kind("py")).map(|file| (file.path.as_str(), file.text.lines().count()))
+    let code = ["rs", "py", "js", "mjs", "css"].into_iter().flat_map(|kind| tree.of_kind(kind));
+    code.map(|file| (file.path.as_str(), file.text.lines().count()))
 }
 
 /// The README stays short.

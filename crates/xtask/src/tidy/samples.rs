@@ -116,6 +116,9 @@ fn a_file_says_first_what_it_is_for() {
     let wanted = vec!["1: does not begin with `//!`: what is it for?".to_owned()];
     assert_eq!(check(files::first_line, "a.rs", "use x;\n//! late\n"), wanted);
     assert_eq!(check(files::first_line, "a.rs", "//! What it is for.\n"), nothing());
+    let wanted = vec!["1: does not begin with `//`: what is it for?".to_owned()];
+    assert_eq!(check(files::first_line, "console/a.js", "let x;\n// late\n"), wanted);
+    assert_eq!(check(files::first_line, "console/a.css", "/* What it is for. */\n"), nothing());
 }
 
 #[test]

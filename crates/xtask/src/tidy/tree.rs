@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 /// Kinds of text that the rules read. Anything else (pictures, sound) is not looked at.
-const KINDS: &[&str] = &["rs", "md", "toml", "py", "sh", "xml", "txt", "html", "js", "css", "csdl"];
+const KINDS: &[&str] = &["rs", "md", "toml", "py", "sh", "xml", "txt", "html", "js", "mjs", "css", "csdl"];
 
 /// Folders that hold no source, wherever they stand.
 const NO_SOURCE: &[&str] = &["target", "ringback-data", "demo-out", "node_modules", "__pycache__"];
