@@ -74,6 +74,8 @@ pub(crate) struct Agreed {
     pub(crate) telephone_event: Option<u8>,
     /// What we do.
     pub(crate) direction: Direction,
+    /// The version of the far end's description: the same one describes the same session (RFC 3264 §8).
+    pub(crate) version: u64,
 }
 
 impl Agreed {
@@ -174,7 +176,13 @@ fn agree(session: &Session, media: &Media, codecs: &[Codec]) -> Option<Agreed> {
             Direction::ReceiveOnly | Direction::Inactive => Direction::Inactive,
         };
     }
-    Some(Agreed { address: SocketAddr::new(ip, media.port), codec, telephone_event, direction: theirs.reversed() })
+    Some(Agreed {
+        address: SocketAddr::new(ip, media.port),
+        codec,
+        telephone_event,
+        direction: theirs.reversed(),
+        version: session.origin.sess_version,
+    })
 }
 
 /// A unicast IP address; names are not looked up, groups not joined.

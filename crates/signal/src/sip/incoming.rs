@@ -90,7 +90,7 @@ impl IncomingLeg {
                 self.leg.end(cause);
             }
             Rung::Accepted => {
-                if let Some(agreed) = self.leg.agreed {
+                if let Some(agreed) = self.leg.agreed.take() {
                     self.leg.connect(agreed);
                 }
                 if let Granted::Terms(terms) = granted {

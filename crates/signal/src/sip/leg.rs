@@ -111,10 +111,14 @@ impl Leg {
         true
     }
 
-    /// Connects the media as agreed, and tells when that puts us on hold or takes us off.
+    /// Connects the media as agreed, and tells when that puts us on hold or takes us off. What is agreed again, as a
+    /// refresh does, changes nothing: audio that comes from behind a NAT stays where it was found.
     pub(crate) fn connect(&mut self, agreed: Agreed) {
-        self.core.media.connect(self.id, agreed.remote(self.nat));
         let before = self.agreed.replace(agreed);
+        if before == Some(agreed) {
+            return;
+        }
+        self.core.media.connect(self.id, agreed.remote(self.nat));
         if before.is_some_and(|b| b.held() != agreed.held()) {
             self.tell(LegEvent::Held(agreed.held()));
         }

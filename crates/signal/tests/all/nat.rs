@@ -90,6 +90,47 @@ async fn audio_of_a_far_end_behind_nat_goes_where_it_comes_from() {
     }
 }
 
+/// A refresh describes the same session: whoever hears of the port meanwhile does not get the audio.
+#[tokio::test]
+async fn audio_from_behind_nat_stays_where_it_was_found_when_the_session_is_refreshed() {
+    let mut world = World::start().await;
+    let raw = Raw::trunk(&world).await;
+    world.directory.natted.lock().unwrap().push(Peer::Trunk("carrier".into()));
+    let nowhere = tokio::net::UdpSocket::bind((HERE, 0)).await.unwrap();
+    let stranger = tokio::net::UdpSocket::bind((HERE, 0)).await.unwrap();
+    let port = |socket: &tokio::net::UdpSocket| socket.local_addr().unwrap().port().to_string();
+    let sdp = raw.sdp("0", "").replace(&port(&raw.rtp), &port(&nowhere));
+    raw.send(&raw.request("INVITE", "x", 1, None, SDP, &sdp)).await;
+    let leg = world.incoming().await;
+    world.sip.accept(leg);
+    let ok = raw.expect("SIP/2.0 200").await;
+    let tag = to_tag(&ok);
+    raw.send(&raw.request("ACK", "x", 1, Some(&tag), "", "")).await;
+    world.answered(leg).await;
+    let ours = ok.lines().find_map(|line| line.strip_prefix("m=audio ")).unwrap();
+    let ours: u16 = ours.split(' ').next().unwrap().parse().unwrap();
+    let rtp = |sequence: u8| [&[0x80, 0, 0, sequence, 0, 0, 0, sequence, 1, 2, 3, 4], [0xff; 160].as_slice()].concat();
+    let (mut packet, mut lost) = ([0; 2_048], [0; 2_048]);
+    let found = async {
+        for sequence in 0.. {
+            raw.rtp.send_to(&rtp(sequence), (HERE, ours)).await.unwrap();
+            tokio::select! {
+                _ = raw.rtp.recv_from(&mut packet) => return,
+                _ = nowhere.recv_from(&mut lost) => {}
+            }
+        }
+    };
+    soon(found).await;
+    raw.send(&raw.request("INVITE", "x", 2, Some(&tag), SDP, &sdp)).await;
+    raw.expect("SIP/2.0 200").await;
+    raw.send(&raw.request("ACK", "x", 2, Some(&tag), "", "")).await;
+    for sequence in 0..20 {
+        stranger.send_to(&rtp(sequence), (HERE, ours)).await.unwrap();
+        soon(raw.rtp.recv_from(&mut packet)).await.unwrap();
+    }
+    assert!(stranger.try_recv_from(&mut packet).is_err(), "it hears nothing");
+}
+
 #[tokio::test]
 async fn a_lying_contact_of_a_phone_behind_nat_is_not_believed() {
     let world = World::start().await;
