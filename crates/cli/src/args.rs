@@ -23,6 +23,8 @@ pub(crate) struct Args {
 /// What to do.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
+    /// Run a bot as it is, with Microsoft's hosts leading to Ringback: `ringback run -- python bot.py`.
+    Run(crate::run::Run),
     /// Run the server.
     Serve(Serve),
     /// Hear it work: a server, an example bot and a scripted phone, over SIP and RTP on loopback.

@@ -8,6 +8,7 @@ mod demo;
 mod doctor;
 mod door;
 mod lint;
+mod run;
 mod serve;
 mod show;
 
@@ -38,11 +39,11 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let outcome = runtime.block_on(run(args));
+    let outcome = runtime.block_on(obey(args));
     // What still blocks (a file being read) does not keep the process.
     runtime.shutdown_background();
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("ringback: {error}");
             ExitCode::FAILURE
@@ -50,9 +51,10 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(args: Args) -> Result<(), Failure> {
+async fn obey(args: Args) -> Result<ExitCode, Failure> {
     let json = args.json;
-    match args.command {
+    let done = match args.command {
+        Command::Run(bot) => return run::run(bot).await,
         Command::Serve(serve) => serve::run(serve, json).await,
         Command::Demo(demo) => demo::run(demo, json).await,
         Command::Call(call) => show::call(call, json).await,
@@ -62,7 +64,8 @@ async fn run(args: Args) -> Result<(), Failure> {
         Command::Doctor(doctor) => doctor::run(doctor, json).await,
         Command::Bench(command) => bench::run(command, json).await,
         Command::HashSecret => serve::hash_secret(),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// As many open files as the system lets this user have: a call needs two sockets, and the usual soft limit of 1,024

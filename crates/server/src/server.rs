@@ -196,6 +196,7 @@ impl Server {
                 "https": https_addr,
                 "sip": sip.local_addr(),
                 "sipTls": sip.tls_addr(),
+                "authority": tls.authority_file(),
             }),
             origins: Origins { public_url: settings.public_url, names, http: http_addr, https: https_addr },
         };

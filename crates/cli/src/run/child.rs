@@ -1,0 +1,89 @@
+//! The bot's process: started with what this one has, told the signals that this one is told, and waited for.
+
+use std::ffi::OsString;
+use std::process::{ExitCode, ExitStatus};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::process::{Child, Command};
+use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
+
+use crate::Failure;
+
+/// Starts it. Standard input, output and error are this process's own.
+pub(super) fn start(command: &[OsString], variables: Vec<(&'static str, OsString)>) -> Result<Child, Failure> {
+    let (program, words) = command.split_first().ok_or("give the bot's command after --")?;
+    let started = Command::new(program).args(words).envs(variables).spawn();
+    started.map_err(|error| {
+        let program = program.to_string_lossy();
+        match error.kind() {
+            std::io::ErrorKind::NotFound => format!("the bot was not started: there is no program `{program}`").into(),
+            std::io::ErrorKind::PermissionDenied => {
+                format!("the bot was not started: `{program}` may not be run (is it executable?)").into()
+            }
+            _ => format!("the bot was not started: `{program}`: {error}").into(),
+        }
+    })
+}
+
+/// The signals that are passed on.
+pub(super) struct Signals(Vec<(Signal, Stream)>);
+
+impl Signals {
+    /// From now on they no longer end this process.
+    pub(super) fn catch() -> Result<Signals, Failure> {
+        let kinds = [
+            (Signal::SIGINT, SignalKind::interrupt()),
+            (Signal::SIGTERM, SignalKind::terminate()),
+            (Signal::SIGHUP, SignalKind::hangup()),
+            (Signal::SIGQUIT, SignalKind::quit()),
+            (Signal::SIGUSR1, SignalKind::user_defined1()),
+            (Signal::SIGUSR2, SignalKind::user_defined2()),
+        ];
+        let caught = kinds.into_iter().map(|(number, kind)| Ok((number, signal(kind)?)));
+        Ok(Signals(caught.collect::<Result<_, Failure>>()?))
+    }
+
+    async fn next(&mut self) -> Signal {
+        std::future::poll_fn(|cx| {
+            let mut came = self.0.iter_mut().filter_map(|(number, stream)| {
+                stream.poll_recv(cx).is_ready().then_some(*number)
+            });
+            match came.next() {
+                Some(number) => std::task::Poll::Ready(number),
+                None => std::task::Poll::Pending,
+            }
+        })
+        .await
+    }
+}
+
+/// Waits for its end, and passes signals on until then.
+pub(super) async fn wait(child: &mut Child, signals: &mut Signals) -> Result<ExitStatus, Failure> {
+    loop {
+        tokio::select! {
+            status = child.wait() => return Ok(status?),
+            number = signals.next() => {
+                let typed = matches!(number, Signal::SIGINT | Signal::SIGQUIT) && has_the_terminal();
+                if let (Some(id), false) = (child.id(), typed) {
+                    let _ = kill(Pid::from_raw(i32::try_from(id)?), number);
+                }
+            }
+        }
+    }
+}
+
+/// Whether this process group has the terminal: keys such as ^C are then told to the bot, too, by the terminal itself
+/// (`man 5 proc`, fields 5 and 8 of stat; the second may hold anything between its parentheses).
+fn has_the_terminal() -> bool {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
+    matches!((fields.get(2), fields.get(5)), (Some(group), Some(foreground)) if group == foreground)
+}
+
+/// The same status, as a shell has it: 128 and the number of the signal that ended it.
+pub(super) fn exit_code(status: ExitStatus) -> ExitCode {
+    use std::os::unix::process::ExitStatusExt as _;
+    let code = status.code().or_else(|| status.signal().map(|number| 128 + number)).unwrap_or(1);
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
+}

@@ -1,0 +1,162 @@
+//! The environment of a bot: what it has, and the variables by which its programs find Ringback in Microsoft's place.
+
+use std::ffi::{OsStr, OsString};
+use std::net::SocketAddr;
+use std::path::Path;
+
+use ringback_server::tls::STANDS_IN_FOR;
+use serde_json::json;
+
+use super::folder::Folder;
+use super::hosts::{self, REFUSED, is_below};
+use super::proxy::Upstream;
+use crate::Failure;
+
+/// A look at the user's own environment.
+pub(super) type Own<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+/// Variables by which clients are told of a proxy for https. Some read the one, some the other.
+const PROXY: [&str; 2] = ["https_proxy", "HTTPS_PROXY"];
+/// And of a proxy for everything, where the former are not set.
+const ALL_PROXY: [&str; 2] = ["all_proxy", "ALL_PROXY"];
+/// And of what goes past it.
+const NO_PROXY: [&str; 2] = ["no_proxy", "NO_PROXY"];
+
+/// The proxy that the user's environment names, if any.
+pub(super) fn upstream(own: Own<'_>) -> Result<Option<Upstream>, Failure> {
+    let set = PROXY.iter().chain(&ALL_PROXY).find_map(|name| text(own, name));
+    let past: Vec<String> = NO_PROXY.iter().filter_map(|name| text(own, name)).flat_map(|list| cleaned(&list).1).collect();
+    set.map(|address| Upstream::parse(&address, past)).transpose()
+}
+
+/// What is to be set beside the variables of trust.
+pub(super) struct Set<'a> {
+    pub(super) folder: &'a Folder,
+    pub(super) proxy: SocketAddr,
+    /// Ringback's HTTPS listener.
+    pub(super) ringback: SocketAddr,
+    /// Its authority's certificate.
+    pub(super) authority: &'a Path,
+    /// Whether the user has a proxy of his own.
+    pub(super) has_upstream: bool,
+}
+
+impl Set<'_> {
+    /// The variables and their values.
+    pub(super) fn variables(&self, own: Own<'_>) -> Vec<(&'static str, OsString)> {
+        let proxy = format!("http://{}", self.proxy);
+        let mut set: Vec<(&'static str, OsString)> = PROXY.iter().map(|name| (*name, proxy.clone().into())).collect();
+        let kept = |name: &str| text(own, name).map(|list| cleaned(&list).0);
+        set.extend(NO_PROXY.iter().filter_map(|name| Some((*name, kept(name)?.into()))));
+        set.push(("NODE_OPTIONS", node_options(own("NODE_OPTIONS"), &self.folder.node_hook())));
+        set.push(("PYTHONPATH", python_path(own("PYTHONPATH"), &self.folder.python_path())));
+        set.push((HOOKS, self.hooks(&proxy, &kept).into()));
+        set
+    }
+
+    /// What the hooks are told. In Node's own process there is no proxy, unless the user has one: axios would send
+    /// requests for https to it in the clear. Its children get back what this process has set.
+    fn hooks(&self, proxy: &str, kept: &dyn Fn(&str) -> Option<String>) -> String {
+        let mut node = serde_json::Map::new();
+        let mut children = serde_json::Map::new();
+        for name in PROXY {
+            node.insert(name.to_owned(), if self.has_upstream { proxy.into() } else { serde_json::Value::Null });
+            children.insert(name.to_owned(), proxy.into());
+        }
+        for name in NO_PROXY {
+            let past: Vec<String> = kept(name).into_iter().chain(STANDS_IN_FOR.map(str::to_owned)).collect();
+            node.insert(name.to_owned(), past.join(",").into());
+            children.insert(name.to_owned(), kept(name).into());
+        }
+        let told = json!({
+            "ringback": { "host": self.ringback.ip().to_string(), "port": self.ringback.port() },
+            "port": hosts::PORT,
+            "hosts": STANDS_IN_FOR,
+            "refused": REFUSED,
+            "authority": self.authority,
+            "said": self.folder.said(),
+            "node": node,
+            "children": children,
+        });
+        told.to_string()
+    }
+}
+
+/// The variable that the hooks read.
+const HOOKS: &str = "RINGBACK_RUN";
+
+fn text(own: Own<'_>, name: &str) -> Option<String> {
+    own(name).and_then(|value| value.into_string().ok()).filter(|value| !value.is_empty())
+}
+
+/// A list of what goes past a proxy, without what Microsoft's hosts would go past it by; and the domains left out.
+fn cleaned(list: &str) -> (String, Vec<String>) {
+    let entries = list.split([',', ' ']).map(str::trim).filter(|entry| !entry.is_empty());
+    let domain = |entry: &str| {
+        let host = entry.split(':').next().unwrap_or_default();
+        host.trim_start_matches("*.").trim_start_matches('.').to_ascii_lowercase()
+    };
+    let microsofts = |entry: &&str| {
+        let domain = domain(entry);
+        let mut all = STANDS_IN_FOR.iter().chain(&REFUSED);
+        domain == "*" || all.any(|host| is_below(host, &domain) || is_below(&domain, host))
+    };
+    let (removed, kept): (Vec<&str>, Vec<&str>) = entries.partition(microsofts);
+    (kept.join(","), removed.into_iter().map(domain).collect())
+}
+
+/// Node's options, with the hook after those that are there. A path in quotes may hold anything (`node --help`).
+fn node_options(own: Option<OsString>, hook: &Path) -> OsString {
+    let path = hook.to_string_lossy().replace('\\', "\\\\").replace('"', "\\\"");
+    let mut options = own.filter(|own| !own.is_empty()).map_or(OsString::new(), |mut own| {
+        own.push(" ");
+        own
+    });
+    options.push(format!("--require \"{path}\""));
+    options
+}
+
+fn python_path(own: Option<OsString>, hook: &Path) -> OsString {
+    let mut path = hook.as_os_str().to_owned();
+    if let Some(own) = own.filter(|own| !own.is_empty()) {
+        path.push(OsStr::new(":"));
+        path.push(own);
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_microsofts_goes_past_the_proxy() {
+        assert_eq!(cleaned("localhost, 10.0.0.0/8,.corp.example"), ("localhost,10.0.0.0/8,.corp.example".into(), vec![]));
+        let (kept, removed) = cleaned("localhost,.microsoft.com graph.microsoft.com:443,*.api.skype.com,com,*");
+        assert_eq!(kept, "localhost");
+        assert_eq!(removed, ["microsoft.com", "graph.microsoft.com", "api.skype.com", "com", "*"]);
+    }
+
+    #[test]
+    fn what_the_user_has_set_for_node_and_python_stays() {
+        let hook = Path::new("/data/run/1/a \"hook\".cjs");
+        assert_eq!(node_options(None, hook), r#"--require "/data/run/1/a \"hook\".cjs""#);
+        let own = node_options(Some("--max-old-space-size=512".into()), hook);
+        assert!(own.to_string_lossy().starts_with("--max-old-space-size=512 --require"));
+        assert_eq!(python_path(Some("lib:more".into()), Path::new("/hook")), "/hook:lib:more");
+        assert_eq!(python_path(Some("".into()), Path::new("/hook")), "/hook");
+    }
+
+    #[test]
+    fn the_users_proxy_is_the_one_for_https() {
+        let own = |name: &str| match name {
+            "ALL_PROXY" => Some("http://all.example:1".into()),
+            "HTTPS_PROXY" => Some("http://https.example:2".into()),
+            "no_proxy" => Some(".microsoft.com".into()),
+            _ => None,
+        };
+        let expected = Upstream::parse("http://https.example:2", vec!["microsoft.com".to_owned()]).unwrap();
+        assert_eq!(upstream(&own).unwrap(), Some(expected));
+        assert_eq!(upstream(&|_| None).unwrap(), None);
+    }
+}

@@ -1,0 +1,107 @@
+// What `ringback run` has Node load before a bot: connections to Microsoft's hosts come out at Ringback, or nowhere.
+//
+// It works below every HTTP client, where a socket is told whom to connect to, since most of them know no proxy. TLS
+// goes on as before: the client asks for the host that it meant, and checks that host's certificate. It must not know
+// HTTP, nor any client by name.
+
+"use strict";
+
+const told = process.env.RINGBACK_RUN;
+if (told) install(JSON.parse(told));
+
+function install(run) {
+  const net = require("node:net");
+  const hosts = new Set(run.hosts);
+
+  const plain = (host) => String(host).replace(/\.+$/, "").toLowerCase();
+  const isBelow = (host, domain) => host === domain || host.endsWith(`.${domain}`);
+  const isHere = (host) => hosts.has(plain(host));
+  const isMicrosofts = (host) => isHere(host) || run.refused.some((domain) => isBelow(plain(host), domain));
+
+  function refusal(host, port, code) {
+    const text = `${host}:${port} is Microsoft's, and Ringback does not stand in for it: refused, nothing was sent`;
+    say({ refused: text });
+    return Object.assign(new Error(`ringback run: ${text}`), { code, hostname: String(host) });
+  }
+
+  // Said to `ringback run`, which says it to the user. A bot does not fail because this does.
+  function say(value) {
+    try {
+      require("node:fs").appendFileSync(run.said, `${JSON.stringify(value)}\n`);
+    } catch {}
+  }
+
+  // Whom a socket connects to. `net.connect`, `tls.connect`, http, https, http2 and undici all come here.
+  const connect = net.Socket.prototype.connect;
+  net.Socket.prototype.connect = function (...words) {
+    const [options, connected] = Array.isArray(words[0]) ? words[0] : net._normalizeArgs(words);
+    const host = options?.host;
+    if (!host || options.path || !isMicrosofts(host)) return connect.apply(this, words);
+    const port = Number(options.port);
+    if (isHere(host) && port === run.port) {
+      const here = { ...options, ...run.ringback, lookup: undefined };
+      return typeof connected === "function" ? connect.call(this, here, connected) : connect.call(this, here);
+    }
+    process.nextTick(() => this.destroy(refusal(host, port, "ECONNREFUSED")));
+    return this;
+  };
+
+  // Who asks for an address by itself would go there by itself.
+  const dns = require("node:dns");
+  const names = ["lookup", "resolve", "resolve4", "resolve6", "resolveAny", "resolveCname"];
+  for (const name of names) {
+    const ask = dns[name];
+    const ours = function (host, ...rest) {
+      if (!isMicrosofts(host)) return ask.call(this, host, ...rest);
+      process.nextTick(rest.at(-1), refusal(host, "DNS", "ENOTFOUND"));
+    };
+    // What util.promisify reads is a property of the function.
+    dns[name] = Object.defineProperties(ours, Object.getOwnPropertyDescriptors(ask));
+    const promise = dns.promises[name];
+    dns.promises[name] = async function (host, ...rest) {
+      if (!isMicrosofts(host)) return promise.call(this, host, ...rest);
+      throw refusal(host, "DNS", "ENOTFOUND");
+    };
+  }
+
+  // A server that cannot have its port says so to its bot alone, in words that may be lost.
+  const listen = net.Server.prototype.listen;
+  net.Server.prototype.listen = function (...words) {
+    this.prependOnceListener("error", ({ code, port }) => {
+      if (code === "EADDRINUSE" || code === "EACCES") say({ bind: port, why: code });
+    });
+    return listen.apply(this, words);
+  };
+
+  // This process has no proxy but the user's: axios would send what is for https to it in the clear.
+  set(process.env, run.node);
+  const child = require("node:child_process");
+  // Children may be no Node, and need it.
+  const spawn = child.ChildProcess.prototype.spawn;
+  child.ChildProcess.prototype.spawn = function (options) {
+    if (options?.envPairs) {
+      const changed = Object.keys(run.children);
+      const kept = options.envPairs.filter((pair) => !changed.some((name) => pair.startsWith(`${name}=`)));
+      const added = Object.entries(run.children).filter(([, value]) => value !== null);
+      options.envPairs = kept.concat(added.map(([name, value]) => `${name}=${value}`));
+    }
+    return spawn.call(this, options);
+  };
+  for (const name of ["spawnSync", "execFileSync", "execSync"]) {
+    const start = child[name];
+    child[name] = function (command, ...words) {
+      const last = words.at(-1);
+      const given = last && typeof last === "object" && !Array.isArray(last) ? words.pop() : {};
+      const env = set({ ...(given.env ?? process.env) }, run.children);
+      return start.call(this, command, ...words, { ...given, env });
+    };
+  }
+
+  function set(env, values) {
+    for (const [name, value] of Object.entries(values)) {
+      if (value === null) delete env[name];
+      else env[name] = value;
+    }
+    return env;
+  }
+}

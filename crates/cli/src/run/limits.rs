@@ -1,0 +1,22 @@
+//! Every bound of `run`, with its reason.
+
+use std::time::Duration;
+
+/// Connections that the proxy carries at once: more than a bot's HTTP clients keep open.
+pub(super) const CONNECTIONS: usize = 1_024;
+/// Bytes of a request's head to the proxy: CONNECT, a host and some headers.
+pub(super) const HEAD: usize = 16 * 1024;
+/// How long a client may take to send that head, and the proxy before us to answer ours.
+pub(super) const HEAD_TIME: Duration = Duration::from_secs(15);
+/// How long the proxy waits for a connection to another host.
+pub(super) const CONNECT_TIME: Duration = Duration::from_secs(30);
+/// Pause after a connection could not be accepted: descriptors come back as others end.
+pub(super) const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+/// How long a server that may already run has to answer; one that is stopping does not.
+pub(super) const ANSWER_TIME: Duration = Duration::from_secs(5);
+/// How long the server that was started for the bot takes to stop: the bot is gone, so only phones are waited for.
+pub(super) const STOP: Duration = Duration::from_secs(3);
+/// Bytes of one file of certificates that a variable names: a system's bundle has some 300 KiB.
+pub(super) const CERTIFICATES: u64 = 8 << 20;
+/// Files of a folder of certificates that are read: a system has some 300 of them.
+pub(super) const CERTIFICATE_FILES: usize = 2_048;

@@ -1,0 +1,232 @@
+//! The proxy that a bot's HTTP client is told of: it leads Microsoft's hosts to Ringback and carries everything else
+//! through, untouched (RFC 9110 §9.3.6).
+//!
+//! It sees bytes and no requests: TLS is between the client and whom it asked for.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use url::Url;
+
+use super::hosts::{self, Leads, is_below};
+use super::{limits, say};
+use crate::Failure;
+
+/// The proxy that the user's own environment names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Upstream {
+    host: String,
+    port: u16,
+    /// Of `Proxy-Authorization`, where the address has a name and a password.
+    authorization: Option<String>,
+    /// Domains that go past it, as the user's NO_PROXY said before it was cleaned.
+    past: Vec<String>,
+}
+
+impl Upstream {
+    /// Reads an address such as `http://user:password@proxy.example:3128`. Only plain HTTP proxies can be gone through.
+    pub(super) fn parse(address: &str, past: Vec<String>) -> Result<Upstream, Failure> {
+        let whole = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
+        let url = Url::parse(&whole).ok().filter(|url| url.scheme() == "http");
+        let host = url.as_ref().and_then(|url| url.host_str().map(str::to_owned));
+        let (Some(url), Some(host)) = (url, host) else {
+            return Err("the proxy that HTTPS_PROXY or ALL_PROXY names is no http:// address, and run can go through \
+                        none other: unset it, or name another"
+                .into());
+        };
+        let authorization = (!url.username().is_empty()).then(|| {
+            let text = |part: &str| percent_decoded(part);
+            STANDARD.encode(format!("{}:{}", text(url.username()), text(url.password().unwrap_or_default())))
+        });
+        Ok(Upstream { host, port: url.port().unwrap_or(80), authorization, past })
+    }
+
+    fn goes_past(&self, host: &str) -> bool {
+        self.past.iter().any(|domain| domain == "*" || is_below(host, domain))
+    }
+}
+
+fn percent_decoded(text: &str) -> String {
+    // A form without `=` and `&`, and with its `+` kept, is what stands between `//` and `@`.
+    let text = text.replace('+', "%2B");
+    url::form_urlencoded::parse(text.as_bytes()).next().map_or(String::new(), |(name, _)| name.into_owned())
+}
+
+/// A running proxy. It ends when dropped; connections that are up go on.
+pub(super) struct Proxy {
+    /// Where it listens.
+    pub(super) address: SocketAddr,
+    accepting: tokio::task::JoinHandle<()>,
+}
+
+impl Proxy {
+    /// Listens on a free port of loopback. Microsoft's hosts lead to `ringback`.
+    pub(super) async fn start(ringback: SocketAddr, upstream: Option<Upstream>) -> Result<Proxy, Failure> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let ways = Arc::new(Ways { ringback, upstream });
+        Ok(Proxy { address, accepting: tokio::spawn(accept(listener, ways)) })
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+struct Ways {
+    ringback: SocketAddr,
+    upstream: Option<Upstream>,
+}
+
+async fn accept(listener: TcpListener, ways: Arc<Ways>) {
+    let places = Arc::new(Semaphore::new(limits::CONNECTIONS));
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        match listener.accept().await {
+            Ok((client, _)) => {
+                let ways = Arc::clone(&ways);
+                tokio::spawn(async move {
+                    ways.carry(client).await;
+                    drop(place);
+                });
+            }
+            Err(_) => tokio::time::sleep(limits::ACCEPT_AGAIN).await,
+        }
+    }
+}
+
+impl Ways {
+    /// One connection, to its end. What goes wrong is told to the client, which tells its bot.
+    async fn carry(&self, mut client: TcpStream) {
+        let _ = client.set_nodelay(true);
+        let Ok(Some(head)) = timeout(limits::HEAD_TIME, read_head(&mut client)).await else { return };
+        let opened = match target(&head.line) {
+            Some((host, port)) => self.open(&host, port).await,
+            None => Err(("501 Not Implemented", "ringback run's proxy takes CONNECT alone".to_owned())),
+        };
+        match opened {
+            Ok((mut server, ahead)) => {
+                let _ = server.set_nodelay(true);
+                let begun = async {
+                    client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
+                    client.write_all(&ahead).await?;
+                    server.write_all(&head.rest).await
+                };
+                if begun.await.is_ok() {
+                    // Either end may go at any time; the other one sees it.
+                    let _ = copy_bidirectional(&mut client, &mut server).await;
+                }
+            }
+            Err((status, why)) => {
+                let length = why.len() + 1;
+                let answer = format!(
+                    "HTTP/1.1 {status}\r\ncontent-type: text/plain\r\ncontent-length: {length}\r\nconnection: \
+                     close\r\n\r\n{why}\n"
+                );
+                let _ = client.write_all(answer.as_bytes()).await;
+                let _ = client.shutdown().await;
+            }
+        }
+    }
+
+    /// A connection to where this host leads, and what was already read from it; or a status and a reason.
+    async fn open(&self, host: &str, port: u16) -> Result<(TcpStream, Vec<u8>), (&'static str, String)> {
+        let gateway = |why: String| ("502 Bad Gateway", why);
+        match (hosts::leads(host, port), &self.upstream) {
+            (Leads::Here, _) => {
+                let ringback = connect(&self.ringback.ip().to_string(), self.ringback.port()).await;
+                Ok((ringback.map_err(gateway)?, Vec::new()))
+            }
+            (Leads::Nowhere, _) => {
+                let why = hosts::refusal(host, port);
+                say(&why);
+                Err(("403 Forbidden", why))
+            }
+            (Leads::Through, Some(upstream)) if !upstream.goes_past(host) => {
+                upstream.open(host, port).await.map_err(gateway)
+            }
+            (Leads::Through, _) => Ok((connect(host, port).await.map_err(gateway)?, Vec::new())),
+        }
+    }
+}
+
+impl Upstream {
+    /// The same, through this proxy.
+    async fn open(&self, host: &str, port: u16) -> Result<(TcpStream, Vec<u8>), String> {
+        let mut server = connect(&self.host, self.port).await?;
+        let bracketed = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        let authorization = match &self.authorization {
+            Some(credentials) => format!("Proxy-Authorization: Basic {credentials}\r\n"),
+            None => String::new(),
+        };
+        let ask = format!(
+            "CONNECT {bracketed}:{port} HTTP/1.1\r\nHost: {bracketed}:{port}\r\n{authorization}\r\n"
+        );
+        let told = async {
+            server.write_all(ask.as_bytes()).await.ok()?;
+            read_head(&mut server).await
+        };
+        let Ok(Some(head)) = timeout(limits::HEAD_TIME, told).await else {
+            return Err(format!("the proxy {}:{} did not answer", self.host, self.port));
+        };
+        let status = head.line.split_whitespace().nth(1).unwrap_or_default();
+        if status.starts_with('2') {
+            return Ok((server, head.rest));
+        }
+        Err(format!("the proxy {}:{} answered {status}", self.host, self.port))
+    }
+}
+
+async fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
+    match timeout(limits::CONNECT_TIME, TcpStream::connect((host, port))).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err(format!("{host}:{port}: {error}")),
+        Err(_) => Err(format!("{host}:{port}: no connection within {} s", limits::CONNECT_TIME.as_secs())),
+    }
+}
+
+/// The head of a request or an answer: its first line, and what was read past its end.
+struct Head {
+    line: String,
+    rest: Vec<u8>,
+}
+
+/// Reads one; none if the connection ends before, or it is too long or no text.
+async fn read_head(stream: &mut TcpStream) -> Option<Head> {
+    let mut bytes = Vec::with_capacity(1024);
+    let end = loop {
+        if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            break at + 4;
+        }
+        if bytes.len() >= limits::HEAD || stream.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+    };
+    let rest = bytes.split_off(end);
+    let line = bytes.split(|byte| *byte == b'\r').next()?;
+    Some(Head { line: String::from_utf8(line.to_vec()).ok()?, rest })
+}
+
+/// Host and port of `CONNECT host:port HTTP/1.1` (RFC 9110 §9.3.6; IPv6 in brackets, which are taken off).
+fn target(line: &str) -> Option<(String, u16)> {
+    let mut words = line.split(' ');
+    if !words.next()?.eq_ignore_ascii_case("CONNECT") {
+        return None;
+    }
+    let (host, port) = words.next()?.rsplit_once(':')?;
+    let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    if host.is_empty() {
+        return None;
+    }
+    Some((host.to_owned(), port.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests;

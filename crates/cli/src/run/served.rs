@@ -1,0 +1,127 @@
+//! The server of a data folder: the one that runs, or one that is started for as long as the bot does.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hyper::{Method, StatusCode};
+use ringback_server::directory::Config;
+use ringback_server::{ADDRESS_FILE, Options, Server};
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::{limits, say};
+use crate::Failure;
+use crate::args::Door;
+use crate::door::Visitor;
+
+/// A server that answers.
+pub(super) struct Served {
+    /// Where it serves HTTP, as a URL.
+    pub(super) http: String,
+    /// Where HTTPS is connected to.
+    pub(super) https: SocketAddr,
+    /// Where phones register.
+    pub(super) sip: String,
+    /// The authority that its certificates come from.
+    pub(super) authority: PathBuf,
+    /// The operator's way in.
+    pub(super) door: Arc<Visitor>,
+    /// Started here, and to be stopped here.
+    own: Option<Server>,
+}
+
+impl Served {
+    /// Finds the server of this data folder or starts one, and says which.
+    pub(super) async fn find_or_start(data: &Path) -> Result<Served, Failure> {
+        let running = match status(data).await {
+            Some(status) => Some(status?),
+            None => None,
+        };
+        let own = match running {
+            Some(_) => None,
+            None => Some(Server::start(free_ports(data)?).await?),
+        };
+        let status = match running {
+            Some(status) => status,
+            None => status(data).await.ok_or("the server that was started does not answer")??,
+        };
+        let served = &status["served"];
+        let text = |name: &str| served[name].as_str();
+        let (Some(http), Some(https), Some(sip)) = (text("http"), text("https"), text("sip")) else {
+            return Err("the server of this data folder is another version's: stop it, or run that one".into());
+        };
+        if text("authority").is_none() {
+            return Err("the server of this data folder has a certificate of its operator's, which does not speak for \
+                        Microsoft's hosts: run needs one without tls_certificate, such as another --data has"
+                .into());
+        }
+        say(&match own {
+            Some(_) => format!("server started, for as long as this runs: {http}, data in {}", data.display()),
+            None => format!("server found: {http}, data in {}", data.display()),
+        });
+        Ok(Served {
+            http: http.to_owned(),
+            https: reachable(https.parse()?),
+            sip: sip.to_owned(),
+            authority: data.join(ringback_server::tls::AUTHORITY_FILE).canonicalize()?,
+            door: Arc::new(door(data)?),
+            own,
+        })
+    }
+
+    /// Stops it, if it was started here.
+    pub(super) async fn stop(self) {
+        if let Some(server) = self.own {
+            server.stop(limits::STOP).await;
+        }
+    }
+}
+
+/// A listener on all addresses is connected to on loopback.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        return SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port());
+    }
+    address
+}
+
+fn door(data: &Path) -> Result<Visitor, Failure> {
+    Visitor::new(&Door { data: data.to_owned(), url: None })
+}
+
+/// What the server of this data folder says of itself; none if nobody answers there who knows the folder's token.
+async fn status(data: &Path) -> Option<Result<Value, Failure>> {
+    if !data.join(ADDRESS_FILE).exists() {
+        return None;
+    }
+    let door = door(data).ok()?;
+    let answer = timeout(limits::ANSWER_TIME, door.open(Method::GET, "status")).await;
+    // Another server at that address refuses the token, or is none of ours.
+    if answer.ok()?.ok()?.status() != StatusCode::OK {
+        return None;
+    }
+    Some(door.ask(Method::GET, "status").await.map(Option::unwrap_or_default))
+}
+
+/// The usual ports, or, where one is taken, a free one.
+fn free_ports(data: &Path) -> Result<Options, Failure> {
+    let usual = Config::load(None)?.server;
+    let tcp = |at: SocketAddr| TcpListener::bind(at).is_ok();
+    let both = |at: SocketAddr| tcp(at) && UdpSocket::bind(at).is_ok();
+    let choose = |what: &str, usual: SocketAddr, is_free: &dyn Fn(SocketAddr) -> bool| {
+        if is_free(usual) {
+            return usual;
+        }
+        say(&format!("{usual} is taken: {what} gets a free port"));
+        SocketAddr::new(usual.ip(), 0)
+    };
+    Ok(Options {
+        data: data.to_owned(),
+        config: None,
+        http: Some(choose("HTTP", usual.http, &tcp)),
+        https: Some(choose("HTTPS", usual.https, &tcp)),
+        sip: Some(choose("SIP", usual.sip, &both)),
+        sip_tls: Some(choose("SIP with TLS", usual.sip_tls, &tcp)),
+    })
+}
