@@ -132,14 +132,15 @@ impl Server {
         let config = options.read()?;
         let settings = config.server.clone();
         let data = DataFolder::open(&options.data)?;
+        // Before anything is opened that takes time to close: who finds them taken may try others at once.
+        let (http_listener, http_addr) = bind("HTTP", settings.http).await?;
+        let (https_listener, https_addr) = bind("HTTPS", settings.https).await?;
         let cannot = |why: String| StartError::Ledger { path: data.path().to_owned(), why };
         let ledger = SqliteLedger::open(&SqliteConfig::new(data.path().join("ledger")))
             .map_err(|error| cannot(error.to_string()))?;
         let ledger: Arc<dyn Ledger> = Arc::new(ledger);
         let epoch = ledger.join(NODE).await.map_err(|error| cannot(error.to_string()))?;
 
-        let (http_listener, http_addr) = bind("HTTP", settings.http).await?;
-        let (https_listener, https_addr) = bind("HTTPS", settings.https).await?;
         let names = names(&settings, https_addr)?;
         let tls = tls(&settings, &data, &names)?;
         let public_url = settings.public_url.clone().unwrap_or_else(|| format!("http://{http_addr}"));

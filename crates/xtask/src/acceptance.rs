@@ -22,8 +22,10 @@ const RUST_CLIENT_TARGET: &str = ".acceptance/rust-client";
 struct Part {
     name: &'static str,
     programs: &'static [Program],
-    /// Whether it runs client libraries for Node and Rust.
-    libraries: bool,
+    /// Whether it runs Node with the packages of acceptance/node.
+    node: bool,
+    /// Whether it runs graph-rs-sdk's program.
+    rust_client: bool,
 }
 
 struct Program {
@@ -33,17 +35,20 @@ struct Program {
 }
 
 const BARESIP: Program = Program { name: "baresip", package: "baresip" };
+const CURL: Program = Program { name: "curl", package: "curl" };
+const IPROUTE: Program = Program { name: "ip", package: "iproute2" };
 const LINPHONE: Program = Program { name: "linphonec", package: "linphone-cli" };
 const SIPP: Program = Program { name: "sipp", package: "sip-tester" };
 
 const PARTS: &[Part] = &[
-    Part { name: "identity", programs: &[], libraries: false },
-    Part { name: "sdk", programs: &[SIPP], libraries: false },
-    Part { name: "libraries", programs: &[BARESIP, SIPP], libraries: true },
-    Part { name: "baresip", programs: &[BARESIP], libraries: false },
-    Part { name: "linphone", programs: &[LINPHONE], libraries: false },
-    Part { name: "sipp", programs: &[SIPP], libraries: false },
-    Part { name: "wire", programs: &[], libraries: false },
+    Part { name: "identity", programs: &[], node: false, rust_client: false },
+    Part { name: "hosts", programs: &[CURL, IPROUTE], node: true, rust_client: false },
+    Part { name: "sdk", programs: &[SIPP], node: false, rust_client: false },
+    Part { name: "libraries", programs: &[BARESIP, SIPP], node: true, rust_client: true },
+    Part { name: "baresip", programs: &[BARESIP], node: false, rust_client: false },
+    Part { name: "linphone", programs: &[LINPHONE], node: false, rust_client: false },
+    Part { name: "sipp", programs: &[SIPP], node: false, rust_client: false },
+    Part { name: "wire", programs: &[], node: false, rust_client: false },
 ];
 
 struct Options {
@@ -59,10 +64,10 @@ pub(crate) fn run(root: &Path, options: &[&str]) -> Result<(), Failure> {
         let names: Vec<&str> = PARTS.iter().map(|part| part.name).collect();
         return Err(Failure::Unable(format!("--only takes one of: {}", names.join(", "))));
     }
-    let libraries = chosen.iter().any(|part| part.libraries);
+    let node = chosen.iter().any(|part| part.node);
     if options.install {
         install(root, &missing_packages(&chosen))?;
-        if libraries {
+        if node {
             node::install(root)?;
         }
     }
@@ -74,7 +79,7 @@ pub(crate) fn run(root: &Path, options: &[&str]) -> Result<(), Failure> {
         )));
     }
     step("build the server", &mut cargo(root, &["build", "--release", "--package", "ringback"]))?;
-    if libraries {
+    if chosen.iter().any(|part| part.rust_client) {
         let words = ["build", "--locked", "--manifest-path", RUST_CLIENT, "--target-dir", RUST_CLIENT_TARGET];
         step("build the Rust client", &mut cargo(root, &words))?;
     }
@@ -118,7 +123,7 @@ fn missing(root: &Path, parts: &[&Part]) -> Vec<String> {
     if !venv_is_current(root) {
         missing.push(format!("the Python packages of {REQUIREMENTS}, in {VENV}"));
     }
-    if parts.iter().any(|part| part.libraries) {
+    if parts.iter().any(|part| part.node) {
         missing.extend(node::missing(root));
     }
     missing

@@ -46,9 +46,8 @@ impl Signals {
 
     async fn next(&mut self) -> Signal {
         std::future::poll_fn(|cx| {
-            let mut came = self.0.iter_mut().filter_map(|(number, stream)| {
-                stream.poll_recv(cx).is_ready().then_some(*number)
-            });
+            let mut came =
+                self.0.iter_mut().filter_map(|(number, stream)| stream.poll_recv(cx).is_ready().then_some(*number));
             match came.next() {
                 Some(number) => std::task::Poll::Ready(number),
                 None => std::task::Poll::Pending,

@@ -25,7 +25,8 @@ const NO_PROXY: [&str; 2] = ["no_proxy", "NO_PROXY"];
 /// The proxy that the user's environment names, if any.
 pub(super) fn upstream(own: Own<'_>) -> Result<Option<Upstream>, Failure> {
     let set = PROXY.iter().chain(&ALL_PROXY).find_map(|name| text(own, name));
-    let past: Vec<String> = NO_PROXY.iter().filter_map(|name| text(own, name)).flat_map(|list| cleaned(&list).1).collect();
+    let past: Vec<String> =
+        NO_PROXY.iter().filter_map(|name| text(own, name)).flat_map(|list| cleaned(&list).1).collect();
     set.map(|address| Upstream::parse(&address, past)).transpose()
 }
 
@@ -131,7 +132,10 @@ mod tests {
 
     #[test]
     fn nothing_of_microsofts_goes_past_the_proxy() {
-        assert_eq!(cleaned("localhost, 10.0.0.0/8,.corp.example"), ("localhost,10.0.0.0/8,.corp.example".into(), vec![]));
+        assert_eq!(
+            cleaned("localhost, 10.0.0.0/8,.corp.example"),
+            ("localhost,10.0.0.0/8,.corp.example".into(), vec![])
+        );
         let (kept, removed) = cleaned("localhost,.microsoft.com graph.microsoft.com:443,*.api.skype.com,com,*");
         assert_eq!(kept, "localhost");
         assert_eq!(removed, ["microsoft.com", "graph.microsoft.com", "api.skype.com", "com", "*"]);

@@ -15,7 +15,7 @@ pub(super) const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 /// How long a server that may already run has to answer; one that is stopping does not.
 pub(super) const ANSWER_TIME: Duration = Duration::from_secs(5);
 /// How long the server that was started for the bot takes to stop: the bot is gone, so only phones are waited for.
-pub(super) const STOP: Duration = Duration::from_secs(3);
+pub(super) const STOP: Duration = Duration::from_secs(2);
 /// Bytes of one file of certificates that a variable names: a system's bundle has some 300 KiB.
 pub(super) const CERTIFICATES: u64 = 8 << 20;
 /// Files of a folder of certificates that are read: a system has some 300 of them.

@@ -166,9 +166,7 @@ impl Upstream {
             Some(credentials) => format!("Proxy-Authorization: Basic {credentials}\r\n"),
             None => String::new(),
         };
-        let ask = format!(
-            "CONNECT {bracketed}:{port} HTTP/1.1\r\nHost: {bracketed}:{port}\r\n{authorization}\r\n"
-        );
+        let ask = format!("CONNECT {bracketed}:{port} HTTP/1.1\r\nHost: {bracketed}:{port}\r\n{authorization}\r\n");
         let told = async {
             server.write_all(ask.as_bytes()).await.ok()?;
             read_head(&mut server).await

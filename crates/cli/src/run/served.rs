@@ -2,11 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use hyper::{Method, StatusCode};
 use ringback_server::directory::Config;
-use ringback_server::{ADDRESS_FILE, Options, Server};
+use ringback_server::{ADDRESS_FILE, Options, Server, StartError};
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -25,8 +24,6 @@ pub(super) struct Served {
     pub(super) sip: String,
     /// The authority that its certificates come from.
     pub(super) authority: PathBuf,
-    /// The operator's way in.
-    pub(super) door: Arc<Visitor>,
     /// Started here, and to be stopped here.
     own: Option<Server>,
 }
@@ -40,32 +37,33 @@ impl Served {
         };
         let own = match running {
             Some(_) => None,
-            None => Some(Server::start(free_ports(data)?).await?),
+            None => Some(start(data).await?),
         };
         let status = match running {
             Some(status) => status,
             None => status(data).await.ok_or("the server that was started does not answer")??,
         };
-        let served = &status["served"];
+        let served = &status["addresses"];
         let text = |name: &str| served[name].as_str();
         let (Some(http), Some(https), Some(sip)) = (text("http"), text("https"), text("sip")) else {
             return Err("the server of this data folder is another version's: stop it, or run that one".into());
         };
         if text("authority").is_none() {
-            return Err("the server of this data folder has a certificate of its operator's, which does not speak for \
+            return Err(
+                "the server of this data folder has a certificate of its operator's, which does not speak for \
                         Microsoft's hosts: run needs one without tls_certificate, such as another --data has"
-                .into());
+                    .into(),
+            );
         }
         say(&match own {
-            Some(_) => format!("server started, for as long as this runs: {http}, data in {}", data.display()),
-            None => format!("server found: {http}, data in {}", data.display()),
+            Some(_) => format!("server started, for as long as this runs: http://{http}, data in {}", data.display()),
+            None => format!("server found: http://{http}, data in {}", data.display()),
         });
         Ok(Served {
-            http: http.to_owned(),
+            http: format!("http://{http}"),
             https: reachable(https.parse()?),
             sip: sip.to_owned(),
             authority: data.join(ringback_server::tls::AUTHORITY_FILE).canonicalize()?,
-            door: Arc::new(door(data)?),
             own,
         })
     }
@@ -104,24 +102,42 @@ async fn status(data: &Path) -> Option<Result<Value, Failure>> {
     Some(door.ask(Method::GET, "status").await.map(Option::unwrap_or_default))
 }
 
-/// The usual ports, or, where one is taken, a free one.
-fn free_ports(data: &Path) -> Result<Options, Failure> {
+/// Starts one. Where the usual port of HTTP is taken, another server has its usual ports, and this one gets free ones.
+async fn start(data: &Path) -> Result<Server, Failure> {
     let usual = Config::load(None)?.server;
-    let tcp = |at: SocketAddr| TcpListener::bind(at).is_ok();
-    let both = |at: SocketAddr| tcp(at) && UdpSocket::bind(at).is_ok();
-    let choose = |what: &str, usual: SocketAddr, is_free: &dyn Fn(SocketAddr) -> bool| {
-        if is_free(usual) {
-            return usual;
+    let mut elsewhere = Vec::new();
+    let mut choose = |what: &str, usual: SocketAddr, is_free: bool| {
+        if !is_free {
+            elsewhere.push(format!("{what} (usually {usual})"));
         }
-        say(&format!("{usual} is taken: {what} gets a free port"));
-        SocketAddr::new(usual.ip(), 0)
+        Some(if is_free { usual } else { SocketAddr::new(usual.ip(), 0) })
     };
-    Ok(Options {
+    let alone = is_free(usual.http);
+    let options = Options {
         data: data.to_owned(),
         config: None,
-        http: Some(choose("HTTP", usual.http, &tcp)),
-        https: Some(choose("HTTPS", usual.https, &tcp)),
-        sip: Some(choose("SIP", usual.sip, &both)),
-        sip_tls: Some(choose("SIP with TLS", usual.sip_tls, &tcp)),
-    })
+        http: choose("HTTP", usual.http, alone),
+        https: choose("HTTPS", usual.https, alone && is_free(usual.https)),
+        sip: choose("SIP", usual.sip, alone && is_free(usual.sip) && UdpSocket::bind(usual.sip).is_ok()),
+        sip_tls: choose("SIP with TLS", usual.sip_tls, alone && is_free(usual.sip_tls)),
+    };
+    let started = match Server::start(options.clone()).await {
+        // It was free a moment ago: another run was quicker.
+        Err(StartError::Bind { .. }) => {
+            let free = |usual: SocketAddr| Some(SocketAddr::new(usual.ip(), 0));
+            elsewhere = vec!["everything".to_owned()];
+            let (http, https) = (free(usual.http), free(usual.https));
+            Server::start(Options { http, https, sip: free(usual.sip), sip_tls: free(usual.sip_tls), ..options }).await
+        }
+        started => started,
+    };
+    let server = started?;
+    if !elsewhere.is_empty() {
+        say(&format!("other programs have the usual ports: at free ones are {}", elsewhere.join(", ")));
+    }
+    Ok(server)
+}
+
+fn is_free(address: SocketAddr) -> bool {
+    TcpListener::bind(address).is_ok()
 }

@@ -6,6 +6,9 @@
 
 "use strict";
 
+// An address of loopback that stands for Microsoft's hosts, for clients that look up first and connect then.
+const MARK = "127.82.66.1";
+
 const told = process.env.RINGBACK_RUN;
 if (told) install(JSON.parse(told));
 
@@ -18,10 +21,10 @@ function install(run) {
   const isHere = (host) => hosts.has(plain(host));
   const isMicrosofts = (host) => isHere(host) || run.refused.some((domain) => isBelow(plain(host), domain));
 
-  function refusal(host, port, code) {
-    const text = `${host}:${port} is Microsoft's, and Ringback does not stand in for it: refused, nothing was sent`;
+  function refusal(what, hostname, code) {
+    const text = `${what}, and Ringback does not stand in for it: refused, nothing was sent`;
     say({ refused: text });
-    return Object.assign(new Error(`ringback run: ${text}`), { code, hostname: String(host) });
+    return Object.assign(new Error(`ringback run: ${text}`), { code, hostname });
   }
 
   // Said to `ringback run`, which says it to the user. A bot does not fail because this does.
@@ -36,31 +39,40 @@ function install(run) {
   net.Socket.prototype.connect = function (...words) {
     const [options, connected] = Array.isArray(words[0]) ? words[0] : net._normalizeArgs(words);
     const host = options?.host;
-    if (!host || options.path || !isMicrosofts(host)) return connect.apply(this, words);
+    if (!host || options.path || !(isMicrosofts(host) || host === MARK)) return connect.apply(this, words);
     const port = Number(options.port);
-    if (isHere(host) && port === run.port) {
+    if ((isHere(host) || host === MARK) && port === run.port) {
       const here = { ...options, ...run.ringback, lookup: undefined };
       return typeof connected === "function" ? connect.call(this, here, connected) : connect.call(this, here);
     }
-    process.nextTick(() => this.destroy(refusal(host, port, "ECONNREFUSED")));
+    process.nextTick(() => this.destroy(refusal(`${host}:${port} is Microsoft's`, host, "ECONNREFUSED")));
     return this;
   };
 
-  // Who asks for an address by itself would go there by itself.
+  // Who looks up first would connect to what was found. Other questions about these hosts have no answer here.
   const dns = require("node:dns");
-  const names = ["lookup", "resolve", "resolve4", "resolve6", "resolveAny", "resolveCname"];
-  for (const name of names) {
+  for (const name of ["lookup", "resolve", "resolve4", "resolve6", "resolveAny", "resolveCname"]) {
+    const answer = (host) => {
+      if (name === "lookup" && isHere(host)) return MARK;
+      if (isMicrosofts(host)) throw refusal(`the address of ${host} is Microsoft's`, String(host), "ENOTFOUND");
+      return host;
+    };
     const ask = dns[name];
     const ours = function (host, ...rest) {
-      if (!isMicrosofts(host)) return ask.call(this, host, ...rest);
-      process.nextTick(rest.at(-1), refusal(host, "DNS", "ENOTFOUND"));
+      let known;
+      try {
+        known = answer(host);
+      } catch (error) {
+        process.nextTick(rest.at(-1), error);
+        return undefined;
+      }
+      return ask.call(this, known, ...rest);
     };
     // What util.promisify reads is a property of the function.
     dns[name] = Object.defineProperties(ours, Object.getOwnPropertyDescriptors(ask));
     const promise = dns.promises[name];
     dns.promises[name] = async function (host, ...rest) {
-      if (!isMicrosofts(host)) return promise.call(this, host, ...rest);
-      throw refusal(host, "DNS", "ENOTFOUND");
+      return promise.call(this, answer(host), ...rest);
     };
   }
 

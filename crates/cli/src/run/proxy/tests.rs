@@ -50,7 +50,9 @@ async fn what_is_microsofts_and_not_served_is_refused_in_words() {
 #[tokio::test]
 async fn what_is_no_connect_is_refused_and_breaks_nothing() {
     let proxy = Proxy::start(named("ringback").await, None).await.unwrap();
-    for line in ["GET https://graph.microsoft.com/ HTTP/1.1", "CONNECT nothing HTTP/1.1", "CONNECT :443 HTTP/1.1", "", "é"] {
+    for line in
+        ["GET https://graph.microsoft.com/ HTTP/1.1", "CONNECT nothing HTTP/1.1", "CONNECT :443 HTTP/1.1", "", "é"]
+    {
         let answer = ask(&proxy, &format!("{line}\r\n\r\n")).await;
         assert!(answer.starts_with("HTTP/1.1 501 "), "{line:?}: {answer}");
     }

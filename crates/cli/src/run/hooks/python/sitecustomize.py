@@ -42,8 +42,8 @@ def _install(run):
         except OSError:
             pass
 
-    def refusal(host, port):
-        text = f"{plain(host)}:{port} is Microsoft's, and Ringback does not stand in for it: refused, nothing was sent"
+    def refusal(what):
+        text = f"{what}, and Ringback does not stand in for it: refused, nothing was sent"
         say({"refused": text})
         return f"ringback run: {text}"
 
@@ -53,7 +53,7 @@ def _install(run):
 
     def looked_up(host):
         if is_refused(host):
-            raise socket.gaierror(socket.EAI_NONAME, refusal(host, "DNS"))
+            raise socket.gaierror(socket.EAI_NONAME, refusal(f"the address of {plain(host)} is Microsoft's"))
         return _MARK if is_here(host) else host
 
     def our_getaddrinfo(host, port, family=0, type=0, proto=0, flags=0):
@@ -72,11 +72,11 @@ def _install(run):
             return address
         host, port = address[:2]
         if is_refused(host):
-            raise ConnectionRefusedError(errno.ECONNREFUSED, refusal(host, port))
+            raise ConnectionRefusedError(errno.ECONNREFUSED, refusal(f"{plain(host)}:{port} is Microsoft's"))
         if is_here(host) or host == _MARK:
             if port == port_here:
                 return here
-            raise ConnectionRefusedError(errno.ECONNREFUSED, refusal("Microsoft's host" if host == _MARK else host, port))
+            raise ConnectionRefusedError(errno.ECONNREFUSED, refusal(f"{plain(host)}:{port} is Microsoft's"))
         return address
 
     def our_connect(self, address):
@@ -125,7 +125,7 @@ def _install(run):
 
         async def resolve_host(self, host, port, *rest, **named):
             if is_refused(host):
-                raise socket.gaierror(socket.EAI_NONAME, refusal(host, port))
+                raise socket.gaierror(socket.EAI_NONAME, refusal(f"the address of {plain(host)} is Microsoft's"))
             if not is_here(host):
                 return await resolve(self, host, port, *rest, **named)
             found = {"hostname": host, "host": _MARK, "port": port, "family": socket.AF_INET, "proto": 0}

@@ -1,0 +1,147 @@
+//! `run` around small bots in sh: what passes through, and what the bot is given. That clients of all kinds are led here
+//! is the acceptance's (acceptance/hosts.py).
+
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// `ringback run` of a bot in sh, with these options before it.
+fn command(data: &Path, options: &[&str], bot: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringback"));
+    command.args(["run", "--data"]).arg(data).args(options).args(["--", "sh", "-c", bot]);
+    for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"] {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
+fn run(data: &Path, options: &[&str], bot: &str) -> Output {
+    command(data, options, bot).output().expect("the program starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+/// Ends it when a test fails.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn input_output_and_status_are_the_bots() {
+    let data = folder();
+    let mut running = command(data.path(), &[], "read line; echo \"heard $line\"; echo aside >&2; exit 7");
+    let mut running =
+        Running(running.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    use std::io::{Read as _, Write as _};
+    running.0.stdin.take().unwrap().write_all(b"hello\n").unwrap();
+    let (mut output, mut error) = (String::new(), String::new());
+    running.0.stdout.take().unwrap().read_to_string(&mut output).unwrap();
+    running.0.stderr.take().unwrap().read_to_string(&mut error).unwrap();
+    assert_eq!(output, "heard hello\n", "nothing of ours is among it");
+    assert!(error.contains("\naside\n"), "{error}");
+    assert_eq!(running.0.wait().unwrap().code(), Some(7), "{error}");
+}
+
+#[test]
+fn a_signal_is_the_bots_and_so_is_the_status() {
+    let data = folder();
+    for (bot, signal, status) in [
+        ("trap 'echo told; exit 3' TERM; echo ready; while :; do sleep 0.05; done", "TERM", 3),
+        ("trap 'echo told; exit 4' INT; echo ready; while :; do sleep 0.05; done", "INT", 4),
+        ("echo ready; kill -KILL $$", "", 128 + 9),
+    ] {
+        let mut running = command(data.path(), &[], bot);
+        let mut running = Running(running.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
+        let mut lines = std::io::BufRead::lines(std::io::BufReader::new(running.0.stdout.take().unwrap()));
+        assert_eq!(lines.next().unwrap().unwrap(), "ready");
+        if !signal.is_empty() {
+            let told = Command::new("kill").args([format!("-{signal}"), running.0.id().to_string()]).status();
+            assert!(told.unwrap().success());
+            assert_eq!(lines.next().unwrap().unwrap(), "told");
+        }
+        assert_eq!(running.0.wait().unwrap().code(), Some(status), "{signal}");
+    }
+}
+
+#[test]
+fn the_bot_finds_what_leads_it_here_and_keeps_what_it_had() {
+    let data = folder();
+    let mut command = command(data.path(), &[], "env; cat \"$NODE_EXTRA_CA_CERTS\"; ls \"${PYTHONPATH%%:*}\"");
+    command
+        .env("NODE_OPTIONS", "--trace-warnings")
+        .env("PYTHONPATH", "mine")
+        .env("NO_PROXY", "localhost,.microsoft.com");
+    let output = command.output().unwrap();
+    let (said, error) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{error}");
+    for wanted in [
+        "\nHTTPS_PROXY=http://127.0.0.1:",
+        "\nhttps_proxy=http://127.0.0.1:",
+        "\nNO_PROXY=localhost\n",
+        "\nNODE_OPTIONS=--trace-warnings --require ",
+        ":mine\n",
+        "\nSSL_CERT_FILE=",
+        "\nREQUESTS_CA_BUNDLE=",
+        "\nCURL_CA_BUNDLE=",
+        "-----BEGIN CERTIFICATE-----",
+        "sitecustomize.py",
+    ] {
+        assert!(format!("\n{said}").contains(wanted), "no {wanted:?} in {said}");
+    }
+    let left: Vec<_> = std::fs::read_dir(data.path().join("run")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_server_that_runs_is_used_and_left_running() {
+    let data = folder();
+    let outer = run(
+        data.path(),
+        &[],
+        &format!(
+            "'{}' run --data '{}' -- true && '{0}' call list --data '{1}'",
+            env!("CARGO_BIN_EXE_ringback"),
+            data.path().display()
+        ),
+    );
+    let error = text(&outer.stderr);
+    assert!(outer.status.success(), "{error}");
+    assert!(error.contains("server started, for as long as this runs") && error.contains("server found"), "{error}");
+    assert!(text(&outer.stdout).contains("conversation"), "the list's head: {}", text(&outer.stdout));
+}
+
+#[test]
+fn a_program_that_is_not_there_is_said() {
+    let data = folder();
+    let output = Command::new(env!("CARGO_BIN_EXE_ringback"))
+        .args(["run", "--data"])
+        .arg(data.path())
+        .args(["--", "no-such-bot", "--flag"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let error = text(&output.stderr);
+    assert!(error.contains("the bot was not started: there is no program `no-such-bot`"), "{error}");
+}
+
+#[test]
+fn a_proxy_that_cannot_be_gone_through_is_refused_before_anything_starts() {
+    let data = folder();
+    let output = command(data.path(), &[], "echo started").env("HTTPS_PROXY", "socks5://127.0.0.1:1").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("HTTPS_PROXY"), "{}", text(&output.stderr));
+    assert!(output.stdout.is_empty());
+}
