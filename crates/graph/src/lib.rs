@@ -21,6 +21,7 @@ pub mod path;
 mod print;
 mod read;
 pub mod request;
+pub mod results;
 pub mod time;
 pub mod words;
 

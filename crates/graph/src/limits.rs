@@ -8,3 +8,6 @@ pub const ECHOED_CHARACTERS: usize = 64;
 /// Largest `$top` a listing takes; a larger number asks for this many. Keeps one answer below
 /// roughly 1 MiB (a call prints in about 2 KiB).
 pub const MAX_TOP: u32 = 500;
+
+/// Results shown for one that is not known: enough to find a mistyped one.
+pub const NEAR: usize = 5;

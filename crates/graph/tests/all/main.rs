@@ -6,4 +6,5 @@ mod notifications;
 mod paths;
 mod printed;
 mod requests;
+mod results;
 mod samples;
