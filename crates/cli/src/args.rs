@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Tail(Door),
     /// What was noticed of bots that works by luck; and, when asked, whether they check tokens.
     Lint(crate::lint::Lint),
+    /// Say what a result means, such as `500#7117`, `7503` or `400/8508`; or what happened to a call or an operation, and why.
+    Explain(crate::explain::Explain),
     /// Look for what keeps a bot, a phone and the server apart, and say what to do.
     Doctor(crate::doctor::Doctor),
     /// Measure.

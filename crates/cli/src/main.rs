@@ -7,6 +7,7 @@ mod bench;
 mod demo;
 mod doctor;
 mod door;
+mod explain;
 mod lint;
 mod run;
 mod serve;
@@ -60,6 +61,7 @@ async fn obey(args: Args) -> Result<ExitCode, Failure> {
         Command::Call(call) => show::call(call, json).await,
         Command::Operation(operation) => show::operation(operation, json).await,
         Command::Tail(door) => show::tail(door, json).await,
+        Command::Explain(explain) => explain::run(explain, json).await,
         Command::Lint(lint) => lint::run(lint, json).await,
         Command::Doctor(doctor) => doctor::run(doctor, json).await,
         Command::Bench(command) => bench::run(command, json).await,

@@ -119,10 +119,7 @@ fn show_event(event: &str, json: bool) {
 
 /// A timeline entry for people: time of day (UTC), kind, call, what.
 pub(crate) fn line_of(entry: &Value) -> String {
-    let at = entry["at"].as_i64().unwrap_or_default();
-    let of_day = at.rem_euclid(86_400_000_000);
-    let (seconds, micros) = (of_day / 1_000_000, of_day % 1_000_000);
-    let clock = format!("{:02}:{:02}:{:02}.{:03}", seconds / 3600, seconds / 60 % 60, seconds % 60, micros / 1000);
+    let clock = time_of_day(entry["at"].as_i64().unwrap_or_default());
     let short = |member: &str| {
         entry[member]
             .as_str()
@@ -136,4 +133,11 @@ pub(crate) fn line_of(entry: &Value) -> String {
     let kind = entry["kind"].as_str().unwrap_or_default();
     let text = entry["text"].as_str().unwrap_or_default();
     format!("{clock}  {kind:<12}  …{:<6}  {text}{operation}{took}", short("call"))
+}
+
+/// A moment in microseconds since 1970 as time of day (UTC), to the millisecond.
+pub(crate) fn time_of_day(at: i64) -> String {
+    let of_day = at.rem_euclid(86_400_000_000);
+    let (seconds, micros) = (of_day / 1_000_000, of_day % 1_000_000);
+    format!("{:02}:{:02}:{:02}.{:03}", seconds / 3600, seconds / 60 % 60, seconds % 60, micros / 1000)
 }

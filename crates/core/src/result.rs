@@ -1,4 +1,5 @@
-//! `resultInfo`: the one catalogue of how calls and operations end (`contract §4`, `S7`).
+//! `resultInfo`: how calls and operations end here (`contract §4`, `S7`). What each code means, and those that are never
+//! given, stand in the catalogue of the wire's room, which a test of the server holds these to.
 //!
 //! Marks after each entry: D documented, R seen in real traffic, A the sister product, I inferred.
 

@@ -125,3 +125,10 @@ pub const PROMPT_KEY_LIFE: Duration = Duration::from_secs(3600);
 /// Prompts that one app may fetch at once, of those that all may
 /// ([`FETCHES_AT_ONCE`](crate::outbound::limits::FETCHES_AT_ONCE)); more wait, within their own time.
 pub const PROMPT_FETCHES_PER_APP: usize = 64;
+/// Events and notices in the story of a call or operation that an operator asks for; earlier ones are counted. More is not
+/// read by anyone.
+pub const STORY: usize = 200;
+/// An app's latest calls that are looked through for an operation of which only the id is known: a busy day's.
+pub const STORY_CALLS: usize = 100_000;
+/// How far the clocks of ids and of records may be apart: one follows the wall, the other does not.
+pub const STORY_CLOCKS: Duration = Duration::from_secs(60);

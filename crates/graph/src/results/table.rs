@@ -193,10 +193,10 @@ pub const ALL: &[Known] = &[
             "Request authorization tenant mismatch.",
             "Mismatch between request authorization tenant and call tenant.",
         ])
-        .given("the token's tenant is not the app's; or create call's `tenantId` is not the token's"),
+        .given("create call's `tenantId` is not the token's; or the app was moved to another tenant since the token was issued"),
     request(403, "7507", Seen, "The call's source is not an identity that the token's app may use: a call to the telephone network needs `source.identity.applicationInstance` with the object id of a resource account of that app.")
         .says(&["Call source identity invalid."])
-        .given("create call to a telephone number (E.164) without `source.identity.applicationInstance`, or with one that is not the app's `instance`, and another app as source; not where any identity is accepted, there the timeline says it"),
+        .given("create call to the telephone network without `source.identity.applicationInstance`, or in another app's name; where any identity is accepted, the timeline says so instead"),
     request(404, "8522", Seen, "The call does not exist, has ended, or is not this app's.")
         .says(&["Call not found."])
         .given("the call has ended, never was, or is another app's"),
@@ -238,7 +238,7 @@ pub const ALL: &[Known] = &[
     request(400, "invalidRequest", Documented, "The request is malformed or wrong; the message says what.")
         .given("a body, an option or a target that cannot be used"),
     request(401, "InvalidAuthenticationToken", General, "The access token is missing, malformed, expired, for another audience, or not signed by who should.")
-        .given("no token, or one that this server did not make for this"),
+        .given("no token, an expired one, or one that this server did not make for this"),
     request(401, "unauthenticated", Documented, "The caller is not authenticated."),
     request(403, "accessDenied", Documented, "The caller may not do this.")
         .given("where any identity is accepted: a client from elsewhere"),

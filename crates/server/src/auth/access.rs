@@ -35,7 +35,7 @@ pub struct Caller {
     pub roles: Vec<String>,
 }
 
-/// Why a request is refused with 401. The texts are what Graph says where it is known to say something.
+/// Why a token lets nobody in. The texts are what Graph says where it is known to say something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// No `Authorization: Bearer` header.
@@ -55,9 +55,12 @@ pub enum TokenError {
         "Access token validation failure. Invalid signature: tokens of this server's own token endpoint are taken."
     )]
     BadSignature,
-    /// The app is not in the directory (any more), or belongs to another tenant now.
-    #[error("Access token validation failure. The app of this token is not in the directory.")]
+    /// A good token of an app that is not in the directory (any more).
+    #[error("Application is not registered in our store.")]
     UnknownApp,
+    /// A good token of an app that belongs to another tenant now.
+    #[error("Request authorization tenant mismatch.")]
+    OtherTenant,
 }
 
 /// The claims of an access token.
@@ -163,7 +166,8 @@ impl Tokens {
         };
         match directory.app(&caller.app) {
             Some(app) if app.tenant == caller.tenant => Ok(caller),
-            _ => Err(TokenError::UnknownApp),
+            Some(_) => Err(TokenError::OtherTenant),
+            None => Err(TokenError::UnknownApp),
         }
     }
 

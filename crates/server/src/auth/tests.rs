@@ -232,7 +232,7 @@ async fn an_app_that_is_gone_is_refused_at_once() {
     let mut moved = parts();
     moved.apps[0].tenant = TenantId::new("tenant-2");
     auth.directory.replace(Directory::new(moved));
-    assert_eq!(auth.verify(Some(&header), NOW), Err(TokenError::UnknownApp), "another tenant's now");
+    assert_eq!(auth.verify(Some(&header), NOW), Err(TokenError::OtherTenant), "another tenant's now");
     auth.directory.replace(Directory::new(DirectoryParts { apps: Vec::new(), ..parts() }));
     assert_eq!(auth.verify(Some(&header), NOW), Err(TokenError::UnknownApp));
     auth.directory.replace(Directory::new(parts()));

@@ -10,6 +10,7 @@ mod orphans;
 mod reader;
 mod recovery;
 mod registry;
+mod story;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -33,6 +34,7 @@ use mailbox::{Mailbox, Message};
 use registry::Registry;
 
 pub use reader::PostedPage;
+pub use story::{Delivery, Step, Story, What};
 pub use view::{CallView, Done, EngineError};
 pub use world::{Audio, Hold, LaneOwner, Legs, Posted, Tell};
 
@@ -203,6 +205,24 @@ impl Engine {
     pub async fn undelivered(&self, call: CallId) -> Result<Vec<Undelivered>, EngineError> {
         let marks = self.shared.ledger.undelivered(call, None, limits::LIST_PAGE).await;
         marks.map_err(reader::error)
+    }
+
+    /// What happened to a call, or to one of its operations, from the log: for the operator. `None`: there is no such.
+    pub async fn story(
+        &self,
+        call: CallId,
+        operation: Option<ringback_core::OperationId>,
+    ) -> Result<Option<Story>, EngineError> {
+        story::of(&self.shared, call, operation).await
+    }
+
+    /// The call of an operation whose id alone is known, among the latest calls of these apps: for the operator.
+    pub async fn call_of(
+        &self,
+        apps: &[(AppId, TenantId)],
+        operation: ringback_core::OperationId,
+    ) -> Result<Option<CallId>, EngineError> {
+        story::call_of(&self.shared, apps, operation).await
     }
 
     /// What the ledger did since the start: for the operator.

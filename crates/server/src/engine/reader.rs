@@ -83,7 +83,7 @@ fn project(
     }
 }
 
-async fn read(
+pub(super) async fn read(
     shared: &Shared,
     conversation: ConversationId,
     after: Version,

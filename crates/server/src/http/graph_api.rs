@@ -11,14 +11,15 @@ use ringback_core::{self as core, CallId, Input, OperationId, Refusal};
 use ringback_graph::{self as graph, Action, CallForm, Links, OperationForm, Page, Resource, Route};
 
 use super::answer::{ODATA, Reply};
+use super::claims;
 use super::recordings;
 use super::refusals::Refused;
 use crate::auth::{Auth, Caller};
-use crate::directory::{App, SharedDirectory, SipHome};
+use crate::directory::{App, Destination, SharedDirectory, SipHome};
 use crate::engine::{CallView, Done, Engine, Parties, fresh_id};
 use crate::limits;
 use crate::recordings::Recordings;
-use crate::trace::{About, Rule};
+use crate::trace::{About, Rule, Trace};
 use crate::wire;
 
 /// What the API serves with.
@@ -28,6 +29,7 @@ pub(crate) struct GraphApi {
     pub(crate) home: SipHome,
     pub(crate) auth: Arc<Auth>,
     pub(crate) recordings: Recordings,
+    pub(crate) trace: Trace,
 }
 
 impl GraphApi {
@@ -150,6 +152,7 @@ impl GraphApi {
 
     async fn create(&self, caller: &Caller, links: &Links<'_>, body: &Bytes) -> Result<Reply, Refused> {
         let create = graph::CreateCall::parse(body, links.version)?;
+        claims::check_tenant(caller, &create)?;
         if create.joins_meeting {
             return Err(Refused::not_served("Joining a meeting"));
         }
@@ -160,7 +163,7 @@ impl GraphApi {
             [_, _, ..] => return Err(Refused::not_served("Calling more than one target")),
         };
         let app = self.app(caller)?;
-        let target = self.target(&app, target)?;
+        let target = self.target(caller, &app, &create, target)?;
         let parties = Parties {
             app: caller.app.clone(),
             tenant: caller.tenant.clone(),
@@ -179,13 +182,29 @@ impl GraphApi {
     }
 
     /// The target of a call, if it can be reached at all: refused before anything is recorded.
-    fn target(&self, app: &App, target: &graph::InvitationParticipantInfo<'_>) -> Result<core::Identity, Refused> {
+    fn target(
+        &self,
+        caller: &Caller,
+        app: &App,
+        create: &graph::CreateCall<'_>,
+        target: &graph::InvitationParticipantInfo<'_>,
+    ) -> Result<core::Identity, Refused> {
         let (kind, identity) =
             target.identity.first().ok_or_else(|| invalid("targets[0].identity must hold an identity."))?;
         let id = identity.id.as_deref().unwrap_or_default();
         let kind = wire::core_identity_kind(kind);
-        let resolved = self.directory.current().resolve_target(app, kind, id, &self.home);
-        resolved.map_err(|error| invalid(format!("targets[0]: {error}.")))?;
+        let directory = self.directory.current();
+        let resolved = directory.resolve_target(app, kind, id, &self.home);
+        let destination = resolved.map_err(|error| invalid(format!("targets[0]: {error}.")))?;
+        if let Destination::Trunk { .. } = destination
+            && let Err(refused) = claims::check_source(caller, create)
+        {
+            // Who develops a bot need not have a resource account yet: it is said.
+            if !directory.is_open() {
+                return Err(refused);
+            }
+            self.trace.found(Some(&caller.app), Rule::SourceIdentity, "");
+        }
         Ok(core::Identity {
             kind,
             id: id.to_owned(),
@@ -195,9 +214,7 @@ impl GraphApi {
     }
 
     fn app(&self, caller: &Caller) -> Result<Arc<App>, Refused> {
-        // 403/7503: contract §4.5.
-        let unknown = || Refused::new(StatusCode::FORBIDDEN, "7503", "Application is not registered in our store.");
-        self.directory.current().app(&caller.app).cloned().ok_or_else(unknown)
+        self.directory.current().app(&caller.app).cloned().ok_or_else(Refused::not_registered)
     }
 
     async fn list_calls(&self, caller: &Caller, links: &Links<'_>, page: &Page<'_>) -> Result<Reply, Refused> {

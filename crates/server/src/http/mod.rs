@@ -4,7 +4,9 @@
 //! It must not know: the ledger's contents, lanes, legs or media. Nothing depends on this room.
 
 mod answer;
+mod claims;
 mod console;
+mod explain;
 mod findings;
 mod graph_api;
 mod health;
@@ -99,6 +101,7 @@ impl Listener {
                 home: serving.home,
                 auth: Arc::clone(&serving.auth),
                 recordings: serving.recordings,
+                trace: serving.trace.clone(),
             },
             origins: serving.origins,
             auth: serving.auth,

@@ -9,6 +9,7 @@ use ringback_core::{AppId, CallId, Input, Refusal, RejectReason, TenantId};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use super::answer::{JSON, Reply};
+use super::explain;
 use super::findings::{self, Trials};
 use super::graph_api::{GraphApi, call_id, print_operations, print_views};
 use super::health::Health;
@@ -43,6 +44,9 @@ impl Operator {
     ) -> Result<Reply, Refused> {
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         if let Some(answered) = findings::serve(&self.trace, &self.trials, method, &segments).await {
+            return answered;
+        }
+        if let Some(answered) = explain::serve(api, method, &segments).await {
             return answered;
         }
         match (method.as_str(), segments.as_slice()) {

@@ -58,6 +58,22 @@ impl Refused {
         Self::new(StatusCode::NOT_FOUND, "itemNotFound", message)
     }
 
+    /// A token that is good, of an app that is not in the directory (`contract §4.5`).
+    pub(crate) fn not_registered() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "7503", TokenError::UnknownApp.to_string())
+    }
+
+    /// A call that is said to be of another tenant than the token (`contract §4.5`).
+    pub(crate) fn tenant_mismatch() -> Self {
+        let message = "Mismatch between request authorization tenant and call tenant.";
+        Self::new(StatusCode::FORBIDDEN, "7505", message)
+    }
+
+    /// A call to the telephone network that does not come from an application instance (`contract §4.5`).
+    pub(crate) fn source_invalid() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "7507", "Call source identity invalid.")
+    }
+
     /// As many recordings are being read as may be.
     pub(crate) fn too_many_reads() -> Self {
         let message = "Nothing was done: too many recordings are being read. Try again.";
@@ -173,7 +189,17 @@ impl From<BodyError> for Refused {
 
 impl From<TokenError> for Refused {
     fn from(error: TokenError) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", error.to_string())
+        match error {
+            TokenError::UnknownApp => Self::not_registered(),
+            TokenError::OtherTenant => Self::new(StatusCode::FORBIDDEN, "7505", error.to_string()),
+            TokenError::Missing
+            | TokenError::Malformed
+            | TokenError::Expired
+            | TokenError::WrongAudience
+            | TokenError::BadSignature => {
+                Self::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", error.to_string())
+            }
+        }
     }
 }
 

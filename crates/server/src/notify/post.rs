@@ -18,7 +18,7 @@ use crate::engine::{LaneOwner, Posted};
 use crate::limits;
 use crate::outbound::{Answer, ConnectError, PostError, PostLimits, Target};
 use crate::trace::metrics::Delivery;
-use crate::trace::{Attempted, Entry, Rule};
+use crate::trace::{Attempted, Entry, Rule, notice_word};
 use crate::wire;
 
 /// What became of an attempt.
@@ -91,7 +91,7 @@ impl Letter {
             call: self.owner.call,
             operation: operation.map(|id| id.0),
             version: self.posted.cursor.version.0,
-            notice: told(&self.posted),
+            notice: notice_word(&self.posted.notice.told),
             message: self.message_id,
             outcome: delivery(&attempt),
             begin: began,
@@ -100,7 +100,10 @@ impl Letter {
         shared.trace.timeline().add("notification", || Entry {
             took_ms: Some(began.until(ended).as_secs_f64() * 1e3),
             operation: operation.map(|id| id.to_string()),
-            ..Entry::about(self.owner.call, format!("{} → {}", told(&self.posted), outcome(&attempt)))
+            ..Entry::about(
+                self.owner.call,
+                format!("{} → {}", notice_word(&self.posted.notice.told), outcome(&attempt)),
+            )
         });
         attempt
     }
@@ -141,7 +144,7 @@ impl Letter {
             }
             Err(PostError::Connect(error)) => found(Rule::WebhookUnreachable, &error.to_string()),
             Err(PostError::Unanswered) => {
-                found(Rule::WebhookSlow, &format!("at the notification {}", told(&self.posted)))
+                found(Rule::WebhookSlow, &format!("at the notification {}", notice_word(&self.posted.notice.told)))
             }
             Err(PostError::NotWritten(_) | PostError::Broken(_)) => {}
         }
@@ -150,7 +153,8 @@ impl Letter {
     /// Says so if the rest of an answer does not come.
     fn watch_rest(&self, shared: &Shared, rest: Option<JoinHandle<bool>>) {
         let Some(rest) = rest else { return };
-        let (trace, owner, notice) = (shared.trace.clone(), Arc::clone(&self.owner), told(&self.posted));
+        let (trace, owner, notice) =
+            (shared.trace.clone(), Arc::clone(&self.owner), notice_word(&self.posted.notice.told));
         tokio::spawn(async move {
             if let Ok(false) = rest.await {
                 let detail = format!("at the notification {notice}");
@@ -196,21 +200,6 @@ impl Letter {
 
 fn bearer(shared: &Shared, app: &AppId, tenant: &TenantId) -> Result<HeaderValue, BadKey> {
     shared.auth.notification_bearer(app, tenant, clock::wall_seconds())
-}
-
-fn told(posted: &Posted) -> &'static str {
-    match posted.notice.told {
-        ringback_core::Told::Incoming { .. } => "incoming",
-        ringback_core::Told::Establishing => "establishing",
-        ringback_core::Told::Established { audio: None, .. } => "established",
-        ringback_core::Told::Established { audio: Some(true), .. } => "established, audio active",
-        ringback_core::Told::Established { audio: Some(false), .. } => "established, audio inactive",
-        ringback_core::Told::Terminating => "terminating",
-        ringback_core::Told::Terminated(_) => "terminated",
-        ringback_core::Told::Roster(_) => "participants",
-        ringback_core::Told::OperationEnded(_) => "operation ended",
-        ringback_core::Told::Tone { .. } => "tone",
-    }
 }
 
 fn delivery(attempt: &Attempt) -> Delivery {

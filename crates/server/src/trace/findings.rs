@@ -34,6 +34,7 @@ pub enum Rule {
     TokenRefused,
     NoClientContext,
     AppHostedMedia,
+    SourceIdentity,
     WebhookUnreachable,
     SecretRejected,
     WrongAudience,
@@ -44,7 +45,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Rule; 14] = [
+    pub const ALL: [Rule; 15] = [
         Rule::PlayedBeforeAudio,
         Rule::NeverReacted,
         Rule::WebhookSlow,
@@ -53,6 +54,7 @@ impl Rule {
         Rule::TokenRefused,
         Rule::NoClientContext,
         Rule::AppHostedMedia,
+        Rule::SourceIdentity,
         Rule::WebhookUnreachable,
         Rule::SecretRejected,
         Rule::WrongAudience,
@@ -125,6 +127,12 @@ impl Rule {
                 "asked for media hosted by the app (appHostedMediaConfig)",
                 "Its blob belongs to Microsoft's media platform for Windows, whose protocol is not published, so it \
                  cannot run here. Use serviceHostedMediaConfig, and playPrompt and recordResponse.",
+            ),
+            Rule::SourceIdentity => (
+                Bot,
+                "called the telephone network in no name that Teams would take",
+                "Give source.identity.applicationInstance the object id of a resource account of the app; without it \
+                 Teams refuses the call with 403, 7507.",
             ),
             Rule::WebhookUnreachable => (
                 SetUp,

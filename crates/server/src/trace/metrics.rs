@@ -453,7 +453,7 @@ fn counter(to: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -
 
 const KINDS: [&str; 5] = ["playPrompt", "recordResponse", "sendDtmfTones", "subscribeToTone", "cancelMediaProcessing"];
 
-pub(super) fn kind_word(kind: &OperationKind) -> &'static str {
+pub(crate) fn kind_word(kind: &OperationKind) -> &'static str {
     match kind {
         OperationKind::PlayPrompt { .. } => "playPrompt",
         OperationKind::RecordResponse(_) => "recordResponse",

@@ -29,6 +29,7 @@ use metrics::{Delivery, Fetch, Metrics};
 pub use spans::About;
 use spans::Spans;
 pub(crate) use spans::{Asked, Attempted, Span};
+pub(crate) use timeline::notice_word;
 pub use timeline::{Entry, Timeline};
 
 /// Everything that is shown: a handle, cheap to clone.

@@ -1,6 +1,6 @@
 //! The live timeline: a bounded broadcast. Nobody listening costs nothing.
 
-use ringback_core::{ConversationId, Event};
+use ringback_core::{ConversationId, Event, Told};
 use serde::Serialize;
 use tokio::sync::broadcast;
 
@@ -60,7 +60,7 @@ impl Timeline {
 
     /// Adds a recorded event.
     pub(crate) fn event(&self, conversation: ConversationId, event: &Event) {
-        self.add("event", || describe(conversation, event));
+        self.add("event", || Entry::of_event(conversation, event));
     }
 }
 
@@ -73,6 +73,11 @@ impl Entry {
     /// An entry about no call.
     pub(super) fn of_none(text: impl Into<String>) -> Self {
         Self { call: None, ..Self::about("", text) }
+    }
+
+    /// What a recorded event is in a few words, yet without time or kind. What is of no one call is about its conversation.
+    pub(crate) fn of_event(conversation: ConversationId, event: &Event) -> Self {
+        describe(conversation, event)
     }
 
     /// The same, about an operation of the call.
@@ -116,5 +121,21 @@ fn describe(conversation: ConversationId, event: &Event) -> Entry {
         }
         Event::ToneHeard { call, sequence, .. } => Entry::about(call, format!("key no. {sequence}")),
         Event::Adopted { epoch } => Entry::about(conversation, format!("adopted by epoch {}", epoch.0)),
+    }
+}
+
+/// What a notice tells, in a word or two.
+pub(crate) fn notice_word(told: &Told) -> &'static str {
+    match told {
+        Told::Incoming { .. } => "incoming",
+        Told::Establishing => "establishing",
+        Told::Established { audio: None, .. } => "established",
+        Told::Established { audio: Some(true), .. } => "established, audio active",
+        Told::Established { audio: Some(false), .. } => "established, audio inactive",
+        Told::Terminating => "terminating",
+        Told::Terminated(_) => "terminated",
+        Told::Roster(_) => "participants",
+        Told::OperationEnded(_) => "operation ended",
+        Told::Tone { .. } => "tone",
     }
 }

@@ -2,6 +2,7 @@
 //! Each test has a server, a data folder and a bot of its own.
 
 mod console;
+mod explained;
 mod facts;
 mod findings;
 mod handed_over;
@@ -9,6 +10,7 @@ mod https;
 mod journal;
 mod lanes;
 mod metrics;
+mod microsoft;
 mod notified;
 mod operator;
 mod phones;

@@ -85,7 +85,7 @@ async fn a_reload_changes_the_directory_and_no_call() {
     let other = "a9a9a9a9-0000-4000-8000-0000000000a9";
     std::fs::write(&file, text.replace(SIBLING_APP, other)).unwrap();
     world.server.reload().unwrap();
-    assert_eq!(sibling.get("").await.is(401).code(), "InvalidAuthenticationToken");
+    assert_eq!(sibling.get("").await.is(403).code(), "7503");
     crate::world::bot(world.http(), crate::world::TENANT, other).await.get("").await.is(200);
     let operation = world.bot.post(&format!("/{call}/playPrompt"), &play(&["http://h/p.wav"], None)).await.is(200).id();
     assert_eq!(world.journal.ended(&call, &operation).await["status"], "completed");

@@ -4,7 +4,10 @@ use ringback_signal::phone::{CallEnd, Phone, PhoneConfig};
 use serde_json::json;
 
 use crate::soon;
-use crate::world::{HERE, NUMBER, World, answer, configuration, create};
+use crate::world::{APP, HERE, NUMBER, SIBLING_APP, World, answer, configuration, create};
+
+/// The resource account of the first bot, which a call to the telephone network comes from.
+const INSTANCE: &str = "d1d1d1d1-0000-4000-8000-0000000000d1";
 
 /// A carrier, and a world that has a trunk to it.
 async fn with_carrier(more: &str) -> (World, Phone) {
@@ -33,6 +36,7 @@ async fn with_carrier(more: &str) -> (World, Phone) {
 fn to_number(world: &World, number: &str) -> serde_json::Value {
     let mut body = create(&world.journal.url("/calls"), "");
     body["targets"][0]["identity"] = json!({"phone": {"id": number}});
+    body["source"] = json!({"identity": {"applicationInstance": {"id": INSTANCE}}});
     body
 }
 
@@ -82,4 +86,38 @@ async fn the_operator_sees_how_a_trunk_is() {
         }
     };
     soon(seen).await;
+}
+
+/// 7507, in Microsoft's words: not where any identity is accepted, but said there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_telephone_network_is_called_in_a_resource_accounts_name() {
+    let (world, carrier) = with_carrier("").await;
+    let from = |source: serde_json::Value| {
+        let mut body = to_number(&world, "+15550123");
+        body["source"] = source;
+        body
+    };
+    let nobody = from(json!(null));
+    for body in [
+        &nobody,
+        &from(json!({"identity": {"application": {"id": APP}}})),
+        &from(json!({"identity": {"applicationInstance": {"id": ""}}})),
+        &from(json!({"identity": {"applicationInstance": {"id": "the bot"}}})),
+        &from(json!({"identity": {"applicationInstance": {"id": INSTANCE}, "application": {"id": SIBLING_APP}}})),
+    ] {
+        let refused = world.bot.post("", body).await.is(403);
+        assert_eq!((refused.code(), refused.message()), ("7507".into(), "Call source identity invalid.".into()));
+    }
+    assert_eq!(world.operator("findings").await.is(200).json()["value"], json!([]));
+
+    let file = world.folder.path().join("ringback.toml");
+    let text = std::fs::read_to_string(&file).expect("a file");
+    std::fs::write(&file, text.replacen("[server]\n", "[server]\nidentities = \"any\"\n", 1)).expect("a file");
+    world.server.reload().expect("it is a configuration");
+    let call = world.bot.post("", &nobody).await.is(201).id();
+    soon(carrier.ringing()).await.expect("it rings").decline(486);
+    world.over(&call).await;
+    let found = world.operator("findings").await.is(200).json();
+    assert_eq!(found["value"][0]["rule"], "sourceIdentity", "{found}");
+    assert!(found["value"][0]["advice"].as_str().expect("advice").contains("7507"), "{found}");
 }

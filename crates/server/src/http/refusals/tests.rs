@@ -1,4 +1,5 @@
-//! Prints the table of refusals, and the catalogue of ends, and compares them with docs/errors.md.
+//! Prints the table of refusals, and the catalogue of results, and compares them with docs/errors.md. Whatever is printed
+//! must stand in the catalogue, with its message where bots compare that; and what the catalogue says is given, must be.
 //!
 //! A message with a number or a name in it is shown with an example. Every enum is matched whole in
 //! one place, so that a new refusal does not compile until it is listed here.
@@ -7,6 +8,7 @@ use std::fmt::Write as _;
 
 use expect_test::expect_file;
 use ringback_core::{EndCause, ResultInfo};
+use ringback_graph::results::{self, Known, Of};
 
 use super::*;
 
@@ -20,7 +22,8 @@ For the author of a bot. A test prints this page from the code, so it is what th
 
 The body is `{\"error\": {\"code\", \"message\", \"innerError\": {\"date\", \"request-id\", \"client-request-id\"}}}`. What was
 refused with 4xx, 501 or 503 had no effect. Switch on status and code; messages are for people and may change. Numbers
-and names in the messages below are examples. `Retry-After` is in seconds.
+and names in the messages below are examples. `Retry-After` is in seconds. `ringback explain` says of each code, and of those
+below, what it means.
 
 | status | code | message | when | header |
 |---|---|---|---|---|
@@ -33,18 +36,42 @@ answers in the shape of RFC 6749, with Azure's numbers (`AADSTS…`).
 
 ## How operations and calls end
 
-`resultInfo` of an operation that has ended and of a call that is `terminated`. A name in the message is an example.
+`resultInfo` of an operation that has ended and of a call that is `terminated`. A name in the message is an example. The mark
+says how the meaning at Microsoft is known: D documented; A documented for Azure Communication Services, which shares these
+codes; R seen in real traffic; G general to Graph; I inferred; or the code is ours.
 
-| code | subcode | message | when |
-|---|---|---|---|
+| code | subcode | message | when | at Microsoft | mark |
+|---|---|---|---|---|---|
 ";
 
-struct Table(String);
+const NOT_GIVEN: &str = "
+## What Microsoft gives, and Ringback does not
+
+| of | code | subcode or code | at Microsoft | mark |
+|---|---|---|---|---|
+";
+
+/// Refusals of what is not yet a request, which [`ELSEWHERE`] tells of.
+const BEFORE: [(u16, &str); 2] = [(408, "invalidRequest"), (413, "invalidRequest")];
+
+/// The page, and which results it shows.
+struct Table(String, Vec<&'static Known>);
 
 impl Table {
+    /// The entry of a result; none that is given may be missing, nor say something else.
+    fn known(&mut self, of: Of, code: u16, subcode: &str, message: &str) -> &'static Known {
+        let known =
+            results::find(of, code, subcode).unwrap_or_else(|| panic!("{code}#{subcode} is not in the catalogue"));
+        assert!(known.given.is_some(), "the catalogue does not say when {known} is given");
+        assert!(known.says.is_empty() || known.may_say(message), "{known} says in the catalogue: {:?}", known.says);
+        self.1.push(known);
+        known
+    }
+
     fn refused(&mut self, refused: impl Into<Refused>, when: &str) {
         let Refused { status, code, message, retry_after, allow, finding: _ } = refused.into();
         let status = status.as_u16();
+        self.known(Of::Request, status, code, &message);
         let retry = retry_after.map(|seconds| format!("`Retry-After: {seconds}`"));
         let allow = allow.map(|methods| format!("`Allow: {methods}`"));
         let header = [retry, allow].into_iter().flatten().collect::<Vec<_>>().join(", ");
@@ -52,9 +79,26 @@ impl Table {
         let _ = writeln!(self.0, "{}", row.replace("|  |", "| |"));
     }
 
-    fn end(&mut self, end: &ResultInfo, when: &str) {
+    fn end(&mut self, of: Of, end: &ResultInfo) {
         let ResultInfo { code, subcode, message } = end;
-        let _ = writeln!(self.0, "| {code} | {subcode} | {message} | {when} |");
+        let known = self.known(of, u16::try_from(*code).expect("a code"), &subcode.to_string(), message);
+        let (when, meaning, mark) = (known.given.unwrap_or_default(), known.meaning, known.evidence.mark());
+        let _ = writeln!(self.0, "| {code} | {subcode} | {message} | {when} | {meaning} | {mark} |");
+    }
+
+    /// What the catalogue has besides, and nothing that it says is given.
+    fn rest(&mut self) {
+        self.0.push_str(NOT_GIVEN);
+        for known in results::ALL.iter().filter(|known| !self.1.contains(known)) {
+            let before = known.of == Of::Request && BEFORE.iter().any(|(status, code)| known.is(*status, code));
+            assert!(known.given.is_none() || before, "{known} is said to be given, and is not on the page");
+            if before {
+                continue;
+            }
+            let code = known.code.map_or("-".to_owned(), |code| code.to_string());
+            let Known { of, subcode, meaning, evidence, .. } = known;
+            let _ = writeln!(self.0, "| {of} | {code} | {subcode} | {meaning} | {} |", evidence.mark());
+        }
     }
 }
 
@@ -146,6 +190,11 @@ fn wire(table: &mut Table) {
         Refused::not_served("Joining a meeting"),
         "create call with meetings, several targets, app-hosted media",
     );
+    table.refused(Refused::tenant_mismatch(), "create call's `tenantId` is not the token's");
+    table.refused(
+        Refused::source_invalid(),
+        "create call to the telephone network without `source.identity.applicationInstance`, or in another app's name",
+    );
     table.refused(Refused::operation_not_found(), "the call is known, the operation is not");
     table.refused(Refused::no_room_for_recordings(1_024), "recordResponse, over the app's `max_recording_mib`");
     table.refused(Refused::only_here(), "with `identities = \"any\"`, a client from elsewhere");
@@ -174,6 +223,7 @@ fn tokens(table: &mut Table) {
         TokenError::WrongAudience,
         TokenError::BadSignature,
         TokenError::UnknownApp,
+        TokenError::OtherTenant,
     ];
     for error in all {
         let when = match error {
@@ -183,43 +233,45 @@ fn tokens(table: &mut Table) {
             TokenError::WrongAudience => "a token for something else",
             TokenError::BadSignature => "another server's token",
             TokenError::UnknownApp => "the app was removed",
+            TokenError::OtherTenant => "the app was moved to another tenant",
         };
         table.refused(error, when);
     }
 }
 
-fn ends(table: &mut Table) {
+fn operations(table: &mut Table) {
     let why = "prompts[0]: the host is at a private address";
-    table.end(&ResultInfo::success(), "an operation did what was asked");
-    table.end(&ResultInfo::cancelled(), "an operation was cancelled, or its call ended");
-    table.end(
-        &ResultInfo::prompt_invalid(
-            "prompts[0]: the prompt is not a WAV file: save it as WAV, mono, 16-bit PCM, 16 kHz",
-        ),
-        "playPrompt, recordResponse: not a WAV that can be played",
-    );
-    table.end(&ResultInfo::prompt_unavailable(why), "playPrompt, recordResponse: the prompt could not be fetched");
-    table.end(&ResultInfo::prompt_failed("the leg is busy"), "playPrompt, recordResponse: a fault while playing");
-    table.end(&ResultInfo::stop_tone(), "recordResponse: a stop tone");
-    table.end(&ResultInfo::max_duration(), "recordResponse: it became as long as it may");
-    table.end(&ResultInfo::max_silence(), "recordResponse: a pause, once something was said");
-    table.end(
-        &ResultInfo::cut_short("the call ended during the recording"),
-        "recordResponse: the call ended, the server was restarted, or the disk did not keep up",
-    );
-    table.end(&ResultInfo::initial_silence(), "recordResponse: nobody said anything; there is no recording");
-    table.end(&ResultInfo::recording_failed("the disk is full"), "recordResponse: a fault; there is no recording");
-    table.end(
-        &ResultInfo::tones_failed("the leg is busy"),
-        "sendDtmfTones: a fault while sending; `status` is `completed`",
-    );
-    table.end(&ResultInfo::operation_lost(), "an operation was open when the server died");
-    table.end(&ResultInfo::call_lost(), "the call was open when the server died");
-    table.end(&ResultInfo::rejected(), "the bot rejected the call");
-    table.end(&ResultInfo::not_answered_by_bot(), "the bot did not answer within 15 s");
-    table.end(&ResultInfo::not_acknowledged(), "the caller never acknowledged the answer");
-    table.end(&ResultInfo::not_kept_alive(), "no keepAlive for 45 minutes");
-    let causes = [
+    let no_wav = "prompts[0]: the prompt is not a WAV file: save it as WAV, mono, 16-bit PCM, 16 kHz";
+    for end in [
+        ResultInfo::success(),
+        ResultInfo::cancelled(),
+        ResultInfo::prompt_invalid(no_wav),
+        ResultInfo::prompt_unavailable(why),
+        ResultInfo::prompt_failed("the leg is busy"),
+        ResultInfo::tones_failed("the leg is busy"),
+        ResultInfo::stop_tone(),
+        ResultInfo::max_duration(),
+        ResultInfo::max_silence(),
+        ResultInfo::cut_short("the call ended during the recording"),
+        ResultInfo::initial_silence(),
+        ResultInfo::recording_failed("the disk is full"),
+        ResultInfo::operation_lost(),
+    ] {
+        table.end(Of::Operation, &end);
+    }
+}
+
+fn calls(table: &mut Table) {
+    for end in [
+        ResultInfo::call_lost(),
+        ResultInfo::rejected(),
+        ResultInfo::not_answered_by_bot(),
+        ResultInfo::not_acknowledged(),
+        ResultInfo::not_kept_alive(),
+    ] {
+        table.end(Of::Call, &end);
+    }
+    for cause in [
         EndCause::LocalHangUp,
         EndCause::FarHangUp,
         EndCause::Cancelled,
@@ -229,31 +281,32 @@ fn ends(table: &mut Table) {
         EndCause::Declined(603),
         EndCause::MediaTimeout,
         EndCause::Failed("the server was stopped".to_owned()),
-    ];
-    for cause in causes {
-        let when = match &cause {
-            EndCause::LocalHangUp => "the bot hung up",
-            EndCause::FarHangUp => "the far end hung up",
-            EndCause::Cancelled => "the caller gave up before the bot answered",
-            EndCause::Busy => "the phone is busy",
-            EndCause::NoAnswer => "it rang, and nobody answered",
-            EndCause::Unreachable => "the phone is not registered, or does not respond",
-            EndCause::Declined(_) => "the phone refused; `code` is its SIP status",
-            EndCause::MediaTimeout => "no audio came for 60 s",
-            EndCause::Failed(_) => "signalling or media failed, or the server was stopped",
-        };
-        table.end(&ResultInfo::of_leg(&cause), when);
+    ] {
+        match &cause {
+            // One result for both.
+            EndCause::Cancelled => {}
+            EndCause::LocalHangUp
+            | EndCause::FarHangUp
+            | EndCause::Busy
+            | EndCause::NoAnswer
+            | EndCause::Unreachable
+            | EndCause::Declined(_)
+            | EndCause::MediaTimeout
+            | EndCause::Failed(_) => table.end(Of::Call, &ResultInfo::of_leg(&cause)),
+        }
     }
 }
 
 #[test]
 fn the_page_of_errors_is_what_the_server_says() {
-    let mut table = Table(HEAD.to_owned());
+    let mut table = Table(HEAD.to_owned(), vec![]);
     tokens(&mut table);
     wire(&mut table);
     machine(&mut table);
     engine(&mut table);
     table.0.push_str(ELSEWHERE);
-    ends(&mut table);
+    operations(&mut table);
+    calls(&mut table);
+    table.rest();
     expect_file!["../../../../../docs/errors.md"].assert_eq(&table.0);
 }
