@@ -90,6 +90,7 @@ async fn sort(graph: Graph, book: Arc<Book>, mut notifications: Notifications, r
             tracing::warn!("too many calls followed: a notification is dropped");
             continue;
         };
+        followed.heard_of();
         match (told.change_type, told.subject, told.data) {
             (ChangeType::Created, _, ResourceData::Call(call)) => {
                 let first = followed.announce(*call);

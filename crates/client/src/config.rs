@@ -38,6 +38,15 @@ impl Config {
         }
     }
 
+    /// Settings for Microsoft's own hosts.
+    pub fn microsoft(tenant: impl Into<String>, app_id: impl Into<String>, secret: impl Into<String>) -> Config {
+        Config {
+            authority: Some("https://login.microsoftonline.com".into()),
+            openid_url: Some("https://api.aps.skype.com/v1/.well-known/OpenIdConfiguration".into()),
+            ..Config::new("https://graph.microsoft.com", tenant, app_id, secret)
+        }
+    }
+
     pub(crate) fn openid_url(&self) -> String {
         let default = || format!("{}/v1/.well-known/OpenIdConfiguration", self.base_url.trim_end_matches('/'));
         self.openid_url.clone().unwrap_or_else(default)

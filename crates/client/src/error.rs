@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringback_graph::{BodyError, ResultInfo};
+use ringback_graph::{BodyError, CommsOperation, ResultInfo};
 
 /// Why a call into the SDK failed.
 #[derive(Debug, thiserror::Error)]
@@ -44,8 +44,17 @@ pub enum Error {
     /// The call is over, so what was waited for will not happen.
     #[error("the call has ended{}", describe(.0))]
     CallEnded(Option<ResultInfo<'static>>),
-    /// Notifications are no longer received, and the operation or call had not ended.
-    #[error("notifications are no longer received")]
+    /// The operation ended `failed`: its `result_info` says why.
+    #[error("operation {} failed{}", .0.id, describe(&.0.result_info))]
+    OperationFailed(Box<CommsOperation<'static>>),
+    /// No notification of this call has come within [`crate::limits::UNHEARD`], and what is waited for has not happened.
+    #[error(
+        "no notification of call {0} has come: is its callbackUri the address that notifications are listened for at, \
+         and can the platform reach it?"
+    )]
+    NotNotified(String),
+    /// Notifications are no longer received, and the operation or call goes on.
+    #[error("notifications are no longer received, and what is waited for has not happened")]
     Closed,
 }
 
@@ -55,6 +64,15 @@ impl Error {
         match self {
             Error::Graph(error) => Some(&error.code),
             _ => None,
+        }
+    }
+
+    /// Whether asking again may do.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Error::Transport { .. } | Error::TimedOut { .. } => true,
+            Error::Graph(GraphError { status, .. }) | Error::Token { status, .. } => *status == 429 || *status >= 500,
+            _ => false,
         }
     }
 }

@@ -2,15 +2,18 @@
 //! notifications race; whichever comes first, nothing is lost. Asks the platform nothing.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ringback_graph as wire;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
-use crate::{Error, limits};
+use crate::limits;
 
 pub(crate) struct Followed {
     id: String,
+    /// A notification of this call has come.
+    heard_of: AtomicBool,
     life: watch::Sender<Life>,
     ends: Mutex<Ends>,
     keys_in: Mutex<Option<mpsc::Sender<wire::ToneInfo>>>,
@@ -35,7 +38,7 @@ enum Over {
 /// Operations' ends, by id in lower case.
 #[derive(Default)]
 struct Ends {
-    awaited: HashMap<String, oneshot::Sender<wire::CommsOperation<'static>>>,
+    awaited: HashMap<String, watch::Sender<Option<wire::CommsOperation<'static>>>>,
     /// Told before anyone awaited them, oldest first.
     early: VecDeque<(String, wire::CommsOperation<'static>)>,
     /// No more will be told.
@@ -47,6 +50,7 @@ impl Followed {
         let (keys_in, keys_out) = mpsc::channel(limits::TONES);
         Followed {
             id: id.to_owned(),
+            heard_of: AtomicBool::new(false),
             life: watch::Sender::default(),
             ends: Mutex::default(),
             keys_in: Mutex::new(Some(keys_in)),
@@ -59,6 +63,11 @@ impl Followed {
     }
 
     // ---- what notifications tell
+
+    /// Anything at all.
+    pub(crate) fn heard_of(&self) {
+        self.heard_of.store(true, Ordering::Relaxed);
+    }
 
     /// Whether this is the first time the call is announced.
     pub(crate) fn announce(&self, call: wire::Call<'static>) -> bool {
@@ -94,7 +103,7 @@ impl Followed {
         let id = id.to_ascii_lowercase();
         match ends.awaited.remove(&id) {
             // A handle dropped meanwhile has no use for it.
-            Some(waiter) => drop(waiter.send(operation)),
+            Some(waiter) => drop(waiter.send(Some(operation))),
             None => {
                 ends.early.push_back((id, operation));
                 if ends.early.len() > limits::EARLY_OPERATIONS {
@@ -131,19 +140,24 @@ impl Followed {
         self.life.borrow().announced.clone()
     }
 
-    pub(crate) async fn established(&self) -> Result<(), Error> {
-        let life = self.until(|life| life.over.is_some() || life.up()).await;
-        match life.over {
-            None => Ok(()),
-            Some(Over::Ended(result)) => Err(Error::CallEnded(result)),
-            Some(Over::Closed) => Err(Error::Closed),
+    pub(crate) fn was_heard_of(&self) -> bool {
+        self.heard_of.load(Ordering::Relaxed)
+    }
+
+    /// Up, or ended before with its reason; `None` if it will not be told.
+    pub(crate) async fn established(&self) -> Option<Result<(), Option<wire::ResultInfo<'static>>>> {
+        match self.until(|life| life.over.is_some() || life.up()).await.over {
+            None => Some(Ok(())),
+            Some(Over::Ended(result)) => Some(Err(result)),
+            Some(Over::Closed) => None,
         }
     }
 
-    pub(crate) async fn ended(&self) -> Result<Option<wire::ResultInfo<'static>>, Error> {
+    /// The reason of its end; `None` if it will not be told.
+    pub(crate) async fn ended(&self) -> Option<Option<wire::ResultInfo<'static>>> {
         match self.until(|life| life.over.is_some()).await.over {
-            Some(Over::Ended(result)) => Ok(result),
-            _ => Err(Error::Closed),
+            Some(Over::Ended(result)) => Some(result),
+            _ => None,
         }
     }
 
@@ -151,14 +165,13 @@ impl Followed {
         self.keys_out.lock().await.recv().await
     }
 
-    /// Gives the operation's end, now or later; an error if it will not be told.
-    pub(crate) fn end_of(&self, operation: &str) -> oneshot::Receiver<wire::CommsOperation<'static>> {
-        let (sender, receiver) = oneshot::channel();
+    /// Holds the operation's end, now or later; closed without it if it will not be told.
+    pub(crate) fn end_of(&self, operation: &str) -> watch::Receiver<Option<wire::CommsOperation<'static>>> {
+        let (sender, receiver) = watch::channel(None);
         let id = operation.to_ascii_lowercase();
         let mut ends = self.ends();
         if let Some(at) = ends.early.iter().position(|(early, _)| *early == id) {
-            let (_, ended) = ends.early.remove(at).expect("the position was just found");
-            let _ = sender.send(ended);
+            sender.send_replace(ends.early.remove(at).map(|(_, ended)| ended));
         } else if !ends.over {
             ends.awaited.insert(id, sender);
         }

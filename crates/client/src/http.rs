@@ -1,11 +1,22 @@
 //! One pooled HTTP client: requests out, whole bounded answers back. Knows nothing of Graph.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::{HeaderMap, Request, StatusCode};
+use hyper::http::uri::Scheme;
+use hyper::{HeaderMap, Request, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::proxy::matcher::Matcher;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tower_service::Service;
 
 use crate::{Error, limits};
 
@@ -19,12 +30,12 @@ pub(crate) struct Answer {
 /// Cheap to clone; clones share the pool.
 #[derive(Clone)]
 pub(crate) struct Http {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<HttpsConnector<Dialler>, Full<Bytes>>,
 }
 
 impl Http {
     /// Trusts the system's certificates (`SSL_CERT_FILE` names others). Without any, only `http`
-    /// addresses can be asked.
+    /// addresses can be asked. `HTTPS_PROXY` and `NO_PROXY` are heeded as other clients do.
     pub(crate) fn new() -> Http {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
@@ -39,7 +50,10 @@ impl Http {
                 HttpsConnectorBuilder::new().with_tls_config(trusting_nobody(provider))
             }
         };
-        let https = builder.https_or_http().enable_http1().wrap_connector(tcp);
+        let https = builder
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(Dialler { tcp, proxies: Arc::new(Matcher::from_env()) });
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(limits::IDLE_TIME)
@@ -70,6 +84,36 @@ impl Http {
             }
         })?;
         Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes() })
+    }
+}
+
+/// TCP to the host itself, or through the proxy that the environment names for https.
+#[derive(Clone)]
+struct Dialler {
+    tcp: HttpConnector,
+    proxies: Arc<Matcher>,
+}
+
+impl Service<Uri> for Dialler {
+    type Response = TokioIo<TcpStream>;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.tcp.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, to: Uri) -> Self::Future {
+        let mut tcp = self.tcp.clone();
+        let proxy = self.proxies.intercept(&to).filter(|_| to.scheme() == Some(&Scheme::HTTPS));
+        Box::pin(async move {
+            let Some(proxy) = proxy else { return Ok(tcp.call(to).await?) };
+            let mut tunnel = Tunnel::new(proxy.uri().clone(), tcp);
+            if let Some(credentials) = proxy.basic_auth() {
+                tunnel = tunnel.with_auth(credentials.clone());
+            }
+            Ok(tunnel.call(to).await?)
+        })
     }
 }
 

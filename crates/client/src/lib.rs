@@ -1,7 +1,6 @@
 //! The bot author's SDK for the calls API of Microsoft Graph, as Ringback serves it: typed calls
-//! out ([`Graph`]), verified notifications in ([`Notifications`], [`Verifier`]), and an operation
-//! awaited whichever comes first, its answer or its notification ([`Calls`], [`Call`],
-//! [`OperationHandle`]).
+//! out ([`Graph`]), verified notifications in ([`Notifications`], [`VerifyLayer`], [`Verifier`]), and an operation
+//! awaited whichever comes first, its answer or its notification ([`Calls`], [`Call`], [`OperationHandle`]).
 //!
 //! ```no_run
 //! # async fn bot() -> Result<(), Box<dyn std::error::Error>> {
@@ -15,8 +14,8 @@
 //! while let Some(call) = calls.incoming().await {
 //!     call.answer("http://127.0.0.1:3978/callback").await?;
 //!     call.established().await?;
-//!     let mut prompt = call.play_prompt(["http://127.0.0.1:3978/welcome.wav"]).await?;
-//!     println!("{:?}", prompt.finished().await?.result_info);
+//!     let op = call.play_prompt(["http://127.0.0.1:3978/welcome.wav"]).await?;
+//!     op.finished().await?;
 //!     call.hang_up().await?;
 //! }
 //! # Ok(()) }
@@ -24,6 +23,7 @@
 //!
 //! What it must not know: how a platform works inside. It speaks the wire and nothing else.
 
+mod action;
 mod call;
 mod calls;
 mod config;
@@ -32,19 +32,25 @@ mod follow;
 mod graph;
 mod http;
 mod keys;
+mod layer;
 pub mod limits;
 mod notifications;
+mod operation;
 mod seen;
 mod token;
 pub mod verify;
+mod whichever;
 
-pub use call::{Call, OperationHandle, PlayPrompt, RecordResponse, Tones};
+pub use action::{Action, CancelMediaProcessing, PlayPrompt, RecordResponse, SendDtmfTones, SubscribeToTone, Verb};
+pub use call::{Call, Tones};
 pub use calls::{Calls, call_to};
 pub use config::Config;
 pub use error::{Error, GraphError};
 pub use graph::Graph;
 pub use keys::Keys;
-pub use notifications::{Notifications, Webhook};
+pub use layer::{Verify, VerifyLayer};
+pub use notifications::{Inlet, Notifications, Webhook};
+pub use operation::OperationHandle;
 /// The wire types that requests take and answers give.
 pub use ringback_graph as wire;
 pub use verify::Verifier;

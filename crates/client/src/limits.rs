@@ -93,3 +93,15 @@ pub const EARLY_OPERATIONS: usize = 64;
 
 /// Key presses of one call not yet taken; further ones are dropped with a trace line.
 pub const TONES: usize = 256;
+
+/// How long an end is waited for before it is read: twice the 5 s after which the platform repeats a notification that
+/// was not taken.
+pub const READ_AFTER: Duration = Duration::from_secs(10);
+
+/// The longest pause between two readings, each twice the one before. What has no end of its own (an endless prompt, a
+/// call) is thus asked for once a minute.
+pub const READ_PAUSE: Duration = Duration::from_secs(60);
+
+/// How long a call of which no notification ever came is waited for. A call is told of at once when it is made; a
+/// platform that is down for longer has ended its calls.
+pub const UNHEARD: Duration = Duration::from_secs(60);

@@ -6,14 +6,17 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -22,10 +25,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tower_layer::Layer;
+use tower_service::Service;
 
+use crate::layer::{self, Verify, VerifyLayer};
 use crate::limits;
 use crate::seen::Seen;
-use crate::verify::{Delivery, MESSAGE_ID, Refusal, Verifier, parse};
+use crate::verify::{Delivery, Refusal, Verifier};
 
 /// Where notifications come in, and what else the listener serves.
 #[derive(Debug, Clone)]
@@ -63,7 +69,7 @@ impl Webhook {
 
 /// Verified notifications as they come in. Dropping it stops the listener.
 pub struct Notifications {
-    address: SocketAddr,
+    address: Option<SocketAddr>,
     receiver: mpsc::Receiver<Notification<'static>>,
     /// Ends the listener and its connections when dropped.
     _listener: JoinSet<()>,
@@ -76,16 +82,22 @@ impl Notifications {
     /// The address cannot be bound.
     pub async fn listen(address: SocketAddr, verifier: Arc<Verifier>, webhook: Webhook) -> io::Result<Notifications> {
         let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
-        let (sender, receiver) = mpsc::channel(limits::NOTIFICATIONS);
-        let door = Arc::new(Door { verifier, webhook, seen: Mutex::default(), sender });
-        let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, door));
-        Ok(Notifications { address, receiver, _listener: tasks })
+        let (inlet, mut notifications) = Notifications::inlet();
+        notifications.address = Some(listener.local_addr()?);
+        let door = Arc::new(Door { webhook, verified: VerifyLayer::new(verifier).layer(inlet) });
+        notifications._listener.spawn(accept(listener, door));
+        Ok(notifications)
     }
 
-    /// The address bound.
-    pub fn address(&self) -> SocketAddr {
+    /// For a web server of your own: what a [`VerifyLayer`] lets through to the [`Inlet`] comes out here.
+    pub fn inlet() -> (Inlet, Notifications) {
+        let (sender, receiver) = mpsc::channel(limits::NOTIFICATIONS);
+        let inlet = Inlet { seen: Arc::default(), sender };
+        (inlet, Notifications { address: None, receiver, _listener: JoinSet::new() })
+    }
+
+    /// The address bound; `None` behind a web server of your own.
+    pub fn address(&self) -> Option<SocketAddr> {
         self.address
     }
 
@@ -95,12 +107,49 @@ impl Notifications {
     }
 }
 
+/// Takes verified notifications, each once and in order. A [`tower_service::Service`], whose clones are the same.
+#[derive(Clone)]
+pub struct Inlet {
+    seen: Arc<Mutex<Seen>>,
+    sender: mpsc::Sender<Notification<'static>>,
+}
+
+impl Inlet {
+    /// Room first, then the id: what found no room is not yet seen, and its repeat is welcome.
+    async fn take(self, delivery: Delivery) -> Result<(), Refusal> {
+        let count = delivery.notifications.len();
+        if count > limits::NOTIFICATIONS {
+            return Err(Refusal::TooLong);
+        }
+        let room = timeout(limits::ROOM_TIME, self.sender.reserve_many(count)).await;
+        let Ok(Ok(room)) = room else { return Err(Refusal::NoRoom) };
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let repeat = delivery.message_id.is_some_and(|id| !seen.is_new(&id, limits::SEEN_MESSAGES));
+        if !repeat {
+            room.zip(delivery.notifications).for_each(|(place, notification)| place.send(notification));
+        }
+        Ok(())
+    }
+}
+
+impl Service<Delivery> for Inlet {
+    type Response = ();
+    type Error = Refusal;
+    type Future = Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, delivery: Delivery) -> Self::Future {
+        Box::pin(self.clone().take(delivery))
+    }
+}
+
 /// What all connections share.
 struct Door {
-    verifier: Arc<Verifier>,
     webhook: Webhook,
-    seen: Mutex<Seen>,
-    sender: mpsc::Sender<Notification<'static>>,
+    verified: Verify<Inlet>,
 }
 
 async fn accept(listener: TcpListener, door: Arc<Door>) {
@@ -141,65 +190,17 @@ async fn serve(stream: TcpStream, door: Arc<Door>) {
 impl Door {
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let path = request.uri().path();
-        let method = request.method();
         if path == self.webhook.path {
-            match *method {
-                Method::POST => self.take(request).await,
-                _ => only("POST"),
-            }
+            let Ok(response) = self.verified.clone().call(request).await;
+            response
         } else if let Some(file) = self.webhook.files.get(path) {
-            match *method {
+            match *request.method() {
                 Method::GET | Method::HEAD => file.response(),
-                _ => only("GET, HEAD"),
+                _ => layer::only("GET, HEAD"),
             }
         } else {
-            empty(StatusCode::NOT_FOUND)
+            layer::empty(StatusCode::NOT_FOUND)
         }
-    }
-
-    async fn take(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        // Answer headers of the Graph SDK (contract §5.2).
-        let message = request.headers().get(MESSAGE_ID).cloned();
-        let scenario = request.headers().get("scenario-id").cloned();
-        let mut response = match self.admit(request).await {
-            Ok(()) => empty(StatusCode::ACCEPTED),
-            Err(refusal) => {
-                tracing::warn!(%refusal, "notification refused");
-                refused(refusal)
-            }
-        };
-        let headers = response.headers_mut();
-        message.map(|value| headers.insert("client-request-id", value));
-        scenario.map(|value| headers.insert("scenario-id", value));
-        response
-    }
-
-    async fn admit(&self, request: Request<Incoming>) -> Result<(), Refusal> {
-        let (head, body) = request.into_parts();
-        let tenant = self.verifier.admit(&head.headers).await?;
-        let body = Limited::new(body, limits::NOTIFICATION_BYTES).collect();
-        let body = match timeout(limits::BODY_TIME, body).await {
-            Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(Refusal::TooLong),
-            Ok(Err(_)) | Err(_) => return Err(Refusal::Body),
-        };
-        self.pass_on(parse(&head.headers, &body, tenant)?).await
-    }
-
-    /// Room first, then the id: what found no room is not yet seen, and its repeat is welcome.
-    async fn pass_on(&self, delivery: Delivery) -> Result<(), Refusal> {
-        let count = delivery.notifications.len();
-        if count > limits::NOTIFICATIONS {
-            return Err(Refusal::TooLong);
-        }
-        let room = timeout(limits::ROOM_TIME, self.sender.reserve_many(count)).await;
-        let Ok(Ok(room)) = room else { return Err(Refusal::NoRoom) };
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let repeat = delivery.message_id.is_some_and(|id| !seen.is_new(&id, limits::SEEN_MESSAGES));
-        if !repeat {
-            room.zip(delivery.notifications).for_each(|(place, notification)| place.send(notification));
-        }
-        Ok(())
     }
 }
 
@@ -209,25 +210,4 @@ impl File {
         response.headers_mut().insert(CONTENT_TYPE, self.kind.clone());
         response
     }
-}
-
-fn refused(refusal: Refusal) -> Response<Full<Bytes>> {
-    let mut response = empty(refusal.status());
-    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    *response.body_mut() = Full::new(Bytes::from(refusal.to_string()));
-    response
-}
-
-fn only(methods: &'static str) -> Response<Full<Bytes>> {
-    let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
-    response
-}
-
-fn empty(status: StatusCode) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::default());
-    *response.status_mut() = status;
-    response
 }

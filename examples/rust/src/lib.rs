@@ -60,7 +60,7 @@ pub struct Step {
 
 impl Step {
     /// Waits for the operation's end.
-    async fn of(name: &'static str, mut operation: OperationHandle) -> Result<Step, Error> {
+    async fn of(name: &'static str, operation: OperationHandle) -> Result<Step, Error> {
         Ok(Step { name, answered: operation.status(), ended: operation.finished().await? })
     }
 }

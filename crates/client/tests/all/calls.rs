@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ringback_client::wire::{IdentityKind, OperationStatus, RejectReason, Tone};
+use ringback_client::wire::{CommsOperation, IdentityKind, OperationStatus, RejectReason, Tone};
 use ringback_client::{Call, Calls, Error, Graph, Webhook, call_to, limits};
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ struct Bot {
 impl Bot {
     async fn on(platform: Platform) -> Bot {
         let notifications = listen(&platform, Webhook::default()).await;
-        let webhook = notifications.address();
+        let webhook = notifications.address().expect("it listens");
         let calls = Calls::new(Graph::new(platform.config()).expect("settings"), notifications);
         Bot { calls, platform, webhook, token: sign::by_platform(&sign::claims()) }
     }
@@ -54,14 +54,26 @@ fn terminated(call: &str) -> Value {
 }
 
 fn operation(id: &str, status: &str) -> Value {
-    let ended = matches!(status, "completed" | "failed");
-    let result = ended.then(|| json!({"code": 200, "subcode": 0, "message": "Action completed successfully."}));
+    let result = match status {
+        "completed" => json!({"code": 200, "subcode": 0, "message": "Action completed successfully."}),
+        "failed" => json!({"code": 400, "subcode": 8508, "message": "Operation canceled."}),
+        _ => Value::Null,
+    };
     json!({"@odata.type": "#microsoft.graph.playPromptOperation", "id": id, "status": status,
         "clientContext": "mine", "resultInfo": result})
 }
 
 fn operation_ended(call: &str, id: &str) -> Value {
     envelope("deleted", &format!("{call}/operations/{id}"), operation(id, "completed"))
+}
+
+/// The error of an operation that failed says which, and why.
+fn failed(found: Result<CommsOperation<'static>, Error>) {
+    let Err(error @ Error::OperationFailed(_)) = found else { panic!("failed: {found:?}") };
+    assert_eq!(error.to_string(), "operation op-1 failed: 400 8508 Operation canceled.");
+    let Error::OperationFailed(operation) = error else { unreachable!() };
+    assert_eq!(operation.client_context.as_deref(), Some("mine"));
+    assert_eq!(operation.result_info.map(|info| (info.code, info.subcode)), Some((400, 8508)));
 }
 
 /// Answers every playPrompt with an operation `op-1`, `op-2`, … in this status.
@@ -121,7 +133,7 @@ async fn a_call_that_ends_first_is_not_waited_for() {
 async fn an_operation_is_awaited_through_its_notification() {
     let bot = Bot::on(Platform::start(playing("notStarted")).await).await;
     let call = bot.established("c1").await;
-    let mut handle =
+    let handle =
         call.play_prompt(["http://bot/a.wav", "http://bot/b.wav"]).client_context("mine").await.expect("started");
     assert_eq!((handle.id(), handle.status()), ("op-1", OperationStatus::NotStarted));
     let asked = &bot.platform.asked("/playPrompt")[0].json();
@@ -149,7 +161,7 @@ async fn a_notification_before_the_answer_is_not_lost() {
     let bot = Bot::on(platform.await).await;
     let call = bot.established("c1").await;
     let playing = tokio::spawn(async move {
-        let mut handle = call.play_prompt(["http://bot/a.wav"]).await.expect("started");
+        let handle = call.play_prompt(["http://bot/a.wav"]).await.expect("started");
         (handle.status(), soon(handle.finished()).await)
     });
     bot.told(operation_ended("c1", "op-1")).await;
@@ -191,8 +203,69 @@ async fn a_call_that_is_over_before_its_creation_is_answered_is_still_known() {
 async fn an_operation_answered_ended_needs_no_notification() {
     let bot = Bot::on(Platform::start(playing("completed")).await).await;
     let call = bot.established("c1").await;
-    let mut handle = call.play_prompt(["http://bot/a.wav"]).await.expect("started");
+    let handle = call.play_prompt(["http://bot/a.wav"]).await.expect("started");
     assert_eq!(soon(handle.finished()).await.expect("known").status, OperationStatus::Completed);
+}
+
+#[tokio::test]
+async fn an_operation_that_failed_is_an_error_however_it_is_known() {
+    for status in ["failed", "running"] {
+        let bot = Bot::on(Platform::start(playing(status)).await).await;
+        let call = bot.established("c1").await;
+        let handle = call.play_prompt(["http://bot/a.wav"]).client_context("mine").await.expect("started");
+        if status == "running" {
+            bot.told(envelope("deleted", "c1/operations/op-1", operation("op-1", "failed"))).await;
+        }
+        failed(soon(handle.finished()).await);
+    }
+}
+
+#[tokio::test]
+async fn every_verb_gives_an_operation_that_is_awaited_alike() {
+    let platform = Platform::start(|asked| {
+        let verb = asked.path.rsplit('/').next().unwrap_or_default();
+        (200, operation(verb, "running")).into()
+    });
+    let bot = Bot::on(platform.await).await;
+    let call = bot.established("c1").await;
+    let handles = [
+        call.play_prompt(["http://bot/a.wav"]).client_context("mine").await,
+        call.record_response("http://bot/a.wav").client_context("mine").await,
+        call.send_dtmf_tones([Tone::Tone1]).client_context("mine").await,
+        call.subscribe_to_tone().client_context("mine").await,
+        call.cancel_media_processing().client_context("mine").await,
+    ];
+    for handle in handles {
+        let handle = handle.expect("started");
+        assert_eq!(bot.platform.asked(handle.id())[0].json()["clientContext"], "mine", "{}", handle.id());
+        // Neither is lost if another comes between, nor if nobody waits yet.
+        bot.told(operation_ended("c1", handle.id())).await;
+        assert_eq!(soon(handle.finished()).await.expect("told").status, OperationStatus::Completed);
+    }
+    assert!(bot.platform.asked("/operations").is_empty(), "all was told");
+}
+
+#[tokio::test]
+async fn a_bot_that_is_told_nothing_reads_what_it_waits_for() {
+    // Its callbackUri leads elsewhere: of this call nothing comes.
+    let platform = Platform::start(|asked| match (asked.path.rsplit_once('/'), &asked.method) {
+        (Some((_, "playPrompt")), _) => (200, operation("op-1", "running")).into(),
+        (Some((_, "op-1")), _) => (200, operation("op-1", "completed")).into(),
+        (Some((_, "c1")), _) => (
+            200,
+            json!({"@odata.type": "#microsoft.graph.call", "id": "c1",
+            "state": "established", "mediaState": {"audio": "active"}}),
+        )
+            .into(),
+        _ => error(404, "8522", "Call not found."),
+    });
+    let bot = Bot::on(platform.await).await;
+    let (call, over) = (bot.calls.follow("c1"), bot.calls.follow("over"));
+    let handle = call.play_prompt(["http://bot/a.wav"]).await.expect("started");
+    let found = tokio::join!(soon(call.established()), soon(handle.finished()), soon(over.ended()));
+    found.0.expect("read");
+    assert_eq!(found.1.expect("read").status, OperationStatus::Completed);
+    assert_eq!(found.2.expect("read"), None, "a call that is not found is over");
 }
 
 #[tokio::test]
@@ -204,11 +277,11 @@ async fn an_operation_whose_end_was_not_told_is_asked_for_when_the_call_is_over(
     });
     let bot = Bot::on(platform.await).await;
     let call = bot.established("c1").await;
-    let mut before = call.play_prompt(["http://bot/a.wav"]).await.expect("started");
+    let before = call.play_prompt(["http://bot/a.wav"]).await.expect("started");
     bot.told(terminated("c1")).await;
-    assert_eq!(soon(before.finished()).await.expect("asked").status, OperationStatus::Failed);
-    let mut after = call.play_prompt(["http://bot/a.wav"]).await.expect("started");
-    assert_eq!(soon(after.finished()).await.expect("asked").status, OperationStatus::Failed);
+    failed(soon(before.finished()).await);
+    let after = call.play_prompt(["http://bot/a.wav"]).await.expect("started");
+    failed(soon(after.finished()).await);
     assert_eq!(bot.platform.asked("/operations/op-1").len(), 2);
 }
 
@@ -220,9 +293,9 @@ async fn ends_nobody_asked_for_are_kept_within_bounds() {
         bot.told(operation_ended("c1", &format!("op-{nth}"))).await;
     }
     bot.told(operation_ended("c1", "op-1")).await;
-    let mut first = call.play_prompt(["http://bot/a.wav"]).await.expect("started");
+    let first = call.play_prompt(["http://bot/a.wav"]).await.expect("started");
     soon(first.finished()).await.expect("the newest is kept");
-    let mut second = call.play_prompt(["http://bot/a.wav"]).await.expect("started");
+    let second = call.play_prompt(["http://bot/a.wav"]).await.expect("started");
     bot.told(terminated("c1")).await;
     assert_eq!(soon(second.finished()).await.expect_err("the oldest went").code(), Some("8522"));
 }
@@ -244,12 +317,16 @@ async fn keys_come_in_order_and_end_with_the_call() {
 
 #[tokio::test]
 async fn when_the_listener_goes_nobody_waits_for_ever() {
-    let bot = Bot::on(Platform::start(playing("running")).await).await;
+    let platform = Platform::start(|asked| match asked.path.rsplit_once('/') {
+        Some((_, "playPrompt" | "op-1")) => (200, operation("op-1", "running")).into(),
+        _ => (200, json!({"@odata.type": "#microsoft.graph.call", "id": "c1", "state": "established"})).into(),
+    });
+    let bot = Bot::on(platform.await).await;
     let call = bot.established("c1").await;
-    let mut handle = call.play_prompt(["http://bot/a.wav"]).await.expect("started");
+    let handle = call.play_prompt(["http://bot/a.wav"]).await.expect("started");
     drop(bot.calls);
-    assert_eq!(soon(handle.finished()).await.expect_err("asked in vain").code(), Some("8522"));
-    assert!(matches!(soon(call.ended()).await, Err(Error::Closed)));
+    assert!(matches!(soon(handle.finished()).await, Err(Error::Closed)), "it goes on");
+    assert!(matches!(soon(call.ended()).await, Err(Error::Closed)), "so does the call");
 }
 
 #[tokio::test]
@@ -268,7 +345,7 @@ async fn every_verb_asks_as_the_contract_says() {
     call.keep_alive().await.expect("kept");
     call.subscribe_to_tone().await.expect("subscribed");
     call.cancel_media_processing().await.expect("cancelled");
-    call.send_dtmf_tones([Tone::Tone1, Tone::Pound], Duration::from_millis(250)).await.expect("started");
+    call.send_dtmf_tones([Tone::Tone1, Tone::Pound]).delay(Duration::from_millis(250)).await.expect("started");
     call.play_prompt(["http://bot/a.wav"]).looped().await.expect("started");
     assert_eq!(graph.list_operations("c").await.expect("a list").len(), 1);
     assert_eq!(graph.get_operation("c", "op").await.expect("one").id, "op");
@@ -312,7 +389,7 @@ async fn a_recording_is_asked_for_awaited_and_read_with_its_own_token() {
     let call = bot.established("c1").await;
     let asking = call.record_response("https://bot/prompt.wav").client_context("mine").max_duration(30).max_silence(2);
     let asking = asking.initial_silence(9).stop_tones([Tone::Pound, Tone::Tone1]).without_beep().barging_in();
-    let mut handle = asking.await.expect("asked");
+    let handle = asking.await.expect("asked");
     let sent = bot.platform.asked("/recordResponse")[0].json();
     let expected = json!({
         "prompts": [{"@odata.type": "#microsoft.graph.mediaPrompt",

@@ -1,6 +1,7 @@
 //! The SDK against a scripted platform on loopback.
 
 mod calls;
+mod layer;
 mod platform;
 mod requests;
 mod sign;

@@ -72,7 +72,7 @@ fn good() -> String {
 async fn a_notification_is_taken_once_and_in_order() {
     let platform = Platform::silent().await;
     let mut notifications = listen(&platform, Webhook::default()).await;
-    let to = notifications.address();
+    let to = notifications.address().expect("it listens");
     let token = good();
     for (id, nth) in [("m-1", 1), ("m-1", 1), ("m-2", 2), ("m-1", 1), ("m-3", 3), ("m-3", 3)] {
         let status = post(to, Some(&token), Some(id), tone("c1", nth).to_string().into()).await;
@@ -95,7 +95,7 @@ async fn a_notification_is_taken_once_and_in_order() {
 async fn what_is_refused_gets_its_status_and_goes_nowhere() {
     let platform = Platform::silent().await;
     let mut notifications = listen(&platform, Webhook::default()).await;
-    let to = notifications.address();
+    let to = notifications.address().expect("it listens");
     let body = || Bytes::from(incoming("bad").to_string());
     let mut other = sign::claims();
     other["aud"] = json!("another app");
@@ -122,7 +122,7 @@ async fn what_is_refused_gets_its_status_and_goes_nowhere() {
 async fn a_bot_that_takes_nothing_makes_the_platform_wait() {
     let platform = Platform::silent().await;
     let mut notifications = listen(&platform, Webhook::default()).await;
-    let to = notifications.address();
+    let to = notifications.address().expect("it listens");
     let token = good();
     let mut many = incoming("c1");
     let one = many["value"][0].clone();
@@ -143,7 +143,7 @@ async fn files_are_served_beside_and_nothing_else() {
     let platform = Platform::silent().await;
     let webhook = Webhook::default().wav("/prompts/hello.wav", &b"RIFF"[..]);
     let notifications = listen(&platform, webhook).await;
-    let to = notifications.address();
+    let to = notifications.address().expect("it listens");
     let ask = |method: &str, path: &str| {
         let request = Request::builder().method(method).uri(path).body(Full::default()).expect("a request");
         send(to, request)
@@ -171,7 +171,7 @@ async fn the_answer_names_the_message() {
         .header("Scenario-Id", "s-1")
         .body(Full::new(incoming("c1").to_string().into()))
         .expect("a request");
-    let (status, headers, body) = send(notifications.address(), request).await;
+    let (status, headers, body) = send(notifications.address().expect("it listens"), request).await;
     assert_eq!((status, body.len()), (StatusCode::ACCEPTED, 0));
     assert_eq!(headers["client-request-id"], "m-1");
     assert_eq!(headers["scenario-id"], "s-1");
