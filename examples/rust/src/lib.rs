@@ -1,5 +1,5 @@
-//! A small IVR on `ringback-client`, made to be copied: it answers, greets, waits for a key,
-//! says two more things and hangs up. It knows the SDK and nothing of the platform behind it.
+//! A small IVR on `ringback-client`, made to be copied: it answers, plays a menu, and by the key pressed tells the
+//! opening hours or the address, or records a message. It knows the SDK and nothing of the platform behind it.
 
 use std::error::Error as StdError;
 use std::net::SocketAddr;
@@ -7,85 +7,48 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringback_client::wire::{CommsOperation, OperationStatus, ResultInfo, Tone};
-use ringback_client::{Call, Calls, Config as Graphs, Error, Graph, Notifications, OperationHandle, Webhook};
+use ringback_client::{Call, Calls, Config, Error, Graph, Notifications, OperationHandle, Webhook};
 
-/// How long a caller may think before the bot goes on without a key.
+/// How long a caller may think before the bot says goodbye.
 const KEY_TIME: Duration = Duration::from_secs(30);
-
-/// The bot's settings.
-pub struct Config {
-    /// The platform and the app's credentials.
-    pub graph: Graphs,
-    /// Where the bot listens for notifications and serves its prompts; port 0 = any free one.
-    pub listen: SocketAddr,
-    /// How the platform reaches that; `None` = `http://` and the address bound.
-    pub public_url: Option<String>,
-    /// What it says.
-    pub prompts: Prompts,
-}
-
-/// WAV files: mono, 16 bit, 16 kHz.
-pub struct Prompts {
-    /// Played when the call is up.
-    pub welcome: Vec<u8>,
-    /// Played after the key.
-    pub chosen: Vec<u8>,
-    /// Queued behind it.
-    pub goodbye: Vec<u8>,
-}
 
 /// What became of one call.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// The call's id.
-    pub call: String,
     /// The key pressed, if any was.
     pub key: Option<Tone>,
-    /// The operations in the order of their requests.
-    pub operations: Vec<Step>,
+    /// The operations in the order of their requests: how each was answered, and how it ended.
+    pub operations: Vec<(OperationStatus, CommsOperation<'static>)>,
     /// Why the call ended.
     pub ended: Option<ResultInfo<'static>>,
 }
 
-/// One operation: how its action was answered, and how it ended.
-#[derive(Debug, Clone)]
-pub struct Step {
-    /// `subscribe`, `welcome`, `chosen` or `goodbye`; also its clientContext, but for `subscribe`.
-    pub name: &'static str,
-    /// Status in the action's answer.
-    pub answered: OperationStatus,
-    /// The operation at its end.
-    pub ended: CommsOperation<'static>,
-}
-
-impl Step {
-    /// Waits for the operation's end.
-    async fn of(name: &'static str, operation: OperationHandle) -> Result<Step, Error> {
-        Ok(Step { name, answered: operation.status(), ended: operation.finished().await? })
-    }
-}
-
 /// The bot, listening.
 pub struct Bot {
-    calls: Calls,
+    /// Its calls.
+    pub calls: Calls,
     url: String,
 }
 
 impl Bot {
-    /// Begins to listen.
+    /// Begins to listen; notifications come to `url`, or to the address bound. `prompts` are names and WAV files (mono,
+    /// 16 bit, 16 kHz).
     ///
     /// # Errors
     /// Settings that cannot work, or an address that cannot be bound.
-    pub async fn start(config: Config) -> Result<Bot, Box<dyn StdError + Send + Sync>> {
-        let Config { graph, listen, public_url, prompts } = config;
-        let graph = Graph::new(graph)?;
-        let webhook = Webhook::at("/api/calls")
-            .wav("/prompts/welcome.wav", prompts.welcome)
-            .wav("/prompts/chosen.wav", prompts.chosen)
-            .wav("/prompts/goodbye.wav", prompts.goodbye);
+    pub async fn start(
+        config: Config,
+        listen: SocketAddr,
+        url: Option<String>,
+        prompts: [(&str, Vec<u8>); 5],
+    ) -> Result<Bot, Box<dyn StdError + Send + Sync>> {
+        let graph = Graph::new(config)?;
+        let webhook = prompts
+            .into_iter()
+            .fold(Webhook::at("/api/calls"), |webhook, (name, wav)| webhook.wav(format!("/prompts/{name}.wav"), wav));
         let notifications = Notifications::listen(listen, Arc::new(graph.verifier()), webhook).await?;
-        let url = public_url.unwrap_or_else(|| format!("http://{}", notifications.address()));
-        Ok(Bot { calls: Calls::new(graph, notifications), url })
+        let bound = notifications.address().unwrap_or(listen);
+        Ok(Bot { calls: Calls::new(graph, notifications), url: url.unwrap_or_else(|| format!("http://{bound}")) })
     }
 
     /// The address to register at the platform for incoming calls.
@@ -93,35 +56,47 @@ impl Bot {
         format!("{}/api/calls", self.url)
     }
 
-    /// The next incoming call; `None` when the listener is gone.
-    pub async fn incoming(&self) -> Option<Call> {
-        self.calls.incoming().await
-    }
-
     /// Takes one call from its answer to its end.
     ///
     /// # Errors
-    /// The first thing that failed; a caller who hangs up early is [`Error::CallEnded`] or, from
-    /// a request that came too late, a Graph error with code 8522.
+    /// The first thing that failed; code 8522 is a request to a call that has ended.
     pub async fn serve(&self, call: &Call) -> Result<Report, Error> {
         call.answer(&self.webhook()).await?;
         call.established().await?;
-        let mut operations = vec![Step::of("subscribe", call.subscribe_to_tone().await?).await?];
-
-        operations.push(Step::of("welcome", self.play(call, "welcome").await?).await?);
+        let subscribed = call.subscribe_to_tone().client_context("subscribe").await?;
+        let menu = self.play(call, "menu").await?;
         let key = tokio::time::timeout(KEY_TIME, call.tones().recv()).await.ok().flatten().map(|key| key.tone);
+        call.cancel_media_processing().client_context("cancel").await?; // whoever knows the menu need not hear it out
 
-        let chosen = self.play(call, "chosen").await?;
-        let goodbye = self.play(call, "goodbye").await?; // waits its turn: answered `notStarted`
-        operations.push(Step::of("chosen", chosen).await?);
-        operations.push(Step::of("goodbye", goodbye).await?);
+        let mut begun = vec![subscribed, menu];
+        match key {
+            Some(Tone::Tone1) => begun.push(self.play(call, "hours").await?),
+            Some(Tone::Tone2) => begun.push(self.play(call, "address").await?),
+            Some(Tone::Tone3) => {
+                let message = call.record_response(self.prompt("message")).client_context("message");
+                begun.push(message.stop_tones([Tone::Pound]).max_duration(60).await?);
+            }
+            _ => {}
+        }
+        begun.push(self.play(call, "bye").await?); // waits its turn: answered `notStarted`
 
-        call.hang_up().await?;
-        let ended = call.ended().await?;
-        Ok(Report { call: call.id().to_owned(), key, operations, ended })
+        let mut operations = Vec::new();
+        for operation in begun {
+            let ended = match operation.finished().await {
+                Err(Error::OperationFailed(cut_short)) => *cut_short,
+                ended => ended?,
+            };
+            operations.push((operation.status(), ended));
+        }
+        let _ = call.hang_up().await; // refused if the caller was quicker
+        Ok(Report { key, operations, ended: call.ended().await? })
     }
 
     async fn play(&self, call: &Call, name: &str) -> Result<OperationHandle, Error> {
-        call.play_prompt([format!("{}/prompts/{name}.wav", self.url)]).client_context(name).await
+        call.play_prompt([self.prompt(name)]).client_context(name).await
+    }
+
+    fn prompt(&self, name: &str) -> String {
+        format!("{}/prompts/{name}.wav", self.url)
     }
 }

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ringback_example_bot::{Bot, Config, Prompts, Report};
+use ringback_example_bot::{Bot, Report};
 use ringback_media::wav;
 use ringback_server::directory as development;
 use ringback_server::{Options, Server};
@@ -30,7 +30,7 @@ const PROMPT: Duration = Duration::from_secs(15);
 const SOUND: Duration = Duration::from_millis(900);
 const QUIET: Duration = Duration::from_millis(250);
 /// The key the phone presses.
-const KEY: &str = "5";
+const KEY: &str = "1";
 
 /// Runs it.
 pub(crate) async fn run(args: Demo, json: bool) -> Result<(), Failure> {
@@ -58,19 +58,19 @@ fn interrupted(folder: &Path, keep: bool) -> Result<(), Failure> {
     Err("the demo was interrupted".into())
 }
 
-/// What is said, and one thing that is not.
+/// What is said, and one thing that is not. `hours` is what the key asks for.
 struct Melodies {
-    welcome: Melody,
-    chosen: Melody,
-    goodbye: Melody,
+    menu: Melody,
+    hours: Melody,
+    bye: Melody,
     never: Melody,
 }
 
 async fn perform(folder: &Path, json: bool) -> Result<(), Failure> {
     let melodies = Melodies {
-        welcome: Melody::number(0),
-        chosen: Melody::number(1),
-        goodbye: Melody::number(2),
+        menu: Melody::number(0),
+        hours: Melody::number(1),
+        bye: Melody::number(2),
         never: Melody::number(3),
     };
     let settings = folder.join("ringback.toml");
@@ -92,7 +92,7 @@ async fn perform(folder: &Path, json: bool) -> Result<(), Failure> {
     server.reload()?;
 
     let bot_side = async {
-        let call = bot.incoming().await.ok_or("the bot's listener ended")?;
+        let call = bot.calls.incoming().await.ok_or("the bot's listener ended")?;
         Ok::<Report, Failure>(bot.serve(&call).await?)
     };
     let (report, heard) = tokio::try_join!(bot_side, phone_side(&server))?;
@@ -117,12 +117,17 @@ async fn start_bot(server: &Server, melodies: &Melodies, listen: SocketAddr) -> 
         development::APP_ID,
         development::APP_SECRET,
     );
-    let prompts =
-        Prompts { welcome: melodies.welcome.wav(), chosen: melodies.chosen.wav(), goodbye: melodies.goodbye.wav() };
-    Bot::start(Config { graph, listen, public_url: None, prompts }).await
+    let prompts = [
+        ("menu", melodies.menu.wav()),
+        ("hours", melodies.hours.wav()),
+        ("address", melodies.never.wav()),
+        ("message", melodies.never.wav()),
+        ("bye", melodies.bye.wav()),
+    ];
+    Bot::start(graph, listen, None, prompts).await
 }
 
-/// The phone's script: register, call, hear the welcome, press a key, hear the rest, be hung up.
+/// The phone's script: register, call, hear the menu, press a key, hear the rest, be hung up.
 async fn phone_side(server: &Server) -> Result<Vec<i16>, Failure> {
     let (_, login) = development::PHONES[0];
     let phone = Phone::start(PhoneConfig {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ringback_client::wire::{OperationStatus, Tone};
-use ringback_example_bot::{Report, Step};
+use ringback_example_bot::Report;
 use ringback_media::correlate::correlate;
 use serde_json::{Value, json};
 
@@ -28,13 +28,13 @@ struct Check {
 pub(super) fn of(report: &Report, heard: &[i16], melodies: &Melodies) -> Verdict {
     let mut checks = vec![
         operation(report, "subscribe", OperationStatus::Completed),
-        operation(report, "welcome", OperationStatus::Running),
-        operation(report, "chosen", OperationStatus::Running),
-        operation(report, "goodbye", OperationStatus::NotStarted),
+        operation(report, "menu", OperationStatus::Running),
+        operation(report, "hours", OperationStatus::Running),
+        operation(report, "bye", OperationStatus::NotStarted),
         Check {
             what: "the bot heard the key".to_owned(),
             found: report.key.map_or("none", Tone::as_str).to_owned(),
-            good: report.key == Some(Tone::Tone5),
+            good: report.key == Some(Tone::Tone1),
         },
         Check {
             what: "the call was told terminated".to_owned(),
@@ -45,7 +45,7 @@ pub(super) fn of(report: &Report, heard: &[i16], melodies: &Melodies) -> Verdict
             good: report.ended.is_some(),
         },
     ];
-    let played = [("welcome", &melodies.welcome), ("chosen", &melodies.chosen), ("goodbye", &melodies.goodbye)];
+    let played = [("menu", &melodies.menu), ("hours", &melodies.hours), ("bye", &melodies.bye)];
     checks.extend(played.map(|(name, melody)| {
         let found = likeness(melody, heard);
         Check {
@@ -64,16 +64,17 @@ pub(super) fn of(report: &Report, heard: &[i16], melodies: &Melodies) -> Verdict
 }
 
 fn operation(report: &Report, name: &str, answered: OperationStatus) -> Check {
-    let step: Option<&Step> = report.operations.iter().find(|step| step.name == name);
-    let good = step.is_some_and(|step| {
-        let result = step.ended.result_info.as_ref();
-        step.answered == answered
-            && step.ended.status == OperationStatus::Completed
+    let mut all = report.operations.iter();
+    let step = all.find(|(_, ended)| ended.client_context.as_deref() == Some(name));
+    let good = step.is_some_and(|(first, ended)| {
+        let result = ended.result_info.as_ref();
+        *first == answered
+            && ended.status == OperationStatus::Completed
             && result.is_some_and(|result| result.code == 200)
     });
-    let found = step.map_or("missing".to_owned(), |step| {
-        let code = step.ended.result_info.as_ref().map_or(0, |result| result.code);
-        format!("{} → {} {code}", step.answered, step.ended.status)
+    let found = step.map_or("missing".to_owned(), |(first, ended)| {
+        let code = ended.result_info.as_ref().map_or(0, |result| result.code);
+        format!("{first} → {} {code}", ended.status)
     });
     Check { what: format!("operation {name}"), found, good }
 }
