@@ -60,12 +60,17 @@ mod tests {
     use std::cell::Cell;
     use std::future::{pending, ready};
 
-    use tokio::time::Instant;
+    use tokio::time::{Instant, timeout};
 
     use super::*;
 
     async fn never() -> Option<u8> {
         pending().await
+    }
+
+    async fn told_after(time: Duration, what: u8) -> Option<u8> {
+        let _ = timeout(time, never()).await;
+        Some(what)
     }
 
     fn broken() -> Error {
@@ -76,19 +81,13 @@ mod tests {
     async fn what_is_told_first_needs_no_reading() {
         let unread = || async { panic!("not to be read") };
         assert_eq!(whichever("c", ready(Some(1)), || true, unread).await.expect("told"), 1);
-        let later = async {
-            sleep(limits::READ_AFTER - Duration::from_millis(1)).await;
-            Some(2)
-        };
+        let later = told_after(limits::READ_AFTER - Duration::from_millis(1), 2);
         assert_eq!(whichever("c", later, || true, unread).await.expect("told"), 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_told_while_it_is_read_is_not_waited_for_twice() {
-        let later = async {
-            sleep(limits::READ_AFTER + Duration::from_secs(1)).await;
-            Some(3)
-        };
+        let later = told_after(limits::READ_AFTER + Duration::from_secs(1), 3);
         assert_eq!(whichever("c", later, || true, pending).await.expect("told"), 3);
     }
 
