@@ -326,6 +326,9 @@ pub trait Ledger: Send + Sync + 'static {
         text: String,
     ) -> Answer<Version, PutError>;
 
+    /// Removes a document of this version; one that does not exist is removed already. Its next put begins with `Version(0)`.
+    fn document_remove_if_version(&self, kind: &str, id: &str, expected: Version) -> Answer<(), PutError>;
+
     /// The documents of a kind, by id.
     fn document_list(&self, kind: &str, after: Option<&str>, at_most: usize) -> Answer<Vec<Document>, ReadError>;
 

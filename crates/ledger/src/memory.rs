@@ -256,6 +256,15 @@ impl Tables {
         Ok(next)
     }
 
+    fn remove(&mut self, kind: &str, id: &str, expected: Version) -> Result<(), PutError> {
+        let key = (kind.to_owned(), id.to_owned());
+        match self.documents.get(&key) {
+            Some((version, _)) if *version != expected => return Err(PutError::WrongVersion { found: *version }),
+            _ => self.documents.remove(&key),
+        };
+        Ok(())
+    }
+
     fn purge(&mut self, ended_before: Now, at_most: usize) -> u64 {
         let ended = self.conversations.iter().filter_map(|(id, found)| Some((found.ended?, *id)));
         let owed = |id: &ConversationId| self.calls.values().any(|call| call.conversation == *id && !call.lane.done);
@@ -415,6 +424,10 @@ impl Ledger for MemoryLedger {
         text: String,
     ) -> Answer<Version, PutError> {
         self.write(false, |state| state.tables.put(kind, id, expected, text))
+    }
+
+    fn document_remove_if_version(&self, kind: &str, id: &str, expected: Version) -> Answer<(), PutError> {
+        self.write(true, |state| state.tables.remove(kind, id, expected))
     }
 
     fn document_list(&self, kind: &str, after: Option<&str>, at_most: usize) -> Answer<Vec<Document>, ReadError> {

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod data_folder;
 pub mod directory;
 pub mod engine;
+pub mod first_seen;
 mod http;
 pub mod limits;
 mod notify;

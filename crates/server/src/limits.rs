@@ -92,6 +92,12 @@ pub const SPANS_GATHERED: Duration = Duration::from_secs(1);
 pub const SPANS_TRIES: u32 = 4;
 /// Pause before it is offered again; doubles.
 pub const SPANS_AGAIN: Duration = Duration::from_secs(1);
+/// Apps that an open directory remembers besides the configured ones: a document of 1 KiB each, read at every start.
+pub const APPS_FIRST_SEEN: usize = 1_000;
+/// Origins that lead elsewhere, of one app: a bot has one or two.
+pub const CALLBACKS: usize = 16;
+/// Bytes of a URL that the operator says of an app: as long as a callback may be.
+pub const WISH_URL_BYTES: usize = 2_048;
 /// The longest a call through a trunk lasts (design §8).
 pub const TRUNK_CALL: Duration = Duration::from_secs(4 * 3600);
 /// Shards of the media room. One carries at least 1,000 calls; a second would not be used on two cores.

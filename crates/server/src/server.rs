@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use ringback_core::Epoch;
 use ringback_ledger::{Ledger, SqliteConfig, SqliteLedger};
 use ringback_media::{Media, MediaConfig};
 use ringback_signal::{Sip, SipConfig, TrunkStatus};
@@ -19,6 +20,7 @@ use crate::clock::Clock;
 use crate::data_folder::{DataFolder, DataFolderError};
 use crate::directory::{Config, ConfigError, SIP_REALM, ServerSettings, SharedDirectory, SipHome};
 use crate::engine::{Engine, EngineError, Tell};
+use crate::first_seen::FirstSeen;
 use crate::http::{self, Listener, Origins, Serving, Sockets};
 use crate::limits;
 use crate::notify::Lanes;
@@ -108,6 +110,7 @@ impl From<OutboundError> for StartError {
 pub struct Server {
     engine: Engine,
     directory: SharedDirectory,
+    first_seen: FirstSeen,
     ledger: Arc<dyn Ledger>,
     lanes: Lanes,
     listener: Listener,
@@ -135,11 +138,7 @@ impl Server {
         // Before anything is opened that takes time to close: who finds them taken may try others at once.
         let (http_listener, http_addr) = bind("HTTP", settings.http).await?;
         let (https_listener, https_addr) = bind("HTTPS", settings.https).await?;
-        let cannot = |why: String| StartError::Ledger { path: data.path().to_owned(), why };
-        let ledger = SqliteLedger::open(&SqliteConfig::new(data.path().join("ledger")))
-            .map_err(|error| cannot(error.to_string()))?;
-        let ledger: Arc<dyn Ledger> = Arc::new(ledger);
-        let epoch = ledger.join(NODE).await.map_err(|error| cannot(error.to_string()))?;
+        let (ledger, epoch) = open_ledger(&data).await?;
 
         let names = names(&settings, https_addr)?;
         let tls = tls(&settings, &data, &names)?;
@@ -148,7 +147,9 @@ impl Server {
         let clock = Clock::start();
         let (trace, exporting) = exporter::trace(clock, settings.otlp.as_deref())?;
         let directory = SharedDirectory::new(config.directory);
-        let auth = Arc::new(auth(&data, directory.clone())?);
+        let first_seen = FirstSeen::new(directory.clone(), Arc::clone(&ledger), clock, trace.timeline().clone());
+        first_seen.load().await.map_err(|error| cannot_open(&data, error))?;
+        let auth = Arc::new(auth(&data, &directory, &first_seen)?);
         let outbound = Outbound::new(settings.allow_private_targets.clone())?;
         let exporter = exporting.map(|exporting| exporting.start(trace.clone(), outbound.clone()));
         let recordings = Recordings::open(&data.recordings())
@@ -185,6 +186,7 @@ impl Server {
             engine: engine.clone(),
             auth,
             directory: directory.clone(),
+            first_seen: first_seen.clone(),
             trace: trace.clone(),
             others: others(clock, lanes.clone(), phones.clone()),
             open_metrics: settings.open_metrics,
@@ -210,6 +212,7 @@ impl Server {
         Ok(Server {
             engine,
             directory,
+            first_seen,
             ledger,
             lanes,
             listener,
@@ -297,7 +300,7 @@ impl Server {
     pub fn reload(&self) -> Result<(), StartError> {
         let config = self.options.read()?;
         self.tls.reload()?;
-        self.directory.replace(config.directory);
+        self.first_seen.configure(config.directory);
         Ok(())
     }
 
@@ -342,14 +345,27 @@ impl Options {
     }
 }
 
+/// The ledger, in a new epoch.
+async fn open_ledger(data: &DataFolder) -> Result<(Arc<dyn Ledger>, Epoch), StartError> {
+    let ledger = SqliteLedger::open(&SqliteConfig::new(data.path().join("ledger")));
+    let ledger: Arc<dyn Ledger> = Arc::new(ledger.map_err(|error| cannot_open(data, error))?);
+    let epoch = ledger.join(NODE).await.map_err(|error| cannot_open(data, error))?;
+    Ok((ledger, epoch))
+}
+
+fn cannot_open(data: &DataFolder, why: impl ToString) -> StartError {
+    StartError::Ledger { path: data.path().to_owned(), why: why.to_string() }
+}
+
 /// Tokens, with the keys of the data folder.
-fn auth(data: &DataFolder, directory: SharedDirectory) -> Result<Auth, StartError> {
+fn auth(data: &DataFolder, directory: &SharedDirectory, first_seen: &FirstSeen) -> Result<Auth, StartError> {
     let keys = |error: BadKey| {
         let mend = "Put it back from a copy, or remove it: a new one is made, and tokens in use become invalid";
         StartError::Keys(format!("{}: {error}. {mend}", data.signing_key_path().display()))
     };
     let key = SigningKey::from_pkcs8(&data.signing_key()?).map_err(keys)?;
-    Auth::new(directory, key, data.operator_token().to_owned(), &data.recordings_key()?).map_err(keys)
+    let (operator, recordings) = (data.operator_token().to_owned(), data.recordings_key()?);
+    Auth::new(directory.clone(), first_seen.clone(), key, operator, &recordings).map_err(keys)
 }
 
 /// What rooms know that `http` does not name, for metrics and health.

@@ -267,6 +267,10 @@ impl Ledger for SqliteLedger {
         self.write(writes::Put { kind: kind.to_owned(), id: id.to_owned(), expected, text })
     }
 
+    fn document_remove_if_version(&self, kind: &str, id: &str, expected: Version) -> Answer<(), PutError> {
+        self.write(writes::Remove { kind: kind.to_owned(), id: id.to_owned(), expected })
+    }
+
     fn document_list(&self, kind: &str, after: Option<&str>, at_most: usize) -> Answer<Vec<Document>, ReadError> {
         let (kind, after) = (kind.to_owned(), after.map(str::to_owned));
         self.readers.read(move |database| reads::documents(database, &kind, after.as_deref(), at_most))

@@ -172,6 +172,33 @@ impl Request for Put {
     }
 }
 
+/// A document goes.
+pub(super) struct Remove {
+    pub(super) kind: String,
+    pub(super) id: String,
+    pub(super) expected: Version,
+}
+
+impl Request for Remove {
+    type Answer = ();
+    type Refusal = PutError;
+
+    fn apply(&self, tables: &mut Tables) -> rusqlite::Result<Result<(), PutError>> {
+        let mut find = tables.connection.prepare_cached("SELECT version FROM document WHERE kind = ?1 AND id = ?2")?;
+        let found = find.query_row((&self.kind, &self.id), |row| Ok(Version(row.get(0)?))).optional()?;
+        match found {
+            None => Ok(Ok(())),
+            Some(found) if found != self.expected => Ok(Err(PutError::WrongVersion { found })),
+            Some(_) => {
+                let mut remove =
+                    tables.connection.prepare_cached("DELETE FROM document WHERE kind = ?1 AND id = ?2")?;
+                remove.execute((&self.kind, &self.id))?;
+                Ok(Ok(()))
+            }
+        }
+    }
+}
+
 /// Old conversations go.
 pub(super) struct Purge {
     pub(super) ended_before: Now,

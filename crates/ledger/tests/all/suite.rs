@@ -268,6 +268,16 @@ async fn documents_are_put_by_version(store: Store) {
     assert_eq!(ledger.document_list("meeting", None, 100).await.unwrap(), all);
     assert_eq!(ledger.document_list("meeting", None, 2).await.unwrap(), all[..2]);
     assert_eq!(ledger.document_list("meeting", Some("b"), 2).await.unwrap(), all[2..]);
+    let remove = |id: &str, expected| ledger.document_remove_if_version("meeting", id, Version(expected));
+    assert_eq!(remove("a", 1).await, Err(PutError::WrongVersion { found: Version(2) }));
+    assert_eq!(remove("a", 2).await, Ok(()));
+    assert_eq!(remove("a", 2).await, Ok(()), "a repeat changes nothing");
+    let store = store.reopen();
+    let ledger = store.ledger();
+    assert_eq!(ledger.document_list("meeting", None, 100).await.unwrap(), all[1..]);
+    assert!(ledger.document_get("chat", "a").await.unwrap().is_some(), "another kind's stays");
+    let put = ledger.document_put_if_version("meeting", "a", Version(0), "new".to_owned()).await;
+    assert_eq!(put, Ok(Version(1)));
 }
 
 async fn purge_takes_what_ended_long_ago(store: Store) {

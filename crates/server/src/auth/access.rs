@@ -29,7 +29,7 @@ pub const ROLES: [&str; 5] = [
 pub struct Caller {
     /// The app.
     pub app: AppId,
-    /// The tenant the token was issued in, which is the app's.
+    /// The tenant the token was issued in: the app's, or any in an open directory.
     pub tenant: TenantId,
     /// Its permissions.
     pub roles: Vec<String>,
@@ -97,8 +97,14 @@ struct Claims {
     ver: String,
 }
 
-/// A new access token for an app.
-pub(super) fn issue(key: &SigningKey, app: &App, issuer: String, now: u64) -> Result<String, BadKey> {
+/// A new access token for an app, in one of its tenants.
+pub(super) fn issue(
+    key: &SigningKey,
+    app: &App,
+    tenant: &TenantId,
+    issuer: String,
+    now: u64,
+) -> Result<String, BadKey> {
     let id = app.id.as_str().to_owned();
     key.sign(&Claims {
         aud: GRAPH_AUDIENCE.to_owned(),
@@ -113,7 +119,7 @@ pub(super) fn issue(key: &SigningKey, app: &App, issuer: String, now: u64) -> Re
         oid: id.clone(),
         roles: ROLES.map(str::to_owned).to_vec(),
         sub: id,
-        tid: app.tenant.as_str().to_owned(),
+        tid: tenant.as_str().to_owned(),
         uti: Uuid::new_v4().simple().to_string(),
         ver: "1.0".to_owned(),
     })
@@ -165,7 +171,7 @@ impl Tokens {
             }
         };
         match directory.app(&caller.app) {
-            Some(app) if app.tenant == caller.tenant => Ok(caller),
+            Some(app) if directory.may_be_in(app, &caller.tenant) => Ok(caller),
             Some(_) => Err(TokenError::OtherTenant),
             None => Err(TokenError::UnknownApp),
         }

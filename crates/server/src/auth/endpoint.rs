@@ -5,7 +5,7 @@
 
 use super::token_answer::{Denied, TokenAnswer};
 use super::{Auth, access, limits, openid};
-use crate::directory::{App, SecretHash};
+use crate::directory::{App, ITERATIONS, SecretHash, TenantAsked};
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -73,15 +73,56 @@ impl Auth {
     async fn try_token(&self, request: TokenRequest<'_>, now: u64) -> Result<String, Denied> {
         let directory = self.directory.current();
         let unknown = || Denied::UnknownTenant(request.tenant.to_owned());
-        let tenant = directory.tenant(request.tenant).ok_or_else(unknown)?;
+        let asked = directory.tenant_asked(request.tenant).ok_or_else(unknown)?;
         let credentials = self.read(request)?;
-        let app = directory.app(&credentials.client).filter(|app| app.tenant == tenant.id);
+        let known = directory.app(&credentials.client);
         self.charge(request.source, now)?;
-        self.check_secret(app, &credentials.secret).await?;
+        let (app, tenant) = if directory.is_open() && known.is_none_or(|app| !app.configured) {
+            let app = self.accept(known, &credentials, &asked).await?;
+            let tenant = asked.of(&app);
+            (app, tenant)
+        } else {
+            let app = known.filter(|app| asked.of(app) == app.tenant);
+            self.check_secret(app, &credentials.secret).await?;
+            let app = Arc::clone(app.ok_or(Denied::Client)?);
+            let tenant = app.tenant.clone();
+            (app, tenant)
+        };
         self.sources.lock().unwrap_or_else(PoisonError::into_inner).refund(request.source);
-        let app = app.ok_or(Denied::Client)?;
-        let issuer = openid::issuer(request.base, tenant.id.as_str());
-        access::issue(&self.key, app, issuer, now).map_err(|_| Denied::Signing)
+        let issuer = openid::issuer(request.base, tenant.as_str());
+        access::issue(&self.key, &app, &tenant, issuer, now).map_err(|_| Denied::Signing)
+    }
+
+    /// The app in an open directory: taken as it comes the first time, by its first secret from then on.
+    async fn accept(
+        &self,
+        known: Option<&Arc<App>>,
+        credentials: &Credentials,
+        asked: &TenantAsked,
+    ) -> Result<Arc<App>, Denied> {
+        let id = &credentials.client;
+        if known.is_some_and(|app| app.secret.is_some()) {
+            self.check_secret(known, &credentials.secret).await.map_err(|why| why.of_first(id))?;
+            return self.first_seen.admit(id, asked, None).await.map_err(Denied::from);
+        }
+        let first = self.hash(&credentials.secret).await?;
+        let app = self.first_seen.admit(id, asked, Some(&first)).await?;
+        // Somebody else with this id may have come first, at the same moment.
+        if app.secret.as_ref() == Some(&first) {
+            self.remember(self.name_of(&app, &credentials.secret));
+        }
+        self.check_secret(Some(&app), &credentials.secret).await.map_err(|why| why.of_first(id))?;
+        Ok(app)
+    }
+
+    /// Hashes a secret, in turn with those that are checked.
+    async fn hash(&self, secret: &str) -> Result<SecretHash, Denied> {
+        let _place = self.waiting.try_acquire().map_err(|_| Denied::Busy)?;
+        // The semaphore is never closed.
+        let _turn = self.hashing.acquire().await;
+        let secret = secret.to_owned();
+        let made = tokio::task::spawn_blocking(move || SecretHash::make(&secret, ITERATIONS)).await;
+        made.ok().and_then(Result::ok).ok_or(Denied::Busy)
     }
 
     fn charge(&self, source: IpAddr, now: u64) -> Result<(), Denied> {
@@ -136,7 +177,8 @@ impl Auth {
         if name.as_ref().is_some_and(|name| self.is_verified(name)) {
             return Ok(());
         }
-        let (hash, secret) = (app.map_or_else(SecretHash::of_nobody, |app| app.secret.clone()), secret.to_owned());
+        let (hash, secret) =
+            (app.and_then(|app| app.secret.clone()).unwrap_or_else(SecretHash::of_nobody), secret.to_owned());
         let right = tokio::task::spawn_blocking(move || hash.verify(&secret)).await.unwrap_or(false);
         match name {
             Some(name) if right => {
@@ -152,7 +194,7 @@ impl Auth {
         let mut context = hmac::Context::with_key(&self.secrets_key);
         context.update(app.id.as_str().as_bytes());
         context.update(&[0]);
-        context.update(app.secret.digest());
+        context.update(app.secret.as_ref().map(SecretHash::digest).unwrap_or_default());
         context.update(secret.as_bytes());
         let mut name = [0; 32];
         name.copy_from_slice(context.sign().as_ref());

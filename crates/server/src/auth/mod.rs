@@ -19,7 +19,8 @@ pub use jwt::{BadKey, SigningKey};
 pub use openid::{INSTANCES_PATH, KEYS_PATH, NOTIFICATION_DOCUMENT_PATH};
 pub use token_answer::TokenAnswer;
 
-use crate::directory::SharedDirectory;
+use crate::directory::{SharedDirectory, TenantAsked};
+use crate::first_seen::FirstSeen;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::{hmac, rand};
 use base64::Engine as _;
@@ -34,6 +35,7 @@ use tokio::sync::Semaphore;
 /// Everything about tokens. One for the server; shared.
 pub struct Auth {
     directory: SharedDirectory,
+    first_seen: FirstSeen,
     key: SigningKey,
     operator_token: String,
     tokens: access::Tokens,
@@ -51,6 +53,7 @@ impl Auth {
     /// All there is to tokens, with this key, this operator's token, and the key of recordings' tokens.
     pub fn new(
         directory: SharedDirectory,
+        first_seen: FirstSeen,
         key: SigningKey,
         operator_token: String,
         recordings_key: &[u8],
@@ -59,6 +62,7 @@ impl Auth {
         rand::fill(&mut secrets_key).map_err(|_| BadKey)?;
         Ok(Auth {
             directory,
+            first_seen,
             key,
             operator_token,
             tokens: access::Tokens::new(),
@@ -122,8 +126,10 @@ impl Auth {
     /// answer is an error in Azure's shape.
     pub fn tenant_document(&self, base: &str, tenant: &str, now: u64) -> Result<Value, TokenAnswer> {
         let directory = self.directory.current();
-        match directory.tenant(tenant) {
-            Some(found) => Ok(openid::tenant_document(base, found.id.as_str())),
+        match directory.tenant_asked(tenant) {
+            Some(TenantAsked::Named(found)) => Ok(openid::tenant_document(base, found.as_str(), found.as_str())),
+            // Azure's shared endpoints name no tenant as issuer, either.
+            Some(TenantAsked::OfApp) => Ok(openid::tenant_document(base, tenant, "{tenantid}")),
             None => {
                 let why = token_answer::Denied::UnknownTenant(tenant.to_owned());
                 Err(TokenAnswer::denied(&why, None, now))

@@ -24,10 +24,10 @@ pub(super) fn notification_document(base: &str) -> Value {
 }
 
 /// What azure-identity and msal read before they ask for a token.
-pub(super) fn tenant_document(base: &str, tenant: &str) -> Value {
+pub(super) fn tenant_document(base: &str, tenant: &str, issued_in: &str) -> Value {
     let host = base.split_once("://").map_or(base, |(_, host)| host);
     json!({
-        "issuer": issuer(base, tenant),
+        "issuer": issuer(base, issued_in),
         "authorization_endpoint": format!("{base}/{tenant}/oauth2/v2.0/authorize"),
         "token_endpoint": format!("{base}/{tenant}/oauth2/v2.0/token"),
         "jwks_uri": format!("{base}/{tenant}/discovery/v2.0/keys"),

@@ -1,7 +1,7 @@
 //! Tokens as clients ask for them and present them, judged with another JWT library than ours.
 
 use super::*;
-use crate::directory::{App, Directory, DirectoryParts, SecretHash, Tenant, Webhook};
+use crate::directory::{App, Directory, DirectoryParts, Reach, SecretHash, Tenant, Webhook};
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RsaEncoding, RsaKeyPair};
@@ -33,8 +33,9 @@ fn parts() -> DirectoryParts {
         id: AppId::new(&format!("app-{n}")),
         tenant: TenantId::new(&format!("tenant-{n}")),
         name: format!("App {n}"),
-        secret: SecretHash::make(&format!("secret-{n}"), NonZeroU32::new(10_000).unwrap()).unwrap(),
-        webhook: Webhook::parse("http://127.0.0.1:3978/").unwrap(),
+        configured: true,
+        secret: Some(SecretHash::make(&format!("secret-{n}"), NonZeroU32::new(10_000).unwrap()).unwrap()),
+        reach: Reach::new(Webhook::parse("http://127.0.0.1:3978/").ok(), None, Vec::new()),
         numbers: Vec::new(),
         prefixes: Vec::new(),
         max_calls: 1,
@@ -45,7 +46,9 @@ fn parts() -> DirectoryParts {
 
 fn auth() -> Auth {
     let directory = SharedDirectory::new(Directory::new(parts()));
-    Auth::new(directory, SigningKey::from_pkcs8(pkcs8()).unwrap(), OPERATOR.into(), b"the recordings' key").unwrap()
+    let first_seen = FirstSeen::in_memory(directory.clone());
+    Auth::new(directory, first_seen, SigningKey::from_pkcs8(pkcs8()).unwrap(), OPERATOR.into(), b"the recordings' key")
+        .unwrap()
 }
 
 /// The body that msal really sends (`captured-requests/python-msgraph-sdk-unchanged.json`).
@@ -354,7 +357,7 @@ async fn a_right_secret_is_hashed_once() {
     }
     drop(all);
     let mut changed = parts();
-    changed.apps[0].secret = SecretHash::make("new secret", NonZeroU32::new(10_000).unwrap()).unwrap();
+    changed.apps[0].secret = SecretHash::make("new secret", NonZeroU32::new(10_000).unwrap()).ok();
     auth.directory.replace(Directory::new(changed));
     let answer = auth.token(request("tenant-1", &form("app-1", "secret-1")), NOW).await;
     assert_eq!(answer.status, 401, "a changed secret ends what was remembered");
@@ -481,6 +484,8 @@ fn a_recording_is_opened_by_its_own_token_alone() {
         assert!(!opens(&wrong), "{wrong}");
     }
     let key = SigningKey::from_pkcs8(pkcs8()).unwrap();
-    let other = Auth::new(SharedDirectory::new(Directory::new(parts())), key, OPERATOR.into(), b"another key").unwrap();
+    let directory = SharedDirectory::new(Directory::new(parts()));
+    let other =
+        Auth::new(directory.clone(), FirstSeen::in_memory(directory), key, OPERATOR.into(), b"another key").unwrap();
     assert!(!other.opens_recording(Some(&format!("Bearer {token}")), recording(1)));
 }

@@ -1,5 +1,7 @@
 //! What the token endpoint answers, in the shapes of Azure's.
 
+use crate::first_seen::NotTaken;
+use ringback_core::AppId;
 use serde_json::{Value, json};
 use std::fmt;
 use uuid::Uuid;
@@ -28,6 +30,10 @@ pub(super) enum Denied {
     Scope,
     Resource,
     Client,
+    OtherSecret(AppId),
+    BadId,
+    TooManyApps(String),
+    NotKept,
     TooManyFailures { retry_after: u64 },
     Busy,
     Signing,
@@ -81,10 +87,22 @@ impl TokenAnswer {
         });
         let retry_after = match why {
             Denied::TooManyFailures { retry_after } => Some(*retry_after),
-            Denied::Busy => Some(1),
+            Denied::Busy | Denied::NotKept => Some(1),
             _ => None,
         };
         TokenAnswer { status, body, retry_after }
+    }
+}
+
+impl From<NotTaken> for Denied {
+    fn from(why: NotTaken) -> Denied {
+        match why {
+            NotTaken::BadId => Denied::BadId,
+            NotTaken::NotKept(_) => Denied::NotKept,
+            // The configuration was read again meanwhile.
+            NotTaken::Strict | NotTaken::Unknown => Denied::Client,
+            NotTaken::TooMany | NotTaken::Wish(_) | NotTaken::TenantConfigured => Denied::TooManyApps(why.to_string()),
+        }
     }
 }
 
@@ -96,6 +114,11 @@ impl fmt::Debug for TokenAnswer {
 }
 
 impl Denied {
+    /// The same of an app whose first secret is remembered.
+    pub(super) fn of_first(self, app: &AppId) -> Denied {
+        if self == Denied::Client { Denied::OtherSecret(app.clone()) } else { self }
+    }
+
     /// HTTP status, OAuth error (RFC 6749 §5.2), Azure's number, and what to do.
     fn row(&self) -> (u16, &'static str, u32, String) {
         match self {
@@ -127,6 +150,16 @@ impl Denied {
             }
             Denied::Client => {
                 (401, "invalid_client", 7_000_215, "Invalid client secret provided, or no application with this client_id in this tenant. Ensure the secret being sent is the client secret itself, not its hash.".into())
+            }
+            Denied::OtherSecret(app) => {
+                (401, "invalid_client", 7_000_215, format!("Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{app}'. Here that is the secret with which the app asked first; to have it forgotten: DELETE /_ringback/apps/{app}, with the operator's token."))
+            }
+            Denied::BadId => {
+                (400, "unauthorized_client", 700_016, "Application was not found in the directory: its id is 1 to 64 letters, digits, '-', '_' and '.', with a letter among them (a GUID is best).".into())
+            }
+            Denied::TooManyApps(why) => (400, "unauthorized_client", 700_016, format!("Application was not found in the directory: {why}.")),
+            Denied::NotKept => {
+                (503, "temporarily_unavailable", 90_033, "A transient error has occurred: the app could not be recorded. Please try again.".into())
             }
             Denied::TooManyFailures { .. } => {
                 (429, "temporarily_unavailable", 90_055, "There were too many failed requests from this address. Wait as long as Retry-After says.".into())

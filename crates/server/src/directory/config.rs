@@ -7,7 +7,7 @@ use super::secret::SecretHash;
 use super::sip::ha1;
 use super::trunk_table::TrunkTable;
 use super::{
-    App, Directory, DirectoryParts, Line, Open, Origin, SecretError, Tenant, User, Webhook, development, dialled,
+    App, Directory, DirectoryParts, Line, Open, Origin, Reach, SecretError, Tenant, User, Webhook, development, dialled,
 };
 use ringback_core::{AppId, TenantId};
 use ringback_signal::SessionBounds;
@@ -19,10 +19,10 @@ use std::path::{Path, PathBuf};
 use url::Url;
 
 /// Calls at the same time of an app or trunk that says nothing else: what Graph allows an app (`contract §5.5`).
-pub(super) const DEFAULT_MAX_CALLS: u32 = 100;
+pub const DEFAULT_MAX_CALLS: u32 = 100;
 
 /// Room for an app's recordings, in MiB, where the configuration names none: nine hours of audio.
-pub(super) const DEFAULT_MAX_RECORDING_MIB: u32 = 1_024;
+pub const DEFAULT_MAX_RECORDING_MIB: u32 = 1_024;
 /// A file of this size is no configuration (it is read whole).
 const MOST_BYTES: u64 = 16 << 20;
 
@@ -432,11 +432,13 @@ fn app(key: &Key, table: AppTable, names: &mut Names) -> Result<App, ConfigError
     let webhook = Webhook::parse(&table.webhook).map_err(|problem| key.error("webhook", problem.to_string()))?;
     Ok(App {
         tenant: names.tenant(key, &table.tenant)?,
+        configured: true,
         id: AppId::new(&table.id),
         name: table.name,
-        secret: SecretHash::parse(&table.secret_hash)
-            .map_err(|problem| key.error("secret_hash", problem.to_string()))?,
-        webhook,
+        secret: Some(
+            SecretHash::parse(&table.secret_hash).map_err(|problem| key.error("secret_hash", problem.to_string()))?,
+        ),
+        reach: Reach::new(Some(webhook), None, Vec::new()),
         numbers,
         prefixes: prefixes(key, &table.prefixes)?,
         max_calls: max_calls(key, table.max_calls)?,

@@ -5,7 +5,7 @@
 
 use super::secret::{SecretError, SecretHash};
 use super::sip::ha1;
-use super::{App, Directory, DirectoryParts, Line, Open, Tenant, User, Webhook};
+use super::{App, Directory, DirectoryParts, Line, Open, Reach, Tenant, User, Webhook};
 use ringback_core::{AppId, TenantId};
 use std::sync::Arc;
 
@@ -52,9 +52,10 @@ fn parts() -> Result<DirectoryParts, SecretError> {
     let app = App {
         id: AppId::new(APP_ID),
         tenant: tenant.clone(),
+        configured: false,
         name: "Development bot".to_owned(),
-        secret: SecretHash::parse(APP_SECRET_HASH)?,
-        webhook: Webhook::parse(APP_WEBHOOK).map_err(|_| SecretError::Malformed)?,
+        secret: Some(SecretHash::parse(APP_SECRET_HASH)?),
+        reach: Reach::new(Some(Webhook::parse(APP_WEBHOOK).map_err(|_| SecretError::Malformed)?), None, Vec::new()),
         numbers: APP_NUMBERS.map(str::to_owned).to_vec(),
         prefixes: Vec::new(),
         max_calls: super::config::DEFAULT_MAX_CALLS,
@@ -77,7 +78,8 @@ pub(super) fn published_identity(directory: &Directory) -> Option<String> {
             user.id, user.sip
         ));
     }
-    let app = directory.apps().find(|app| app.secret.verify(APP_SECRET))?;
+    let published = |app: &&Arc<App>| app.secret.as_ref().is_some_and(|secret| secret.verify(APP_SECRET));
+    let app = directory.apps().find(published)?;
     Some(format!("app {} has the secret published for development", app.id))
 }
 
@@ -89,8 +91,8 @@ mod tests {
     fn the_published_directory_is_what_is_published() {
         let directory = directory().unwrap();
         let app = directory.app(&AppId::new(APP_ID)).unwrap();
-        assert!(app.secret.verify(APP_SECRET));
-        assert_eq!(app.webhook.url().as_str(), APP_WEBHOOK);
+        assert!(app.secret.as_ref().unwrap().verify(APP_SECRET));
+        assert_eq!(app.reach.webhook().unwrap().url().as_str(), APP_WEBHOOK);
         assert_eq!(directory.app_by_number("5000").unwrap().id, app.id);
         assert_eq!(directory.user_by_sip("1001").unwrap().name, "Phone 1001");
         assert_eq!(directory.user(PHONES[1].0).unwrap().sip, "1002");

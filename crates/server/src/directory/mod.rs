@@ -7,19 +7,22 @@ mod allow;
 mod config;
 mod development;
 mod open;
+mod reach;
 mod route;
 mod secret;
 mod sip;
 mod trunk_table;
 
 pub use allow::{AllowList, Allowed, BadEntry, Network};
-pub use config::{Config, ConfigError, ServerSettings};
+pub use config::{Config, ConfigError, DEFAULT_MAX_CALLS, DEFAULT_MAX_RECORDING_MIB, ServerSettings};
 pub use development::{APP_ID, APP_NUMBERS, APP_SECRET, APP_WEBHOOK, NULL_LINE, PHONE_PASSWORD, PHONES, TENANT_ID};
-pub use open::{BadNetwork, Open};
+pub use open::{BadNetwork, Open, TenantAsked};
+pub use reach::{BadBase, Base, Moved, Reach, Webhook};
 pub use route::{Destination, RouteError, SipHome};
 pub use secret::{ITERATIONS, SecretError, SecretHash, hash_secret};
 pub use sip::SIP_REALM;
 
+use crate::limits;
 use ringback_core::{AppId, Identity, IdentityKind, TenantId};
 use ringback_signal::{Flow, Login, Transport};
 use std::collections::HashMap;
@@ -43,14 +46,17 @@ pub struct Tenant {
 pub struct App {
     /// The client id.
     pub id: AppId,
-    /// The one tenant that the app belongs to.
+    /// The tenant that the app belongs to.
     pub tenant: TenantId,
+    /// Whether that is for good, since the operator's configuration says so. If not (it is published for development,
+    /// or was seen first), the app may be in any tenant.
+    pub configured: bool,
     /// What people see.
     pub name: String,
-    /// The client secret, hashed.
-    pub secret: SecretHash,
-    /// Where the app is told of incoming calls.
-    pub webhook: Webhook,
+    /// The client secret, hashed; `None`: it has not come yet.
+    pub secret: Option<SecretHash>,
+    /// Where the app is told of things.
+    pub reach: Reach,
     /// Numbers and names at which the app is called, in the form of [`dialled`].
     pub numbers: Vec<String>,
     /// What the app may dial through trunks: the beginnings of numbers. Empty: nothing.
@@ -76,13 +82,6 @@ impl App {
             tenant: None,
         }
     }
-}
-
-/// A URL that an app's owner answers on, and the origin which is thereby named by the operator.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Webhook {
-    url: Url,
-    origin: Origin,
 }
 
 /// A host and a port: what a connection is made to.
@@ -179,7 +178,7 @@ pub struct DirectoryParts {
 }
 
 /// The directory: one immutable state of it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Directory {
     tenants: Vec<Tenant>,
     apps: HashMap<AppId, Arc<App>>,
@@ -223,6 +222,48 @@ impl Directory {
     /// the operator named.
     pub fn serves(&self, client: IpAddr) -> bool {
         self.open.as_ref().is_none_or(|open| open.serves(client))
+    }
+
+    /// The same with these apps, which are in no configuration, or of which the operator has said more since. Where no
+    /// configured app has the numbers published for development, they are the last one's that has a webhook.
+    pub fn with_seen(&self, apps: Vec<App>) -> Directory {
+        let mut directory = self.clone();
+        let dialled = apps.iter().rfind(|app| app.reach.webhook().is_some()).map(|app| app.id.clone());
+        for app in apps {
+            directory.apps.insert(app.id.clone(), Arc::new(app));
+        }
+        if let Some(app) = dialled {
+            APP_NUMBERS.iter().for_each(|number| directory.give(number, &app));
+        }
+        directory
+    }
+
+    /// Gives a number to an app, unless it is configured as somebody else's.
+    fn give(&mut self, number: &str, to: &AppId) {
+        let holder = self.app_numbers.get(number).and_then(|id| self.apps.get(id)).cloned();
+        if self.sip_names.contains_key(number) || holder.as_ref().is_some_and(|app| app.configured || app.id == *to) {
+            return;
+        }
+        let mut change = |id: &AppId, change: &dyn Fn(&mut Vec<String>)| {
+            if let Some(app) = self.apps.get_mut(id) {
+                change(&mut Arc::make_mut(app).numbers);
+            }
+        };
+        if let Some(holder) = holder {
+            change(&holder.id, &|numbers| numbers.retain(|held| held != number));
+        }
+        change(to, &|numbers| numbers.push(number.to_owned()));
+        self.app_numbers.insert(number.to_owned(), to.clone());
+    }
+
+    /// Whether the app may be in this tenant: its own, or any where its own is not configured.
+    pub fn may_be_in(&self, app: &App, tenant: &TenantId) -> bool {
+        app.tenant == *tenant || (self.is_open() && !app.configured)
+    }
+
+    /// Whether apps of this tenant see users of that one. In an open directory tenants separate nobody.
+    pub fn sees(&self, app: &TenantId, user: &TenantId) -> bool {
+        self.is_open() || app == user
     }
 
     /// All tenants.
@@ -294,12 +335,14 @@ impl Directory {
 #[derive(Clone, Debug)]
 pub struct SharedDirectory {
     current: Arc<RwLock<Arc<Directory>>>,
+    /// Public names under which bots said that they are reached, and that led elsewhere.
+    moved: Arc<RwLock<HashMap<AppId, Vec<Origin>>>>,
 }
 
 impl SharedDirectory {
     /// Shares a directory.
     pub fn new(directory: Directory) -> SharedDirectory {
-        SharedDirectory { current: Arc::new(RwLock::new(Arc::new(directory))) }
+        SharedDirectory { current: Arc::new(RwLock::new(Arc::new(directory))), moved: Arc::default() }
     }
 
     /// The directory as it is now. What was taken stays as it was.
@@ -307,28 +350,25 @@ impl SharedDirectory {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// A callback of this origin was sent elsewhere: the origin is the app's own. Forgotten by a restart.
+    pub fn note_own(&self, app: &AppId, origin: &Origin) {
+        let mut moved = self.moved.write().unwrap_or_else(PoisonError::into_inner);
+        let own = moved.entry(app.clone()).or_default();
+        if !own.contains(origin) {
+            own.truncate(limits::CALLBACKS - 1);
+            own.insert(0, origin.clone());
+        }
+    }
+
+    /// Whether it was.
+    pub fn is_own(&self, app: &AppId, origin: &Origin) -> bool {
+        let moved = self.moved.read().unwrap_or_else(PoisonError::into_inner);
+        moved.get(app).is_some_and(|own| own.contains(origin))
+    }
+
     /// Puts another directory in its place.
     pub fn replace(&self, directory: Directory) {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(directory);
-    }
-}
-
-impl Webhook {
-    /// Reads a URL. Both http and https are accepted: bots under development listen on http.
-    pub fn parse(text: &str) -> Result<Webhook, BadUrl> {
-        let url = Url::parse(text).map_err(|_| BadUrl)?;
-        let origin = Origin::of(&url)?;
-        Ok(Webhook { url, origin })
-    }
-
-    /// The URL.
-    pub fn url(&self) -> &Url {
-        &self.url
-    }
-
-    /// Host and port, which the operator named by configuring the webhook.
-    pub fn origin(&self) -> &Origin {
-        &self.origin
     }
 }
 
@@ -346,7 +386,7 @@ impl Origin {
     }
 }
 
-// What may end in a trace shows ids: no secret, no number, and no URL, since callbacks may hold secrets.
+// What may end in a trace shows ids: no secret, no number, and no URL.
 
 impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -357,12 +397,6 @@ impl fmt::Debug for App {
 impl fmt::Debug for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "User({})", self.id)
-    }
-}
-
-impl fmt::Debug for Webhook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Webhook({}:{})", self.origin.host, self.origin.port)
     }
 }
 

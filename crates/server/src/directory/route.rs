@@ -3,7 +3,7 @@
 //! Pure. Apps see only their own tenant; the telephone network only with a prefix the operator allowed; foreign SIP
 //! hosts only where the operator named them.
 
-use super::{AllowList, App, Directory, Line, SIP_REALM, ServerSettings, Trunk, User, dialled};
+use super::{AllowList, App, Directory, Line, SIP_REALM, ServerSettings, TenantAsked, Trunk, User, dialled};
 use ringback_core::IdentityKind;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -118,10 +118,14 @@ impl Directory {
     fn user_of(&self, app: &App, id: &str) -> Option<&Arc<User>> {
         let by_principal = || {
             let (login, tenant) = id.split_once('@')?;
-            (self.tenant(tenant)?.id == app.tenant).then(|| self.user_by_sip(login))?
+            let is_own = self.tenant_asked(tenant).is_some_and(|asked| match asked {
+                TenantAsked::Named(tenant) => self.sees(&app.tenant, &tenant),
+                TenantAsked::OfApp => true,
+            });
+            is_own.then(|| self.user_by_sip(login))?
         };
         let found = self.user(id).or_else(|| self.user_by_sip(id)).or_else(by_principal);
-        found.filter(|user| user.tenant == app.tenant)
+        found.filter(|user| self.sees(&app.tenant, &user.tenant))
     }
 
     fn resolve_number(&self, app: &App, id: &str) -> Result<Destination, RouteError> {
@@ -129,7 +133,7 @@ impl Directory {
         if let Some(user) = self.user_of(app, &number) {
             return Ok(line_of(user));
         }
-        if self.app_by_number(&number).is_some_and(|other| other.tenant == app.tenant) {
+        if self.app_by_number(&number).is_some_and(|other| self.sees(&app.tenant, &other.tenant)) {
             return Err(RouteError::App);
         }
         let digits = number.strip_prefix('+').unwrap_or(&number);

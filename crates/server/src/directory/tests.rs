@@ -119,8 +119,8 @@ fn a_configuration_is_read_whole() {
     let app = app(&directory);
     assert_eq!(app.numbers, ["+15550100", "reception"]);
     assert_eq!((app.max_calls, app.prefixes.len()), (7, 2));
-    assert!(app.secret.verify("open sesame"));
-    assert_eq!(app.webhook.origin(), &Origin { host: "bot.contoso.example".into(), port: 443 });
+    assert!(app.secret.as_ref().unwrap().verify("open sesame"));
+    assert_eq!(app.reach.webhook().unwrap().origin(), &Origin { host: "bot.contoso.example".into(), port: 443 });
     assert_eq!(directory.app(&AppId::new("other-app")).unwrap().max_calls, 100);
     // md5 of "1001:ringback:wonderland"
     assert_eq!(directory.user("u-1001").unwrap().ha1.as_deref(), Some("075a032c577d8dfb216f6d2f00946f03"));

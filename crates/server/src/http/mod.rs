@@ -4,6 +4,7 @@
 //! It must not know: the ledger's contents, lanes, legs or media. Nothing depends on this room.
 
 mod answer;
+mod apps;
 mod claims;
 mod console;
 mod explain;
@@ -35,6 +36,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::auth::Auth;
 use crate::directory::{SharedDirectory, SipHome};
 use crate::engine::Engine;
+use crate::first_seen::FirstSeen;
 use crate::limits;
 use crate::recordings::Recordings;
 use crate::trace::Trace;
@@ -59,6 +61,7 @@ pub(crate) struct Serving {
     pub(crate) engine: Engine,
     pub(crate) auth: Arc<Auth>,
     pub(crate) directory: SharedDirectory,
+    pub(crate) first_seen: FirstSeen,
     pub(crate) trace: Trace,
     /// Fills in what only other rooms know.
     pub(crate) others: Others,
@@ -108,6 +111,7 @@ impl Listener {
             operator: Operator {
                 trace: serving.trace.clone(),
                 trunks: serving.trunks,
+                first_seen: serving.first_seen,
                 trials: serving.trials,
                 addresses: serving.addresses,
                 stopping: stopping.clone(),

@@ -1,5 +1,6 @@
 //! The operator's door, `/_ringback/…`: the same HTTP as everyone's, behind the token in
-//! `<data>/operator.token`. It shows, hangs up, and tries a bot's webhook; it changes nothing else.
+//! `<data>/operator.token`. It shows, hangs up, tries a bot's webhook, and says where apps are
+//! told of things; it changes nothing else.
 
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use ringback_core::{AppId, CallId, Input, Refusal, RejectReason, TenantId};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use super::answer::{JSON, Reply};
+use super::apps;
 use super::explain;
 use super::findings::{self, Trials};
 use super::graph_api::{GraphApi, call_id, print_operations, print_views};
@@ -16,6 +18,7 @@ use super::health::Health;
 use super::refusals::Refused;
 use super::stopped;
 use crate::engine::EngineError;
+use crate::first_seen::FirstSeen;
 use crate::limits;
 use crate::trace::{Entry, Trace};
 
@@ -27,6 +30,7 @@ pub(crate) struct Operator {
     pub(crate) trace: Trace,
     pub(crate) trunks: Trunks,
     pub(crate) trials: Trials,
+    pub(crate) first_seen: FirstSeen,
     /// Where the server listens, as the status shows it.
     pub(crate) addresses: serde_json::Value,
     pub(crate) stopping: watch::Receiver<bool>,
@@ -41,12 +45,17 @@ impl Operator {
         base: &str,
         method: &Method,
         path: &str,
+        body: &Bytes,
     ) -> Result<Reply, Refused> {
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         if let Some(answered) = findings::serve(&self.trace, &self.trials, method, &segments).await {
             return answered;
         }
         if let Some(answered) = explain::serve(api, method, &segments).await {
+            return answered;
+        }
+        let directory = api.directory.current();
+        if let Some(answered) = apps::serve(&self.first_seen, &directory, method, &segments, body).await {
             return answered;
         }
         match (method.as_str(), segments.as_slice()) {

@@ -7,6 +7,7 @@ use ringback_graph::{BodyError, RouteError};
 
 use crate::auth::TokenError;
 use crate::engine::EngineError;
+use crate::first_seen::NotTaken;
 use crate::trace::Rule;
 
 /// Why a request was not carried out, as its client sees it.
@@ -87,6 +88,11 @@ impl Refused {
              their calls have ended; the operator can raise max_recording_mib."
         );
         Self::new(StatusCode::INSUFFICIENT_STORAGE, "quotaLimitReached", message)
+    }
+
+    /// What could not be recorded.
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "serviceNotAvailable", message).retry(1)
     }
 
     /// A client from elsewhere, where any identity is accepted.
@@ -199,6 +205,20 @@ impl From<TokenError> for Refused {
             | TokenError::BadSignature => {
                 Self::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", error.to_string())
             }
+        }
+    }
+}
+
+impl From<NotTaken> for Refused {
+    fn from(error: NotTaken) -> Self {
+        let message = format!("Nothing was done: {error}.");
+        match error {
+            NotTaken::Strict => Self::new(StatusCode::CONFLICT, "notAllowed", message),
+            NotTaken::TenantConfigured => Self::new(StatusCode::CONFLICT, "notAllowed", message),
+            NotTaken::BadId | NotTaken::Wish(_) => Self::new(StatusCode::BAD_REQUEST, "invalidRequest", message),
+            NotTaken::TooMany => Self::new(StatusCode::CONFLICT, "activityLimitReached", message),
+            NotTaken::Unknown => Self::new(StatusCode::NOT_FOUND, "itemNotFound", message),
+            NotTaken::NotKept(_) => Self::unavailable(message),
         }
     }
 }

@@ -109,7 +109,8 @@ impl Service {
                     "The operator's door wants the bearer token of the file operator.token in the data folder.",
                 ));
             }
-            return self.operator.serve(&self.api, &self.health, base, method, rest).await;
+            let body = read(body, headers).await?;
+            return self.operator.serve(&self.api, &self.health, base, method, rest, &body).await;
         }
         if let Some(recording) = recordings::recording_of(path) {
             return self.recordings.serve(method, recording, authorization(headers)).await;
@@ -260,6 +261,8 @@ const WORDS: &[&str] = &[
     "undelivered",
     "recordings",
     "findings",
+    "apps",
+    "first-seen",
     "trials",
     "webhooks",
     "tokens",

@@ -11,16 +11,25 @@ use tokio::time::Instant;
 use super::Shared;
 use super::post::{Attempt, Letter};
 use super::queue::{Next, Queue};
-use crate::directory::BadUrl;
+use crate::directory::{BadUrl, Origin};
 use crate::engine::{LaneOwner, Posted};
 use crate::limits;
 use crate::outbound::Target;
+use crate::trace::Entry;
 
 /// Delivers until the call's last notice is told.
 pub(crate) async fn run(shared: Arc<Shared>, owner: LaneOwner, queue: Arc<Queue>) {
     let call = owner.call;
     let owner = Arc::new(owner);
-    let mut lane = Lane { shared: &shared, owner, queue: &queue, done: Cursor::default(), failing: None, target: None };
+    let mut lane = Lane {
+        shared: &shared,
+        owner,
+        queue: &queue,
+        done: Cursor::default(),
+        failing: None,
+        target: None,
+        moved: false,
+    };
     lane.live().await;
     shared.close(call);
 }
@@ -34,6 +43,8 @@ struct Lane<'a> {
     failing: Option<Instant>,
     /// The last callback, read: most calls have one.
     target: Option<(String, Arc<Target>)>,
+    /// It was said that notices go elsewhere.
+    moved: bool,
 }
 
 /// What to do after a notice.
@@ -133,13 +144,32 @@ impl Lane<'_> {
         }
     }
 
+    /// Where a notice for this callback goes: there, or where the operator says that it leads.
     fn target(&mut self, callback: &str) -> Result<Arc<Target>, BadUrl> {
-        if let Some((_, target)) = self.target.as_ref().filter(|(text, _)| text == callback) {
-            return Ok(Arc::clone(target));
-        }
-        let target = Arc::new(Target::parse(callback)?);
+        let directory = self.shared.directory.current();
+        let mut target = match self.target.as_ref().filter(|(text, _)| text == callback) {
+            Some((_, target)) => Arc::clone(target),
+            None => Arc::new(Target::parse(callback)?),
+        };
         self.target = Some((callback.to_owned(), Arc::clone(&target)));
+        let goes = directory.app(&self.owner.app).and_then(|app| app.reach.of_callback(target.url()));
+        if let Some(goes) = goes {
+            let from = target;
+            target = Arc::new(Target::of(goes)?);
+            self.say_moved(from.origin(), target.origin());
+        }
         Ok(target)
+    }
+
+    /// Says once that notices go elsewhere than the bot said. Hosts and ports alone: callbacks may hold secrets.
+    fn say_moved(&mut self, from: &Origin, to: &Origin) {
+        if self.moved {
+            return;
+        }
+        self.moved = true;
+        self.shared.directory.note_own(&self.owner.app, from);
+        let text = || format!("notifications for {} go to {}:{}, where the bot listens", from.host, to.host, to.port);
+        self.shared.trace.timeline().add("notification", || Entry::about(self.owner.call, text()));
     }
 
     /// Attempts until the bot has it, or it is given up for the reason returned.

@@ -118,8 +118,8 @@ impl Letter {
             Err(why) => return Attempt::Again { why, after: None },
         };
         let app = shared.directory.current().app(&self.owner.app).cloned();
-        let own = app.as_ref().map(|app| app.webhook.origin());
-        let posted = shared.outbound.post(target, own, &headers, self.body.clone(), PostLimits::default()).await;
+        let named = app.as_ref().map(|app| app.reach.named()).unwrap_or_default();
+        let posted = shared.outbound.post(target, named, &headers, self.body.clone(), PostLimits::default()).await;
         self.look_at(shared, &posted);
         match posted {
             Ok(answer) => {
@@ -169,10 +169,13 @@ impl Letter {
         match (status, location) {
             (200..=299, _) => Attempt::Acknowledged,
             // contract §5.1: only an incoming call may be sent elsewhere.
-            (302 | 307, Some(location)) if is_ask => match self.target.as_ref().map(|from| from.join(&location)) {
-                Ok(Ok(to)) => Attempt::Elsewhere(to.url().to_string()),
-                Ok(Err(error)) | Err(&error) => Attempt::Refused(format!("the webhook's Location {error}")),
-            },
+            // Seen from where the bot says that it is, not from where it was reached.
+            (302 | 307, Some(location)) if is_ask => {
+                match Target::parse(&self.posted.notice.callback).and_then(|from| from.join(&location)) {
+                    Ok(to) => Attempt::Elsewhere(to.url().to_string()),
+                    Err(error) => Attempt::Refused(format!("the webhook's Location {error}")),
+                }
+            }
             (429 | 500..=599, _) => Attempt::Again { why, after },
             _ => Attempt::Refused(why),
         }

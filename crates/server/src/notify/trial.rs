@@ -32,8 +32,8 @@ impl Lanes {
             if let Some(bearer) = bearer.map_err(|error| error.to_string())? {
                 headers.insert(AUTHORIZATION, bearer);
             }
-            let (own, body) = (Some(app.webhook.origin()), Bytes::from_static(EMPTY));
-            let answer = shared.outbound.post(&target, own, &headers, body, PostLimits::default()).await;
+            let (named, body) = (app.reach.named(), Bytes::from_static(EMPTY));
+            let answer = shared.outbound.post(&target, named, &headers, body, PostLimits::default()).await;
             tried.push((which, answer.map(|answer| answer.status).map_err(|error| error.to_string())));
         }
         self.judge(&app, &tried);
@@ -68,14 +68,14 @@ impl Lanes {
         for app in directory.apps() {
             let reached = match target(app) {
                 Ok(target) => {
-                    let own = Some(app.webhook.origin());
-                    self.shared.outbound.reach(&target, own).await.map_err(|error| error.to_string())
+                    let named = app.reach.named();
+                    self.shared.outbound.reach(&target, named).await.map_err(|error| error.to_string())
                 }
                 Err(why) => Err(why),
             };
             tried.push(json!({
                 "app": app.id.as_str(),
-                "webhook": app.webhook.url().as_str(),
+                "webhook": app.reach.webhook().map(|webhook| webhook.url().as_str()),
                 "reached": reached.is_ok(),
                 "why": reached.err(),
             }));
@@ -90,5 +90,7 @@ fn is_taken(status: u16) -> bool {
 }
 
 fn target(app: &App) -> Result<Target, String> {
-    Target::of(app.webhook.url().clone()).map_err(|error| format!("the webhook {error}"))
+    let webhook = app.reach.webhook().ok_or("the app has no webhook")?.url();
+    let goes = app.reach.of_callback(webhook).unwrap_or_else(|| webhook.clone());
+    Target::of(goes).map_err(|error| format!("the webhook {error}"))
 }

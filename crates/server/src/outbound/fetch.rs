@@ -47,44 +47,44 @@ pub enum FetchError {
 
 impl Outbound {
     /// Fetches the bytes at a URL, with `max_bytes` and `time` for all of it (prompts: what media takes, and
-    /// [`limits::PROMPT_TIME`]). `own` as in [`Outbound::post`]; it is compared again at each redirect.
+    /// [`limits::PROMPT_TIME`]). `named` as in [`Outbound::post`]; compared again at each redirect.
     pub async fn get(
         &self,
         target: &Target,
-        own: Option<&Origin>,
+        named: &[Origin],
         max_bytes: usize,
         time: Duration,
     ) -> Result<Bytes, FetchError> {
         let fetch = async {
             // The semaphore is never closed.
             let _permit = self.shared.fetches.acquire().await;
-            self.follow(target, own, max_bytes).await
+            self.follow(target, named, max_bytes).await
         };
         timeout(time, fetch).await.unwrap_or(Err(FetchError::TimedOut { limit: time }))
     }
 
-    async fn follow(&self, target: &Target, own: Option<&Origin>, max_bytes: usize) -> Result<Bytes, FetchError> {
+    async fn follow(&self, target: &Target, named: &[Origin], max_bytes: usize) -> Result<Bytes, FetchError> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("audio/wav, */*;q=0.5"));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let mut target = target.clone();
         for _ in 0..=limits::REDIRECTS {
-            let (mut connection, response) = self.ask(&target, own, &headers).await?;
+            let (mut connection, response) = self.ask(&target, named, &headers).await?;
             match response.status().as_u16() {
                 200 => {
                     let bytes = read_body(&mut connection, response, max_bytes).await?;
-                    self.keep(&target, own, connection).await;
+                    self.keep(&target, named, connection).await;
                     return Ok(bytes);
                 }
                 301 | 302 | 303 | 307 | 308 => {
                     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
                     let next =
                         location.and_then(|location| target.join(location).ok()).ok_or(FetchError::BadRedirect)?;
-                    self.finish(&target, own, connection, response.into_body()).await;
+                    self.finish(&target, named, connection, response.into_body()).await;
                     target = next;
                 }
                 status => {
-                    self.finish(&target, own, connection, response.into_body()).await;
+                    self.finish(&target, named, connection, response.into_body()).await;
                     return Err(FetchError::Status(status));
                 }
             }
@@ -95,15 +95,15 @@ impl Outbound {
     async fn ask(
         &self,
         target: &Target,
-        own: Option<&Origin>,
+        named: &[Origin],
         headers: &HeaderMap,
     ) -> Result<(Connection, Response<Incoming>), FetchError> {
-        let mut connection = self.connection(target, own).await?;
+        let mut connection = self.connection(target, named).await?;
         loop {
             match connection.exchange(request(Method::GET, target, headers), Bytes::new()).await {
                 Ok(response) => return Ok((connection, response)),
                 Err(_) if connection.is_reused() && !connection.is_answered() => {
-                    connection = self.open(target, own).await?;
+                    connection = self.open(target, named).await?;
                 }
                 Err(error) => return Err(FetchError::Broken(error.to_string())),
             }

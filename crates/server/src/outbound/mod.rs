@@ -128,28 +128,28 @@ impl Outbound {
 
     /// Posts a body, and waits for the head of the answer.
     ///
-    /// `own` is the origin of the webhook that the operator configured for the app in whose name this is posted
-    /// ([`crate::directory::Webhook::origin`]): it may be private. `Host`, `Content-Length` and `User-Agent` are added.
+    /// `named`: the origins that the operator named for the app in whose name this is posted
+    /// ([`crate::directory::Reach::named`]): they may be private. `Host`, `Content-Length` and `User-Agent` are added.
     /// A connection that was idle and turns out to be closed is replaced once, if nothing came back on it.
     pub async fn post(
         &self,
         target: &Target,
-        own: Option<&Origin>,
+        named: &[Origin],
         headers: &HeaderMap,
         body: Bytes,
         limits: PostLimits,
     ) -> Result<Answer, PostError> {
-        let mut connection = self.connection(target, own).await?;
+        let mut connection = self.connection(target, named).await?;
         loop {
             let head = request(Method::POST, target, headers);
             match timeout(limits.answer, connection.exchange(head, body.clone())).await {
                 Ok(Ok(response)) => {
                     let mut answer = Answer::of(&response);
-                    answer.rest = self.finish(target, own, connection, response.into_body()).await;
+                    answer.rest = self.finish(target, named, connection, response.into_body()).await;
                     return Ok(answer);
                 }
                 Ok(Err(_)) if connection.is_reused() && !connection.is_answered() => {
-                    connection = self.open(target, own).await?;
+                    connection = self.open(target, named).await?;
                 }
                 Ok(Err(error)) if connection.is_written() => {
                     return Err(PostError::Broken(error.to_string()));
@@ -162,51 +162,51 @@ impl Outbound {
     }
 
     /// An idle connection, or a new one.
-    async fn connection(&self, target: &Target, own: Option<&Origin>) -> Result<Connection, ConnectError> {
-        let pool = self.pool(target, own);
+    async fn connection(&self, target: &Target, named: &[Origin]) -> Result<Connection, ConnectError> {
+        let pool = self.pool(target, named);
         while let Some(mut connection) = pool.take(&target.place) {
             if connection.is_usable().await {
                 return Ok(connection);
             }
         }
-        self.open(target, own).await
+        self.open(target, named).await
     }
 
-    async fn open(&self, target: &Target, own: Option<&Origin>) -> Result<Connection, ConnectError> {
-        let stream = self.shared.connector.connect(target, is_named(target, own)).await?;
+    async fn open(&self, target: &Target, named: &[Origin]) -> Result<Connection, ConnectError> {
+        let stream = self.shared.connector.connect(target, is_named(target, named)).await?;
         Connection::open(stream).await.map_err(|error| ConnectError::Unreachable(error.to_string()))
     }
 
-    fn pool(&self, target: &Target, own: Option<&Origin>) -> &Pool {
-        if is_named(target, own) { &self.shared.named } else { &self.shared.guarded }
+    fn pool(&self, target: &Target, named: &[Origin]) -> &Pool {
+        if is_named(target, named) { &self.shared.named } else { &self.shared.guarded }
     }
 
     /// Reads what is left of an answer and keeps the connection. What is not there yet is read in the background.
     async fn finish(
         &self,
         target: &Target,
-        own: Option<&Origin>,
+        named: &[Origin],
         connection: Connection,
         body: Incoming,
     ) -> Option<JoinHandle<bool>> {
         if body.is_end_stream() {
-            self.keep(target, own, connection).await;
+            self.keep(target, named, connection).await;
             return None;
         }
         let mut rest = Box::pin(read_rest(connection, body));
         match poll_fn(|cx| Poll::Ready(rest.as_mut().poll(cx))).await {
-            Poll::Ready(Some(connection)) => self.keep(target, own, connection).await,
+            Poll::Ready(Some(connection)) => self.keep(target, named, connection).await,
             Poll::Ready(None) => {}
-            Poll::Pending => return Some(self.finish_later(target, own, rest)),
+            Poll::Pending => return Some(self.finish_later(target, named, rest)),
         }
         None
     }
 
-    fn finish_later<F>(&self, target: &Target, own: Option<&Origin>, rest: Pin<Box<F>>) -> JoinHandle<bool>
+    fn finish_later<F>(&self, target: &Target, named: &[Origin], rest: Pin<Box<F>>) -> JoinHandle<bool>
     where
         F: Future<Output = Option<Connection>> + Send + 'static,
     {
-        let (this, target, own) = (self.clone(), target.clone(), own.cloned());
+        let (this, target, named) = (self.clone(), target.clone(), named.to_vec());
         tokio::spawn(async move {
             let Ok(_permit) = this.shared.unfinished.try_acquire() else {
                 // Not read, so nothing is known of it.
@@ -214,7 +214,7 @@ impl Outbound {
             };
             match timeout(limits::ANSWER_BODY_TIME, rest).await {
                 Ok(Some(connection)) => {
-                    this.keep(&target, own.as_ref(), connection).await;
+                    this.keep(&target, &named, connection).await;
                     true
                 }
                 Ok(None) => true,
@@ -224,13 +224,13 @@ impl Outbound {
     }
 
     /// Connects, says nothing, and hangs up: whether the target can be reached.
-    pub async fn reach(&self, target: &Target, own: Option<&Origin>) -> Result<(), ConnectError> {
-        self.open(target, own).await.map(drop)
+    pub async fn reach(&self, target: &Target, named: &[Origin]) -> Result<(), ConnectError> {
+        self.open(target, named).await.map(drop)
     }
 
-    async fn keep(&self, target: &Target, own: Option<&Origin>, mut connection: Connection) {
+    async fn keep(&self, target: &Target, named: &[Origin], mut connection: Connection) {
         if connection.is_usable().await {
-            self.pool(target, own).keep(&target.place, connection);
+            self.pool(target, named).keep(&target.place, connection);
         }
     }
 }
@@ -250,8 +250,8 @@ impl Answer {
 }
 
 /// Whether the operator named this very origin for the app that asks.
-fn is_named(target: &Target, own: Option<&Origin>) -> bool {
-    own == Some(target.origin())
+fn is_named(target: &Target, named: &[Origin]) -> bool {
+    named.contains(target.origin())
 }
 
 fn request(method: Method, target: &Target, headers: &HeaderMap) -> Request<()> {

@@ -167,7 +167,7 @@ impl Phones {
         key: Option<Key>,
     ) -> Result<Arc<media::Prompt>, PlayOutcome> {
         let unavailable = |why: String| PlayOutcome::Unavailable(format!("prompts[{index}]: {why}"));
-        let target = Target::parse(uri).map_err(|error| unavailable(error.to_string()))?;
+        let mut target = Target::parse(uri).map_err(|error| unavailable(error.to_string()))?;
         let _turn = tokio::time::timeout(limits::PROMPT_TIME, self.shared.prompts.turn(app)).await.map_err(|_| {
             unavailable("too many prompts of this app are being fetched: give each a resourceId".to_owned())
         })?;
@@ -175,9 +175,13 @@ impl Phones {
         if let Some(known) = key.as_ref().and_then(|key| self.shared.prompts.known(key)) {
             return self.known(leg, known).await;
         }
+        let is_own = self.shared.directory.is_own(app, target.origin());
         let app = self.shared.directory.current().app(app).cloned();
-        let own = app.as_ref().map(|app| app.webhook.origin());
-        let bytes = self.shared.outbound.get(&target, own, media::limits::PROMPT_BYTES, limits::PROMPT_TIME).await;
+        if let Some(goes) = app.as_ref().and_then(|app| app.reach.of_file(target.url(), is_own)) {
+            target = Target::of(goes).map_err(|error| unavailable(error.to_string()))?;
+        }
+        let named = app.as_ref().map(|app| app.reach.named()).unwrap_or_default();
+        let bytes = self.shared.outbound.get(&target, named, media::limits::PROMPT_BYTES, limits::PROMPT_TIME).await;
         let bytes = bytes.map_err(|error| unavailable(error.to_string()))?;
         let (engine, prompts) = (self.wires().map(|wires| wires.media.clone()), Arc::clone(&self.shared.prompts));
         let decoded = tokio::task::spawn_blocking(move || {

@@ -6,6 +6,7 @@ use ringback_signal::{Incoming, Peer};
 use super::Phones;
 use crate::directory::{App, Directory, dialled};
 use crate::engine::{Legs, Parties};
+use crate::trace::Entry;
 
 /// SIP's words for why a call does not reach a bot (RFC 3261 §21).
 const NOT_FOUND: u16 = 404;
@@ -29,10 +30,15 @@ impl Phones {
         if full {
             return self.decline(leg, UNAVAILABLE);
         }
+        let Some(webhook) = app.reach.webhook() else {
+            let why = "was rung, and has no webhook yet: PUT /_ringback/apps/{id} names one";
+            self.shared.trace.timeline().add("identity", || Entry::of_none(format!("app {} {why}", app.id)));
+            return self.decline(leg, UNAVAILABLE);
+        };
         let parties = Parties {
             app: app.id.clone(),
             tenant: app.tenant.clone(),
-            callback: app.webhook.url().to_string(),
+            callback: webhook.url().to_string(),
             source,
             target: app.identity(),
             subject: None,
@@ -61,12 +67,13 @@ fn reached(directory: &Directory, incoming: &Incoming) -> Option<(std::sync::Arc
     let source = match &incoming.peer {
         Peer::User(name) => {
             // Users reach the bots of their own tenant.
-            let user = directory.user_by_sip(name).filter(|user| user.tenant == app.tenant)?;
+            let user = directory.user_by_sip(name).filter(|user| directory.sees(&app.tenant, &user.tenant))?;
             Identity {
                 kind: IdentityKind::User,
                 id: user.id.clone(),
                 display_name: Some(user.name.clone()),
-                tenant: Some(user.tenant.as_str().to_owned()),
+                // Where tenants separate nobody, the caller is one of the bot's own.
+                tenant: Some(app.tenant.as_str().to_owned()),
             }
         }
         Peer::Trunk(_) => Identity {

@@ -33,7 +33,10 @@ impl Exporting {
         let (stop, stopped) = oneshot::channel();
         let post = async move |body: Bytes| {
             // The operator named it, wherever it is.
-            match outbound.post(&target, Some(target.origin()), &headers, body, PostLimits::default()).await {
+            match outbound
+                .post(&target, std::slice::from_ref(target.origin()), &headers, body, PostLimits::default())
+                .await
+            {
                 Ok(answer) if (200..300).contains(&answer.status) => otlp::Posted::Taken,
                 Ok(answer) if matches!(answer.status, 429 | 500..) => {
                     otlp::Posted::Later(format!("the collector answered {}", answer.status))

@@ -13,7 +13,7 @@ use crate::limits;
 pub struct Entry {
     /// Microseconds since the Unix epoch.
     pub at: i64,
-    /// `request`, `event`, `notification` or `lint`.
+    /// `request`, `event`, `notification`, `lint`, or `identity`: who was seen for the first time, and whom nobody knows.
     pub kind: &'static str,
     /// The call it is about, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,7 +71,7 @@ impl Entry {
     }
 
     /// An entry about no call.
-    pub(super) fn of_none(text: impl Into<String>) -> Self {
+    pub fn of_none(text: impl Into<String>) -> Self {
         Self { call: None, ..Self::about("", text) }
     }
 

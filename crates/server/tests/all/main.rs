@@ -7,6 +7,7 @@ mod facts;
 mod findings;
 mod handed_over;
 mod https;
+mod identity;
 mod journal;
 mod lanes;
 mod metrics;

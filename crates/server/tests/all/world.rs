@@ -183,7 +183,12 @@ impl World {
 
 /// A bot that got itself a token.
 pub(crate) async fn bot(http: SocketAddr, tenant: &str, app: &str) -> Bot {
-    let answer = token(http, tenant, app, SECRET).await.is(200);
+    bot_with(http, tenant, app, SECRET).await
+}
+
+/// The same with a secret of its own.
+pub(crate) async fn bot_with(http: SocketAddr, tenant: &str, app: &str, secret: &str) -> Bot {
+    let answer = token(http, tenant, app, secret).await.is(200);
     let token = answer.json()["access_token"].as_str().expect("a token").to_owned();
     Bot { http, token }
 }

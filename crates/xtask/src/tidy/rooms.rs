@@ -20,11 +20,23 @@ struct Room {
 
 /// The drawing. Nothing leads to `http`; only `http` and `notify` speak Graph's words, and share `wire`, which prints
 /// them; `engine` reaches legs and media through traits of its own, so that a simulation can stand in for both, and only
-/// it and `notify`, which keeps cursors, write to the ledger.
+/// it, `notify`, which keeps cursors, and `first_seen`, which keeps apps, write to the ledger.
 const DRAWN: &[Room] = &[
     Room {
         name: "http",
-        may: &["engine", "auth", "wire", "recordings", "tls", "directory", "data_folder", "trace", "clock", "limits"],
+        may: &[
+            "engine",
+            "auth",
+            "first_seen",
+            "wire",
+            "recordings",
+            "tls",
+            "directory",
+            "data_folder",
+            "trace",
+            "clock",
+            "limits",
+        ],
         not_crates: &[LEDGER, MEDIA, SIGNAL],
     },
     Room {
@@ -43,7 +55,13 @@ const DRAWN: &[Room] = &[
     // Tapes of the media room, and files.
     Room { name: "recordings", may: &["limits"], not_crates: &[GRAPH, LEDGER, SIGNAL] },
     Room { name: "outbound", may: &["directory", "trace", "limits"], not_crates: ALL_BUT_CORE },
-    Room { name: "auth", may: &["directory", "data_folder", "trace", "clock", "limits"], not_crates: ALL_BUT_CORE },
+    Room {
+        name: "auth",
+        may: &["first_seen", "directory", "data_folder", "trace", "clock", "limits"],
+        not_crates: ALL_BUT_CORE,
+    },
+    // What it knows beside the configuration are documents of the ledger.
+    Room { name: "first_seen", may: &["directory", "trace", "clock", "limits"], not_crates: &[GRAPH, MEDIA, SIGNAL] },
     // It answers the registrar's questions, through a trait of the signal room.
     Room { name: "directory", may: &["limits"], not_crates: &[GRAPH, LEDGER, MEDIA] },
     // What it has to keep lies in the data folder.

@@ -11,6 +11,8 @@ use ringback_core::{EndCause, ResultInfo};
 use ringback_graph::results::{self, Known, Of};
 
 use super::*;
+use crate::directory::BadBase;
+use crate::first_seen::BadWish;
 
 const HEAD: &str = "\
 # Errors and ends
@@ -197,6 +199,7 @@ fn wire(table: &mut Table) {
     );
     table.refused(Refused::operation_not_found(), "the call is known, the operation is not");
     table.refused(Refused::no_room_for_recordings(1_024), "recordResponse, over the app's `max_recording_mib`");
+    seen(table);
     table.refused(Refused::only_here(), "with `identities = \"any\"`, a client from elsewhere");
     table.refused(Refused::not_its_token(), "`recordingLocation`, with another token or none");
     table.refused(Refused::recording_not_found(), "`recordingLocation`, with the right token");
@@ -210,6 +213,30 @@ fn wire(table: &mut Table) {
     for error in bodies {
         let when = match error {
             BodyError::NotJson { .. } | BodyError::Missing { .. } | BodyError::Wrong { .. } => "every verb with a body",
+        };
+        table.refused(error, when);
+    }
+}
+
+fn seen(table: &mut Table) {
+    let all = [
+        NotTaken::Strict,
+        NotTaken::BadId,
+        NotTaken::Wish(BadWish::Local(BadBase.to_string())),
+        NotTaken::TenantConfigured,
+        NotTaken::TooMany,
+        NotTaken::Unknown,
+        NotTaken::NotKept("the disk that holds the ledger is full".to_owned()),
+    ];
+    for error in all {
+        let when = match error {
+            NotTaken::Strict => "`/_ringback/apps/…`, where only configured apps are known",
+            NotTaken::Unknown => "GET, DELETE `/_ringback/apps/{id}`",
+            NotTaken::BadId
+            | NotTaken::Wish(_)
+            | NotTaken::TenantConfigured
+            | NotTaken::TooMany
+            | NotTaken::NotKept(_) => "PUT `/_ringback/apps/{id}`",
         };
         table.refused(error, when);
     }

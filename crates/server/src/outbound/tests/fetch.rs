@@ -44,7 +44,7 @@ async fn a_redirect_is_checked_again() {
     let outside = Server::start(move |_| redirect(&lure)).await;
     let client = client_with(AllowList::default());
     let own = outside.url("/").origin().clone();
-    let error = client.get(&outside.url("/prompt.wav"), Some(&own), 1000, limits::PROMPT_TIME).await.unwrap_err();
+    let error = client.get(&outside.url("/prompt.wav"), &[own], 1000, limits::PROMPT_TIME).await.unwrap_err();
     assert!(matches!(error, FetchError::Connect(ConnectError::Forbidden(_))), "{error:?}");
     assert_eq!((outside.seen().len(), inside.connections()), (1, 0));
 }
@@ -73,7 +73,7 @@ async fn what_is_not_a_whole_file_is_an_error() {
         // Only who stalls is given little time.
         let time = if matches!(reply, Reply::Stall(_)) { limit } else { Duration::from_secs(60) };
         let server = Server::start(move |_| reply.clone()).await;
-        client().get(&server.url("/"), None, 1000, time).await.unwrap_err()
+        client().get(&server.url("/"), &[], 1000, time).await.unwrap_err()
     };
     for status in [204, 206, 304, 404, 500] {
         let reply = Reply::Send(format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\n\r\n"));

@@ -25,11 +25,11 @@ const SOON: PostLimits = PostLimits { answer: Duration::from_millis(200) };
 const PATIENT: PostLimits = PostLimits { answer: Duration::from_secs(60) };
 
 async fn post(client: &Outbound, target: &Target) -> Result<Answer, PostError> {
-    client.post(target, None, &HeaderMap::new(), Bytes::from_static(b"{}"), PATIENT).await
+    client.post(target, &[], &HeaderMap::new(), Bytes::from_static(b"{}"), PATIENT).await
 }
 
 async fn get(client: &Outbound, target: &Target) -> Result<Bytes, FetchError> {
-    client.get(target, None, 1000, limits::PROMPT_TIME).await
+    client.get(target, &[], 1000, limits::PROMPT_TIME).await
 }
 
 #[tokio::test]
@@ -40,8 +40,7 @@ async fn a_post_arrives_whole_and_its_answer_is_read() {
     headers.insert("scenario-id", HeaderValue::from_static("s1"));
     headers.insert("content-type", HeaderValue::from_static("application/json"));
     let body = Bytes::from_static(b"{\"value\":[]}");
-    let found =
-        client().post(&server.url("/api/calls?x=1"), None, &headers, body, PostLimits::default()).await.unwrap();
+    let found = client().post(&server.url("/api/calls?x=1"), &[], &headers, body, PostLimits::default()).await.unwrap();
     assert_eq!((found.status, found.location.as_deref()), (307, Some("/b?c")));
     assert_eq!(found.retry_after, Some(Duration::from_millis(2500)));
     let seen = server.seen().remove(0);
@@ -185,7 +184,7 @@ async fn written_and_unanswered_is_told_apart_from_not_written() {
     let client = client();
     let headers = HeaderMap::new();
     let small = Bytes::from_static(b"{}");
-    let error = client.post(&silent.url("/"), None, &headers, small, SOON).await.unwrap_err();
+    let error = client.post(&silent.url("/"), &[], &headers, small, SOON).await.unwrap_err();
     assert_eq!(error, PostError::Unanswered);
     assert!(error.is_written());
 
@@ -193,7 +192,7 @@ async fn written_and_unanswered_is_told_apart_from_not_written() {
     let deaf = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = Target::parse(&format!("http://{}/", deaf.local_addr().unwrap())).unwrap();
     let large = Bytes::from(vec![b' '; 64 << 20]);
-    let error = client.post(&target, None, &headers, large, SOON).await.unwrap_err();
+    let error = client.post(&target, &[], &headers, large, SOON).await.unwrap_err();
     assert!(matches!(error, PostError::NotWritten(_)) && !error.is_written(), "{error:?}");
     assert_eq!(client.shared.guarded.count(), 0);
 }
@@ -261,17 +260,17 @@ async fn an_apps_own_webhook_is_reached_by_that_app_only() {
     let other = Server::start(|_| ok()).await;
     let client = client_with(AllowList::default());
     let own = server.url("/api/calls").origin().clone();
-    let post = async |target: Target, own: Option<&Origin>| {
-        client.post(&target, own, &HeaderMap::new(), Bytes::from_static(b"{}"), PostLimits::default()).await
+    let foreign = other.url("/").origin().clone();
+    let post = async |target: Target, named: &[Origin]| {
+        client.post(&target, named, &HeaderMap::new(), Bytes::from_static(b"{}"), PostLimits::default()).await
     };
-    assert!(post(server.url("/api/calls"), Some(&own)).await.is_ok());
-    assert!(post(server.url("/another/path"), Some(&own)).await.is_ok());
+    assert!(post(server.url("/api/calls"), &[foreign.clone(), own.clone()]).await.is_ok());
+    assert!(post(server.url("/another/path"), std::slice::from_ref(&own)).await.is_ok());
     assert_eq!(server.connections(), 1);
     // The idle connection to it must not let others in.
-    assert!(post(server.url("/"), None).await.is_err());
-    let foreign = other.url("/").origin().clone();
-    assert!(post(server.url("/"), Some(&foreign)).await.is_err());
-    assert!(post(other.url("/"), Some(&own)).await.is_err(), "another port is another origin");
+    assert!(post(server.url("/"), &[]).await.is_err());
+    assert!(post(server.url("/"), &[foreign]).await.is_err());
+    assert!(post(other.url("/"), &[own]).await.is_err(), "another port is another origin");
     assert_eq!((server.seen().len(), other.connections()), (2, 0));
 }
 
