@@ -37,6 +37,12 @@ pub(crate) enum Command {
     Operation(Operation),
     /// Follow the live timeline.
     Tail(Door),
+    /// Be a phone: call a bot, say, press, listen.
+    #[command(subcommand)]
+    Phone(crate::phone::Phone),
+    /// Make something happen to a bot.
+    #[command(subcommand)]
+    Trigger(crate::phone::Trigger),
     /// What was noticed of bots that works by luck; and, when asked, whether they check tokens.
     Lint(crate::lint::Lint),
     /// Say what a result means, such as `500#7117`, `7503` or `400/8508`; or what happened to a call or an operation, and why.

@@ -1,9 +1,9 @@
 //! The operator's door, from outside: HTTP with the token of the data folder.
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -17,7 +17,7 @@ const ANSWER_BYTES: usize = 64 << 20;
 
 /// A way in.
 pub(crate) struct Visitor {
-    client: Client<HttpConnector, Empty<Bytes>>,
+    client: Client<HttpConnector, Full<Bytes>>,
     url: String,
     token: String,
 }
@@ -45,28 +45,49 @@ impl Visitor {
 
     /// Asks, and gives the answer's head and a body to be read.
     pub(crate) async fn open(&self, method: Method, path: &str) -> Result<Response<Incoming>, Failure> {
+        self.open_with(method, path, Bytes::new()).await
+    }
+
+    async fn open_with(&self, method: Method, path: &str, body: Bytes) -> Result<Response<Incoming>, Failure> {
         let request = Request::builder()
             .method(method)
             .uri(format!("{}/_ringback/{path}", self.url))
             .header("authorization", format!("Bearer {}", self.token))
-            .body(Empty::new())?;
+            .body(Full::new(body))?;
         let unreachable = |error| format!("no server answers at {}: {error}. Is it running?", self.url);
         Ok(self.client.request(request).await.map_err(unreachable)?)
     }
 
     /// Asks, and reads the whole answer; none for 204.
     pub(crate) async fn ask(&self, method: Method, path: &str) -> Result<Option<Value>, Failure> {
-        let response = self.open(method, path).await?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await?.to_bytes();
-        if status == StatusCode::NO_CONTENT {
-            return Ok(None);
-        }
-        let value: Value = serde_json::from_slice(&body)?;
-        if status.is_success() {
-            return Ok(Some(value));
-        }
-        let message = value["error"]["message"].as_str().unwrap_or("no reason given");
-        Err(format!("{status}: {message}").into())
+        self.send(method, path, Bytes::new()).await
     }
+
+    /// The same with a body.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: impl Into<Bytes>,
+    ) -> Result<Option<Value>, Failure> {
+        let body = read(self.open_with(method, path, body.into()).await?).await?;
+        if body.is_empty() { Ok(None) } else { Ok(Some(serde_json::from_slice(&body)?)) }
+    }
+
+    /// Reads what is no JSON.
+    pub(crate) async fn fetch(&self, path: &str) -> Result<Bytes, Failure> {
+        read(self.open(Method::GET, path).await?).await
+    }
+}
+
+/// The body of an answer that is good; of another, its message.
+async fn read(response: Response<Incoming>) -> Result<Bytes, Failure> {
+    let status = response.status();
+    let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await?.to_bytes();
+    if status.is_success() {
+        return Ok(body);
+    }
+    let value: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let message = value["error"]["message"].as_str().unwrap_or("no reason given");
+    Err(format!("{status}: {message}").into())
 }

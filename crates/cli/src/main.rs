@@ -9,6 +9,7 @@ mod doctor;
 mod door;
 mod explain;
 mod lint;
+mod phone;
 mod run;
 mod serve;
 mod show;
@@ -62,6 +63,8 @@ async fn obey(args: Args) -> Result<ExitCode, Failure> {
         Command::Operation(operation) => show::operation(operation, json).await,
         Command::Tail(door) => show::tail(door, json).await,
         Command::Explain(explain) => explain::run(explain, json).await,
+        Command::Phone(command) => phone::phone(command, json).await,
+        Command::Trigger(command) => phone::trigger(command, json).await,
         Command::Lint(lint) => lint::run(lint, json).await,
         Command::Doctor(doctor) => doctor::run(doctor, json).await,
         Command::Bench(command) => bench::run(command, json).await,

@@ -72,6 +72,20 @@ impl Tone {
             _ => return None,
         })
     }
+
+    /// The character of its key: the inverse of [`Tone::of_key`].
+    pub fn key(self) -> char {
+        match self {
+            Tone::Digit(digit) => char::from(b'0' + digit % 10),
+            Tone::Star => '*',
+            Tone::Pound => '#',
+            Tone::A => 'A',
+            Tone::B => 'B',
+            Tone::C => 'C',
+            Tone::D => 'D',
+            Tone::Flash => '!',
+        }
+    }
 }
 
 /// The payload of one event packet (RFC 4733 §2.3).

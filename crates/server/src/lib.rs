@@ -15,6 +15,7 @@ mod notify;
 pub mod outbound;
 mod phones;
 mod recordings;
+mod scripted;
 mod server;
 pub mod tls;
 pub mod trace;

@@ -138,3 +138,29 @@ pub const STORY: usize = 200;
 pub const STORY_CALLS: usize = 100_000;
 /// How far the clocks of ids and of records may be apart: one follows the wall, the other does not.
 pub const STORY_CLOCKS: Duration = Duration::from_secs(60);
+/// Scripted phones at once: each has two sockets and keeps what it hears (9.6 MB at most).
+pub const SCRIPTED_PHONES: usize = 64;
+/// A scripted phone that nobody asked for so long makes room: its test is over, or broke off.
+pub const SCRIPTED_DISUSED: Duration = Duration::from_secs(900);
+/// The longest call of a scripted phone: a test that broke off leaves no call for ever.
+pub const SCRIPTED_CALL: Duration = Duration::from_secs(3600);
+/// Steps of one scripted phone under way and waiting: a test waits for the answer of each.
+pub const SCRIPTED_STEPS: usize = 16;
+/// How long one step may wait for something: the longest prompt, and the 15 s that a bot has to answer, many times over.
+pub const SCRIPTED_WAIT: Duration = Duration::from_secs(120);
+/// How long an expectation or a wait is, unless said: longer than a bot's first prompt, shorter than a test's patience.
+pub const SCRIPTED_WAIT_UNSAID: Duration = Duration::from_secs(10);
+/// How long a hang-up or an answer may take: as long as SIP repeats a request (64 × T1, RFC 3261 §17.1), and a second.
+pub const SCRIPTED_HANG_UP: Duration = Duration::from_secs(33);
+/// Keys pressed in one step: longer than any number, 10 s long.
+pub const SCRIPTED_KEYS: usize = 64;
+/// The longest audio said or expected in one step.
+pub const SCRIPTED_SOUND: Duration = Duration::from_secs(120);
+/// Bytes of a WAV file sent for a step: [`SCRIPTED_SOUND`] at 48,000 samples a second, with room for a header.
+pub const SCRIPTED_WAV: usize = 12 << 20;
+/// The peak below which a sample is silence: −48 dBFS, what idle lines have.
+pub const SCRIPTED_SOUND_LEAST: u16 = 128;
+/// How alike an expected recording must be, unless said: what a codec does to speech leaves 0.95, another sentence is below 0.3.
+pub const SCRIPTED_LIKENESS: f64 = 0.8;
+/// Entries of the timeline kept for one scripted phone's call.
+pub const SCRIPTED_STORY: usize = 200;

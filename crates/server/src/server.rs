@@ -27,6 +27,7 @@ use crate::notify::Lanes;
 use crate::outbound::{self, Outbound, OutboundError};
 use crate::phones::Phones;
 use crate::recordings::Recordings;
+use crate::scripted::ScriptedPhones;
 use crate::tls::{self, CertificateFiles, Names, Tls, TlsError};
 use crate::trace::{Timeline, Trace};
 use exporter::Exporter;
@@ -115,6 +116,7 @@ pub struct Server {
     lanes: Lanes,
     listener: Listener,
     phones: Phones,
+    scripted: ScriptedPhones,
     sip: Sip,
     trace: Trace,
     purging: tokio::task::JoinHandle<()>,
@@ -155,8 +157,15 @@ impl Server {
         let recordings = Recordings::open(&data.recordings())
             .map_err(|source| StartError::Recordings { path: data.recordings(), source })?;
         let engine = Engine::new(Arc::clone(&ledger), epoch, clock, trace.clone());
-        let phones =
-            Phones::new(engine.clone(), directory.clone(), outbound.clone(), recordings.clone(), trace.clone());
+        let scripted = ScriptedPhones::new(directory.clone(), trace.timeline().clone());
+        let phones = Phones::new(
+            engine.clone(),
+            directory.clone(),
+            outbound.clone(),
+            recordings.clone(),
+            scripted.clone(),
+            trace.clone(),
+        );
         let lanes = Lanes::new(
             engine.clone(),
             Arc::clone(&ledger),
@@ -168,18 +177,7 @@ impl Server {
         let tell: Arc<dyn Tell> = Arc::new(lanes.clone());
         engine.attach(Arc::new(phones.clone()), Arc::new(phones.clone()), tell);
 
-        let bind = settings.sip.ip();
-        let media_config = MediaConfig { bind, ports: settings.media_ports.clone(), shards: limits::MEDIA_SHARDS };
-        let media = Media::start(media_config, Arc::new(phones.clone())).map_err(StartError::Media)?;
-        let sip = Sip::start(
-            sip_config(&settings, &tls)?,
-            media.clone(),
-            Arc::new(directory.clone()) as Arc<dyn ringback_signal::SipDirectory>,
-            Arc::new(phones.clone()),
-        )
-        .await?;
-        let home = SipHome::new(&settings, sip.local_addr(), sip.tls_addr());
-        phones.connect(media, sip.clone(), home.clone());
+        let (sip, home) = connect(&settings, &tls, &directory, &phones, &scripted).await?;
 
         let adopted = engine.recover().await?;
         let serving = Serving {
@@ -192,6 +190,7 @@ impl Server {
             open_metrics: settings.open_metrics,
             home,
             recordings: recordings.clone(),
+            scripted: scripted.clone(),
             trunks: trunks(sip.clone()),
             trials: trials(lanes.clone()),
             addresses: serde_json::json!({
@@ -217,6 +216,7 @@ impl Server {
             lanes,
             listener,
             phones,
+            scripted,
             sip,
             trace,
             purging,
@@ -310,6 +310,7 @@ impl Server {
         let until = tokio::time::Instant::now() + within;
         let left = || until.saturating_duration_since(tokio::time::Instant::now());
         self.listener.stop(left().min(within / 4)).await;
+        self.scripted.clear();
         self.phones.stop(left().min(within / 2)).await;
         // A leg that ended is yet to be recorded and told by its conversation, which then leaves.
         while (self.engine.conversations() > 0 || self.lanes.busy() > 0) && !left().is_zero() {
@@ -410,6 +411,25 @@ fn tls(settings: &ServerSettings, data: &DataFolder, names: &Names) -> Result<Tl
         }
         None => Tls::with_authority(data, names.clone(), SystemTime::now()),
     }
+}
+
+/// Starts media and SIP, and connects the phones to them.
+async fn connect(
+    settings: &ServerSettings,
+    tls: &Tls,
+    directory: &SharedDirectory,
+    phones: &Phones,
+    scripted: &ScriptedPhones,
+) -> Result<(Sip, SipHome), StartError> {
+    let ports = settings.media_ports.clone();
+    let media_config = MediaConfig { bind: settings.sip.ip(), ports, shards: limits::MEDIA_SHARDS };
+    let media = Media::start(media_config, Arc::new(phones.clone())).map_err(StartError::Media)?;
+    let asked = Arc::new(scripted.beside(directory.clone()));
+    let sip = Sip::start(sip_config(settings, tls)?, media.clone(), asked, Arc::new(phones.clone())).await?;
+    let home = SipHome::new(settings, sip.local_addr(), sip.tls_addr());
+    phones.connect(media, sip.clone(), home.clone());
+    scripted.connect(sip.local_addr());
+    Ok((sip, home))
 }
 
 /// Where and as whom SIP is spoken.

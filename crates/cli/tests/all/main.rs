@@ -2,4 +2,5 @@
 
 mod bench;
 mod doctor;
+mod phone;
 mod run;

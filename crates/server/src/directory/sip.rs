@@ -28,6 +28,7 @@ impl SipDirectory for SharedDirectory {
         match peer {
             Peer::User(name) => self.current().user_by_sip(name).is_some_and(|user| user.nat),
             Peer::Trunk(name) => self.current().trunk(name).is_some_and(|trunk| trunk.nat),
+            Peer::Scripted(_) => false,
         }
     }
 }

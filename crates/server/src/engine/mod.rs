@@ -256,6 +256,11 @@ impl Engine {
         }
     }
 
+    /// The call that a leg is in, while it lives.
+    pub fn call_of_leg(&self, leg: LegId) -> Option<CallId> {
+        self.shared.registry.call_of_leg(leg)
+    }
+
     /// Something happened to a leg or its media. Never blocks.
     pub fn happening(&self, leg: LegId, input: Input) {
         if let Some(mailbox) = self.shared.registry.by_leg(leg) {

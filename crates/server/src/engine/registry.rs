@@ -94,6 +94,10 @@ impl Registry {
         tables.calls.get(call).map(|entry| entry.mailbox.clone())
     }
 
+    pub(crate) fn call_of_leg(&self, leg: LegId) -> Option<CallId> {
+        self.read().legs.get(&leg).copied()
+    }
+
     pub(crate) fn calls_of(
         &self,
         app: &AppId,

@@ -17,6 +17,7 @@ mod recordings;
 mod refusals;
 mod secure;
 mod service;
+mod testing;
 mod tokens;
 
 use std::convert::Infallible;
@@ -39,6 +40,7 @@ use crate::engine::Engine;
 use crate::first_seen::FirstSeen;
 use crate::limits;
 use crate::recordings::Recordings;
+use crate::scripted::ScriptedPhones;
 use crate::trace::Trace;
 use answer::{Flushing, Unflushed};
 use graph_api::GraphApi;
@@ -69,6 +71,7 @@ pub(crate) struct Serving {
     pub(crate) open_metrics: bool,
     pub(crate) home: SipHome,
     pub(crate) recordings: Recordings,
+    pub(crate) scripted: ScriptedPhones,
     pub(crate) trunks: Trunks,
     pub(crate) trials: Trials,
     pub(crate) addresses: serde_json::Value,
@@ -106,6 +109,7 @@ impl Listener {
                 recordings: serving.recordings,
                 trace: serving.trace.clone(),
             },
+            scripted: serving.scripted,
             origins: serving.origins,
             auth: serving.auth,
             operator: Operator {

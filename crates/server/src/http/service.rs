@@ -22,11 +22,12 @@ use super::operator::Operator;
 use super::origin::Origins;
 use super::recordings::{self, Reader};
 use super::refusals::Refused;
-use super::tokens;
+use super::{testing, tokens};
 use crate::auth::{Auth, TokenError};
 use crate::clock;
 use crate::engine::fresh_id;
 use crate::limits;
+use crate::scripted::ScriptedPhones;
 use crate::trace::{self, Entry, Rule, Trace, metrics};
 
 /// Everything a request may need.
@@ -35,6 +36,7 @@ pub(crate) struct Service {
     pub(crate) auth: Arc<Auth>,
     pub(crate) operator: Operator,
     pub(crate) recordings: Reader,
+    pub(crate) scripted: ScriptedPhones,
     pub(crate) origins: Origins,
     pub(crate) health: Health,
     pub(crate) open_metrics: bool,
@@ -108,6 +110,11 @@ impl Service {
                     "InvalidAuthenticationToken",
                     "The operator's door wants the bearer token of the file operator.token in the data folder.",
                 ));
+            }
+            if let Some(rest) = rest.strip_prefix("test/") {
+                let query = target.split_once('?').map_or("", |(_, query)| query);
+                let body = read_at_most(body, headers, limits::SCRIPTED_WAV).await?;
+                return testing::serve(&self.scripted, method, rest, query, &body).await;
             }
             let body = read(body, headers).await?;
             return self.operator.serve(&self.api, &self.health, base, method, rest, &body).await;
@@ -217,18 +224,22 @@ fn authorization(headers: &HeaderMap) -> Option<&str> {
 
 /// The whole body, within its bounds of size and time.
 async fn read(body: Incoming, headers: &HeaderMap) -> Result<Bytes, Refused> {
+    read_at_most(body, headers, limits::BODY).await
+}
+
+async fn read_at_most(body: Incoming, headers: &HeaderMap, most: usize) -> Result<Bytes, Refused> {
     let too_large = || {
-        let message = format!("The body is larger than {} bytes.", limits::BODY);
+        let message = format!("The body is larger than {most} bytes.");
         Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "invalidRequest", message)
     };
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
     let told = headers.get(hyper::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if told.is_some_and(|length| length > limits::BODY) {
+    if told.is_some_and(|length| length > most) {
         return Err(too_large());
     }
-    let whole = tokio::time::timeout(limits::BODY_TIME, Limited::new(body, limits::BODY).collect()).await;
+    let whole = tokio::time::timeout(limits::BODY_TIME, Limited::new(body, most).collect()).await;
     match whole {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
@@ -260,6 +271,15 @@ const WORDS: &[&str] = &[
     "status",
     "undelivered",
     "recordings",
+    "test",
+    "phones",
+    "call",
+    "wait",
+    "press",
+    "say",
+    "expect",
+    "hang-up",
+    "heard.wav",
     "findings",
     "apps",
     "first-seen",

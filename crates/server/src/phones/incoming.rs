@@ -17,7 +17,7 @@ impl Phones {
         let directory = self.shared.directory.current();
         let trunk = match &incoming.peer {
             Peer::Trunk(name) => Some(name.clone()),
-            Peer::User(_) => None,
+            Peer::User(_) | Peer::Scripted(_) => None,
         };
         let full = trunk
             .as_ref()
@@ -50,6 +50,7 @@ impl Phones {
                 self.decline(leg, UNAVAILABLE);
             }
             Ok(answer) => {
+                self.tell_scripted(leg, &incoming.peer);
                 let this = self.clone();
                 self.shared.runtime.spawn(async move {
                     if !matches!(answer.await, Ok(Ok(_))) {
@@ -59,24 +60,37 @@ impl Phones {
             }
         }
     }
+
+    /// A scripted phone learns which call it is in.
+    fn tell_scripted(&self, leg: LegId, peer: &Peer) {
+        if let Peer::Scripted(phone) = peer
+            && let (Ok(phone), Some(call)) = (phone.parse(), self.shared.engine.call_of_leg(leg))
+        {
+            self.shared.scripted.joined(phone, call);
+        }
+    }
 }
 
 /// The bot at the called number, if this caller may reach it, and the caller as the bot sees it.
 fn reached(directory: &Directory, incoming: &Incoming) -> Option<(std::sync::Arc<App>, Identity)> {
     let app = directory.app_by_number(&dialled(&incoming.called)).cloned()?;
-    let source = match &incoming.peer {
-        Peer::User(name) => {
-            // Users reach the bots of their own tenant.
-            let user = directory.user_by_sip(name).filter(|user| directory.sees(&app.tenant, &user.tenant))?;
-            Identity {
-                kind: IdentityKind::User,
-                id: user.id.clone(),
-                display_name: Some(user.name.clone()),
-                // Where tenants separate nobody, the caller is one of the bot's own.
-                tenant: Some(app.tenant.as_str().to_owned()),
-            }
-        }
-        Peer::Trunk(_) => Identity {
+    let user = match &incoming.peer {
+        Peer::User(name) => Some(directory.user_by_sip(name)?),
+        // A scripted phone with a user's number stands for that user, with any other for a telephone.
+        Peer::Scripted(_) => directory.user_by_sip(&incoming.from),
+        Peer::Trunk(_) => None,
+    };
+    let source = match user {
+        // Users reach the bots of their own tenant.
+        Some(user) if directory.sees(&app.tenant, &user.tenant) => Identity {
+            kind: IdentityKind::User,
+            id: user.id.clone(),
+            display_name: Some(user.name.clone()),
+            // Where tenants separate nobody, the caller is one of the bot's own.
+            tenant: Some(app.tenant.as_str().to_owned()),
+        },
+        Some(_) => return None,
+        None => Identity {
             kind: IdentityKind::Phone,
             id: incoming.from.clone(),
             display_name: incoming.from_display.clone(),

@@ -20,11 +20,12 @@ use uuid::Uuid;
 
 use prompts::Prompts;
 
-use crate::directory::{Destination, SharedDirectory, SipHome};
+use crate::directory::{Destination, SharedDirectory, SipHome, dialled};
 use crate::engine::{Engine, Legs};
 use crate::limits;
 use crate::outbound::Outbound;
 use crate::recordings::Recordings;
+use crate::scripted::ScriptedPhones;
 use crate::trace::Trace;
 use crate::trace::metrics::Astray;
 
@@ -66,6 +67,7 @@ struct Shared {
     directory: SharedDirectory,
     outbound: Outbound,
     recordings: Recordings,
+    scripted: ScriptedPhones,
     trace: Trace,
     runtime: tokio::runtime::Handle,
     lines: Mutex<HashMap<LegId, Line>>,
@@ -97,6 +99,7 @@ impl Phones {
         directory: SharedDirectory,
         outbound: Outbound,
         recordings: Recordings,
+        scripted: ScriptedPhones,
         trace: Trace,
     ) -> Self {
         let shared = Shared {
@@ -104,6 +107,7 @@ impl Phones {
             directory,
             outbound,
             recordings,
+            scripted,
             trace,
             runtime: tokio::runtime::Handle::current(),
             lines: Mutex::default(),
@@ -168,6 +172,21 @@ impl Phones {
         let directory = self.shared.directory.current();
         let app = directory.app(app)?;
         directory.resolve_target(app, to.kind, &to.id, &self.wires()?.home).ok()
+    }
+
+    /// Calls the scripted phone that stands for this far end, whoever else would be there; false if there is none.
+    fn place_scripted(&self, leg: LegId, from: &Identity, to: &Identity, resolved: Option<&Destination>) -> bool {
+        let number = match resolved {
+            Some(Destination::Phone(user) | Destination::Test(user)) => user.sip.clone(),
+            Some(Destination::Trunk { number, .. }) => number.clone(),
+            Some(Destination::Uri(_)) | None => dialled(&to.id),
+        };
+        let Some((phone, address)) = self.shared.scripted.address_of(&number) else { return false };
+        if let Some(call) = self.shared.engine.call_of_leg(leg) {
+            self.shared.scripted.joined(phone, call);
+        }
+        self.place_sip(leg, signal::Destination::Uri(address), None, from, None);
+        true
     }
 
     /// Notes why we hang a leg up; the first reason stays.
@@ -239,7 +258,11 @@ impl Phones {
 
 impl Legs for Phones {
     fn place(&self, leg: LegId, app: &AppId, _tenant: &TenantId, from: &Identity, to: &Identity) {
-        match self.resolve(app, to) {
+        let resolved = self.resolve(app, to);
+        if self.place_scripted(leg, from, to, resolved.as_ref()) {
+            return;
+        }
+        match resolved {
             None => self.ended(leg, core::EndCause::Unreachable),
             Some(Destination::Test(_)) => {
                 self.lines().insert(leg, Line::Test);

@@ -355,7 +355,7 @@ async fn actions_without_an_operation_are_told_through_their_call() {
     assert_eq!(refused.to_string(), "the far end refused with status 486");
 
     // answer ends badly: the caller gave up, and the bot is told the end.
-    let dialled = soon(phone.dial(crate::world::NUMBER)).await.expect("it rings");
+    let mut dialled = soon(phone.dial(crate::world::NUMBER)).await.expect("it rings");
     let given_up = world.journal.incoming(&[call, rejected]).await;
     assert_eq!(soon(dialled.cancel()).await.unwrap(), 487);
     assert_eq!(world.over(&given_up).await, ["incoming", "terminated"]);
@@ -377,7 +377,7 @@ async fn actions_without_an_operation_are_told_through_their_call() {
 async fn what_is_refused_is_no_operation() {
     let world = World::start().await;
     let phone = world.phone("1001").await;
-    let dialled = soon(phone.dial(crate::world::NUMBER)).await.expect("it rings");
+    let mut dialled = soon(phone.dial(crate::world::NUMBER)).await.expect("it rings");
     let call = world.journal.incoming(&[]).await;
     let prompt = world.journal.url("/short.wav");
     for (verb, body) in verbs(&prompt) {

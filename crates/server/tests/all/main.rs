@@ -18,6 +18,7 @@ mod phones;
 mod recordings;
 mod recovery;
 mod refused;
+mod scripted;
 mod slow;
 mod spans;
 mod traces;

@@ -85,7 +85,7 @@ async fn a_phone_that_rings_is_given_up() {
     let phone = world.phone("1001").await;
     // The bot hangs up while it rings.
     let call = place(&world, USERS[0].0).await;
-    let ringing = soon(phone.ringing()).await.expect("it rings");
+    let mut ringing = soon(phone.ringing()).await.expect("it rings");
     world.bot.hang_up(&call).await;
     soon(ringing.cancelled()).await;
     assert_eq!(end_of(&world, &call).await, (200, 7000));
@@ -94,7 +94,7 @@ async fn a_phone_that_rings_is_given_up() {
     let mut body = create(&world.journal.url("/calls"), USERS[0].0);
     body["ringingTimeoutInSeconds"] = 1.into();
     let call = world.bot.beta("", &body).await.is(201).id();
-    let ringing = soon(phone.ringing()).await.expect("it rings");
+    let mut ringing = soon(phone.ringing()).await.expect("it rings");
     assert_eq!(end_of(&world, &call).await, (480, 10076));
     soon(ringing.cancelled()).await;
 }
@@ -108,7 +108,7 @@ async fn a_phone_reaches_the_bots_of_its_tenant_only() {
         let refused = soon(phone.call(number)).await.err().expect("refused").to_string();
         assert_eq!(refused, "the far end refused with status 404", "{number}");
     }
-    let dialled = soon(phone.dial("5001")).await.expect("it rings");
+    let mut dialled = soon(phone.dial("5001")).await.expect("it rings");
     let call = world.journal.incoming(&[]).await;
     assert_eq!(world.journal.of(&call)[0].path, "/sibling");
     // Not the first bot's call.

@@ -145,9 +145,39 @@ impl Audio {
         self.state().heard.samples().to_vec()
     }
 
+    /// What was heard from sample `from` on.
+    pub(crate) fn heard_since(&self, from: usize) -> Vec<i16> {
+        self.state().heard.samples().get(from..).unwrap_or_default().to_vec()
+    }
+
     /// How many samples were heard.
     pub(crate) fn position(&self) -> usize {
         self.state().heard.samples().len()
+    }
+
+    /// Waits until so many samples were heard.
+    pub(crate) async fn heard_at_least(&self, samples: usize) {
+        self.until(|state| state.heard.samples().len() >= samples).await;
+    }
+
+    /// Waits until the far end has pressed such keys.
+    pub(crate) async fn pressed(&self, wanted: impl Fn(&[Tone]) -> bool) {
+        self.until(|state| wanted(&state.keys)).await;
+    }
+
+    /// Waits until that is so; for ever, where the RTP is someone else's.
+    async fn until(&self, there: impl Fn(&State) -> bool) {
+        let mut changed = self.changed.clone();
+        while !there(&self.state()) {
+            if changed.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    /// How much of what was heard since sample `from` is sound.
+    pub(crate) fn sound_since(&self, from: usize) -> Duration {
+        FRAME * u32::try_from(self.state().heard.sounds_since(from)).unwrap_or(u32::MAX)
     }
 
     /// The keys heard.

@@ -77,6 +77,11 @@ impl PhoneCall {
         self.audio.heard()
     }
 
+    /// The same from sample `from` on.
+    pub fn heard_since(&self, from: usize) -> Vec<i16> {
+        self.audio.heard_since(from)
+    }
+
     /// The keys that the far end pressed so far, by RFC 4733.
     pub fn keys(&self) -> Vec<Tone> {
         self.audio.keys()
@@ -85,6 +90,21 @@ impl PhoneCall {
     /// How many samples were heard so far: where to look for what comes next.
     pub fn position(&self) -> usize {
         self.audio.position()
+    }
+
+    /// Waits until so many samples were heard. Cancel-safe; never ends when no more come.
+    pub async fn heard_at_least(&self, samples: usize) {
+        self.audio.heard_at_least(samples).await;
+    }
+
+    /// Waits until the far end has pressed such keys, all so far in their order. Cancel-safe; never ends when none come.
+    pub async fn pressed(&self, wanted: impl Fn(&[Tone]) -> bool) {
+        self.audio.pressed(wanted).await;
+    }
+
+    /// How much of what was heard since sample `from` is sound, to 20 ms.
+    pub fn sound_since(&self, from: usize) -> Duration {
+        self.audio.sound_since(from)
     }
 
     /// How many audio packets came so far.
@@ -104,7 +124,7 @@ impl PhoneCall {
     ) -> Option<Vec<i16>> {
         let until = Instant::now() + within;
         let found = self.audio.quiet_after_sound(from, sound, quiet, until).await;
-        found.then(|| self.heard().split_off(from.min(self.position())))
+        found.then(|| self.heard_since(from))
     }
 
     /// Puts the far end on hold, or takes it off, by re-INVITE; returns when it agreed. What it speaks is what the phone

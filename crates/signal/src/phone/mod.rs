@@ -1,4 +1,4 @@
-//! A scripted SIP phone for the demo, tests and benches: a user agent with an endpoint and an RTP
+//! A scripted SIP phone for the test API, the demo, tests and benches: a user agent with an endpoint and an RTP
 //! loop of its own, so that it can judge the server it talks to. Knows nothing of the server's
 //! inside; it shares only the wire and the session descriptions with it.
 
@@ -279,10 +279,16 @@ impl DialledCall {
         self.response.status_code.code()
     }
 
+    /// Waits for the next response; true when it is the final one. Cancel-safe.
+    pub async fn progressed(&mut self) -> Result<bool, PhoneError> {
+        self.response = self.sent.response().await.ok_or(PhoneError::NoResponse)?;
+        Ok(self.response.status_code.kind() != StatusCodeKind::Provisional)
+    }
+
     /// Waits for the answer.
     pub async fn answered(mut self) -> Result<PhoneCall, PhoneError> {
-        while self.response.status_code.kind() == StatusCodeKind::Provisional {
-            self.response = self.sent.response().await.ok_or(PhoneError::NoResponse)?;
+        if self.response.status_code.kind() == StatusCodeKind::Provisional {
+            while !self.progressed().await? {}
         }
         if self.response.status_code.kind() != StatusCodeKind::Successful {
             return Err(PhoneError::Refused(self.status()));
@@ -296,8 +302,8 @@ impl DialledCall {
         Ok(PhoneCall::start(self.line, dialog, self.audio, self.local))
     }
 
-    /// Gives up, and tells the final status of the INVITE: 487 where the far end agreed.
-    pub async fn cancel(mut self) -> Result<u16, PhoneError> {
+    /// Gives up, and tells the final status of the INVITE: 487 where the far end agreed, 200 where its answer crossed.
+    pub async fn cancel(&mut self) -> Result<u16, PhoneError> {
         if self.response.status_code.kind() == StatusCodeKind::Provisional {
             let cancel = self.line.phone.wire.cancel(&self.sent);
             let _cancel = cancel.ok_or(PhoneError::NoResponse)?;
@@ -364,8 +370,8 @@ impl RingingCall {
         // The transaction repeats the refusal by itself until it is acknowledged.
     }
 
-    /// Waits until the caller gives up, and lets them.
-    pub async fn cancelled(mut self) {
+    /// Waits until the caller gives up, and lets them. Cancel-safe.
+    pub async fn cancelled(&mut self) {
         if let Some(InviteEvent::Cancelled) = self.invited.event().await {
             self.respond(487, None);
         }

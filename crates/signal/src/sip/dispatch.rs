@@ -183,8 +183,10 @@ fn facts(request: &Request, source: Flow) -> Option<Register> {
 }
 
 async fn invite(core: &Arc<Core>, transaction: Asked, source: Flow) {
-    let (peer, transaction) = match core.directory.trunk_of(source) {
-        Some(trunk) => (Peer::Trunk(trunk), transaction),
+    let by_address = core.directory.trunk_of(source).map(Peer::Trunk);
+    let by_address = by_address.or_else(|| core.directory.scripted(source).map(Peer::Scripted));
+    let (peer, transaction) = match by_address {
+        Some(peer) => (peer, transaction),
         None => match authenticate(core, transaction, source.address.ip()).await {
             Some((user, transaction)) => (Peer::User(user), transaction),
             None => return,

@@ -75,7 +75,7 @@ impl IncomingLeg {
         let (from, from_display) = message::caller(&self.invited.request);
         let from = match &self.peer {
             Peer::User(user) => user.clone(),
-            Peer::Trunk(_) => from,
+            Peer::Trunk(_) | Peer::Scripted(_) => from,
         };
         self.leg.tell(LegEvent::Incoming(Incoming {
             peer: self.peer.clone(),

@@ -74,6 +74,12 @@ pub trait SipDirectory: Send + Sync + 'static {
     fn ha1(&self, user: &str) -> Option<String>;
     /// The name of the trunk that this comes from.
     fn trunk_of(&self, source: Flow) -> Option<String>;
+    /// The scripted phone of the server's own that this comes from. It needs no password, and states the caller itself.
+    /// Where there are none, `None`.
+    fn scripted(&self, source: Flow) -> Option<String> {
+        let _ = source;
+        None
+    }
     /// All trunks.
     fn trunks(&self) -> Vec<Trunk>;
     /// Whether the peer is behind a NAT: its signalling and media go where they come from.
@@ -87,6 +93,8 @@ pub enum Peer {
     User(String),
     /// A trunk, by name.
     Trunk(String),
+    /// A scripted phone of the server's own, by its id.
+    Scripted(String),
 }
 
 /// Whom to call.
@@ -121,7 +129,7 @@ pub struct Place {
 pub struct Incoming {
     /// Whom it comes from, as proven by password or address.
     pub peer: Peer,
-    /// The caller: a user's name, or the number a trunk states.
+    /// The caller: a user's name, or the number that a trunk or a scripted phone states.
     pub from: String,
     /// The caller's display name, as stated.
     pub from_display: Option<String>,

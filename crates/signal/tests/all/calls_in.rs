@@ -65,7 +65,7 @@ async fn given_up_by_the_caller() {
     let phone = world.phone("1001").await;
     let dialled = tokio::spawn(async move { phone.dial("bot").await });
     let leg = world.incoming().await;
-    let dialled = soon(dialled).await.unwrap().unwrap();
+    let mut dialled = soon(dialled).await.unwrap().unwrap();
     assert_eq!(dialled.status(), 180);
     assert_eq!(soon(dialled.cancel()).await.unwrap(), 487);
     assert_eq!(world.event_of(leg).await, LegEvent::Ended(EndCause::Cancelled));
@@ -103,6 +103,27 @@ async fn a_trunk_needs_no_password() {
     world.sip.accept(leg);
     soon(call).await.unwrap().unwrap();
     world.answered(leg).await;
+}
+
+/// Known by where it is, as a trunk; another phone at the same machine is still asked who it is.
+#[tokio::test]
+async fn a_scripted_phone_of_our_own_states_its_caller() {
+    let mut world = World::start().await;
+    let phone = world.phone_with("+15550100", "").await;
+    world.directory.scripted.lock().unwrap().insert(Flow::udp(phone.local_addr()), "a".into());
+    let stranger = world.phone_with("+15550100", "").await;
+    assert!(matches!(soon(stranger.call("bot")).await, Err(PhoneError::Refused(401))));
+    let mut dialled = soon(phone.dial("bot")).await.unwrap();
+    let (leg, event) = world.event().await;
+    let LegEvent::Incoming(told) = event else {
+        panic!("{event:?}");
+    };
+    assert_eq!((told.peer, told.from.as_str()), (Peer::Scripted("a".into()), "+15550100"));
+    world.sip.accept(leg);
+    assert!(soon(dialled.progressed()).await.unwrap());
+    let call = soon(dialled.answered()).await.unwrap();
+    world.answered(leg).await;
+    soon(call.hang_up()).await;
 }
 
 #[tokio::test]

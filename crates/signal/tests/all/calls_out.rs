@@ -102,7 +102,7 @@ async fn taken_back_before_an_answer() {
     let mut world = World::start().await;
     let phone = world.registered("1002").await;
     let leg = world.place(to("1002"));
-    let ringing = soon(phone.ringing()).await.unwrap();
+    let mut ringing = soon(phone.ringing()).await.unwrap();
     assert_eq!(world.event_of(leg).await, LegEvent::Ringing);
     world.sip.hang_up(leg);
     soon(ringing.cancelled()).await;

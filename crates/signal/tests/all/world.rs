@@ -71,6 +71,7 @@ pub(crate) fn md5(text: &str) -> String {
 #[derive(Default)]
 pub(crate) struct Directory {
     pub(crate) trunks: Mutex<HashMap<Flow, String>>,
+    pub(crate) scripted: Mutex<HashMap<Flow, String>>,
     pub(crate) natted: Mutex<Vec<Peer>>,
     pub(crate) looked_after: Mutex<Vec<Trunk>>,
 }
@@ -82,6 +83,10 @@ impl SipDirectory for Directory {
 
     fn trunk_of(&self, source: Flow) -> Option<String> {
         self.trunks.lock().unwrap().get(&source).cloned()
+    }
+
+    fn scripted(&self, source: Flow) -> Option<String> {
+        self.scripted.lock().unwrap().get(&source).cloned()
     }
 
     fn trunks(&self) -> Vec<Trunk> {

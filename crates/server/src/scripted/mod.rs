@@ -1,0 +1,212 @@
+//! Scripted phones: far ends that a test drives step by step, through the operator's door (docs/TESTING.md). Each is a
+//! SIP phone with sockets of its own, so that a test goes the way of every call: signalling, codec, packets. The server
+//! knows them by their addresses: they need no password, and may bear any number.
+//!
+//! This room must not know: HTTP, lanes, what a call may do, nor how the server makes its own legs.
+
+mod expect;
+mod line;
+mod phone;
+mod sip;
+mod story;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use ringback_core::CallId;
+use ringback_media::PromptError;
+use ringback_signal::phone::PhoneError;
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::directory::{SharedDirectory, dialled};
+use crate::limits;
+use crate::trace::Timeline;
+pub(crate) use expect::Terms;
+pub(crate) use phone::{Await, Called, NewPhone, Outcome, ScriptedPhone, Voice};
+
+/// Why a scripted phone cannot be had, or a step not be taken. The texts say what to do.
+#[derive(Debug, Error)]
+pub(crate) enum ScriptError {
+    /// No phone of this id.
+    #[error("There is no scripted phone of this id; it may have been removed after a time of disuse.")]
+    NoPhone,
+    /// As many phones as there may be.
+    #[error(
+        "There are {} scripted phones already, which is as many as there may be: delete some.",
+        limits::SCRIPTED_PHONES
+    )]
+    Full,
+    /// Another scripted phone has the number.
+    #[error("Another scripted phone has this number: delete that one, or choose another number.")]
+    Taken,
+    /// The number is a bot's.
+    #[error("The number belongs to an app: a phone needs a number of its own.")]
+    IsApp,
+    /// Not a number or name.
+    #[error("A number has 1 to 64 digits, letters or characters of -_.+*#.")]
+    BadNumber,
+    /// No `to`, and not one app.
+    #[error("Say whom to call, in `to`: there is not exactly one app here.")]
+    ToWhom,
+    /// Not keys.
+    #[error("`keys` is a text of 1 to {} of the keys 0-9 * # A B C D.", limits::SCRIPTED_KEYS)]
+    BadKeys,
+    /// Not a WAV file that can be said or compared.
+    #[error("The body cannot be used: {0}.")]
+    BadWav(#[from] PromptError),
+    /// Too long.
+    #[error("The WAV file lasts longer than {} s: shorten it.", limits::SCRIPTED_SOUND.as_secs())]
+    TooLong,
+    /// Nothing to compare with.
+    #[error("The WAV file holds only silence, as far as a telephone carries it: there is nothing to listen for.")]
+    Silent,
+    /// As many steps as may wait.
+    #[error("{} steps of this phone are waiting already: wait for their answers.", limits::SCRIPTED_STEPS)]
+    Busy,
+    /// The phone has a call.
+    #[error("The phone has a call: hang up first, or make another phone.")]
+    HasCall,
+    /// It could not be switched on.
+    #[error("The phone could not be made: {0}.")]
+    Start(#[from] PhoneError),
+    /// SIP does not listen yet, or no more.
+    #[error("The server does not take calls at the moment.")]
+    Closed,
+}
+
+/// The scripted phones: a handle, cheap to clone.
+#[derive(Clone)]
+pub(crate) struct ScriptedPhones {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    directory: SharedDirectory,
+    timeline: Timeline,
+    /// Where SIP listens.
+    server: OnceLock<SocketAddr>,
+    /// Few, so they are searched one by one.
+    phones: Mutex<Vec<Arc<ScriptedPhone>>>,
+}
+
+impl ScriptedPhones {
+    pub(crate) fn new(directory: SharedDirectory, timeline: Timeline) -> Self {
+        let shared = Shared { directory, timeline, server: OnceLock::new(), phones: Mutex::default() };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Connects them to where SIP listens. Once; until then there are none.
+    pub(crate) fn connect(&self, server: SocketAddr) {
+        let ip = match server.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+            ip => ip,
+        };
+        let _ = self.shared.server.set(SocketAddr::new(ip, server.port()));
+    }
+
+    /// Makes a phone. Those that nobody asked for in a long time make room.
+    pub(crate) async fn make(&self, new: NewPhone) -> Result<Arc<ScriptedPhone>, ScriptError> {
+        let server = *self.shared.server.get().ok_or(ScriptError::Closed)?;
+        self.phones().retain(|phone| !phone.is_disused());
+        let number = match new.number {
+            Some(number) => self.check(&number)?,
+            None => self.free_number(),
+        };
+        let phone = ScriptedPhone::start(server, &self.shared.timeline, number, new.called, new.voice).await?;
+        let phone = Arc::new(phone);
+        let mut phones = self.phones();
+        // Looked at only now, with the lock that the phone is entered under: two may be made at once.
+        if phones.len() >= limits::SCRIPTED_PHONES {
+            return Err(ScriptError::Full);
+        }
+        if phones.iter().any(|other| other.number() == phone.number()) {
+            return Err(ScriptError::Taken);
+        }
+        phones.push(Arc::clone(&phone));
+        Ok(phone)
+    }
+
+    /// All of them, the oldest first.
+    pub(crate) fn all(&self) -> Vec<Arc<ScriptedPhone>> {
+        self.phones().clone()
+    }
+
+    /// The phone of this id.
+    pub(crate) fn get(&self, id: Uuid) -> Result<Arc<ScriptedPhone>, ScriptError> {
+        let phone = self.phones().iter().find(|phone| phone.id() == id).cloned().ok_or(ScriptError::NoPhone)?;
+        phone.touch();
+        Ok(phone)
+    }
+
+    /// Removes a phone. Its call is hung up, without waiting for steps under way.
+    pub(crate) fn remove(&self, id: Uuid) -> Result<(), ScriptError> {
+        let phone = self.get(id)?;
+        self.phones().retain(|other| other.id() != id);
+        phone.switch_off();
+        Ok(())
+    }
+
+    /// Removes all: the server stops.
+    pub(crate) fn clear(&self) {
+        for phone in self.phones().drain(..) {
+            phone.switch_off();
+        }
+    }
+
+    /// Whom a phone calls that was not told: the only bot there is.
+    pub(crate) fn only_app(&self) -> Result<String, ScriptError> {
+        let directory = self.shared.directory.current();
+        let mut apps = directory.apps();
+        match (apps.next(), apps.next()) {
+            (Some(app), None) => Ok(app.id.as_str().to_owned()),
+            _ => Err(ScriptError::ToWhom),
+        }
+    }
+
+    /// The SIP address of the scripted phone at this number or login, if there is one: a call there reaches it and nobody
+    /// else.
+    pub(crate) fn address_of(&self, number: &str) -> Option<(Uuid, String)> {
+        let phones = self.phones();
+        let phone = phones.iter().find(|phone| phone.number() == number)?;
+        Some((phone.id(), format!("sip:{}@{}", phone.number(), phone.address())))
+    }
+
+    /// A phone's call is this one.
+    pub(crate) fn joined(&self, id: Uuid, call: CallId) {
+        if let Some(phone) = self.phones().iter().find(|phone| phone.id() == id) {
+            phone.joined(call);
+        }
+    }
+
+    fn check(&self, number: &str) -> Result<String, ScriptError> {
+        let number = dialled(number);
+        let is_fine = |b: u8| b.is_ascii_alphanumeric() || b"-_.+*#".contains(&b);
+        if number.is_empty() || number.len() > 64 || !number.bytes().all(is_fine) {
+            return Err(ScriptError::BadNumber);
+        }
+        match self.shared.directory.current().app_by_number(&number) {
+            Some(_) => Err(ScriptError::IsApp),
+            None => Ok(number),
+        }
+    }
+
+    /// A number that nobody has: exchange 019 is given to no one (North American Numbering Plan).
+    fn free_number(&self) -> String {
+        let directory = self.shared.directory.current();
+        let phones = self.phones();
+        let numbers = (0..).map(|n| format!("+1555019{n:04}"));
+        let is_free = |number: &String| {
+            directory.app_by_number(number).is_none()
+                && directory.user_by_sip(number).is_none()
+                && !phones.iter().any(|phone| phone.number() == number)
+        };
+        numbers.into_iter().find(is_free).expect("numbers do not end")
+    }
+
+    fn phones(&self) -> MutexGuard<'_, Vec<Arc<ScriptedPhone>>> {
+        // Changed only by whole inserts and removes, so a poisoned lock is still sound.
+        self.shared.phones.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
