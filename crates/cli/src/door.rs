@@ -58,6 +58,15 @@ impl Visitor {
         Ok(self.client.request(request).await.map_err(unreachable)?)
     }
 
+    /// Follows the live timeline from now on.
+    pub(crate) async fn timeline(&self) -> Result<Events, Failure> {
+        let response = self.open(Method::GET, "timeline").await?;
+        if !response.status().is_success() {
+            return Err(format!("the server answered {}", response.status()).into());
+        }
+        Ok(Events { body: response.into_body(), buffer: Vec::new() })
+    }
+
     /// Asks, and reads the whole answer; none for 204.
     pub(crate) async fn ask(&self, method: Method, path: &str) -> Result<Option<Value>, Failure> {
         self.send(method, path, Bytes::new()).await
@@ -90,4 +99,33 @@ async fn read(response: Response<Incoming>) -> Result<Bytes, Failure> {
     let value: Value = serde_json::from_slice(&body).unwrap_or_default();
     let message = value["error"]["message"].as_str().unwrap_or("no reason given");
     Err(format!("{status}: {message}").into())
+}
+
+/// Server-sent events (WHATWG HTML §9.2), as they come.
+pub(crate) struct Events {
+    body: Incoming,
+    buffer: Vec<u8>,
+}
+
+impl Events {
+    /// The next event's text, comments included; none once the server has ended the stream.
+    pub(crate) async fn next(&mut self) -> Result<Option<String>, Failure> {
+        loop {
+            if let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\n\n") {
+                let event: Vec<u8> = self.buffer.drain(..end + 2).collect();
+                return Ok(Some(String::from_utf8_lossy(&event).into_owned()));
+            }
+            let Some(frame) = self.body.frame().await else { return Ok(None) };
+            let frame = frame.map_err(|_| "the server is gone: it was killed, or the connection to it broke")?;
+            if let Ok(data) = frame.into_data() {
+                self.buffer.extend_from_slice(&data);
+            }
+        }
+    }
+}
+
+/// The data of an event, if it has any.
+pub(crate) fn data_of(event: &str) -> Option<String> {
+    let data: String = event.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+    (!data.is_empty()).then_some(data)
 }

@@ -1,12 +1,11 @@
 //! `call`, `operation`, `tail`: what the operator's door shows, as a table or as JSON.
 
-use http_body_util::BodyExt;
 use hyper::Method;
 use serde_json::Value;
 
 use crate::Failure;
 use crate::args::{Call, Door, Operation};
-use crate::door::Visitor;
+use crate::door::{Visitor, data_of};
 
 /// `call …`
 pub(crate) async fn call(command: Call, json: bool) -> Result<(), Failure> {
@@ -34,21 +33,10 @@ pub(crate) async fn operation(command: Operation, json: bool) -> Result<(), Fail
 
 /// `tail`: server-sent events until the server ends or the reader does.
 pub(crate) async fn tail(door: Door, json: bool) -> Result<(), Failure> {
-    let response = Visitor::new(&door)?.open(Method::GET, "timeline").await?;
-    if !response.status().is_success() {
-        return Err(format!("the server answered {}", response.status()).into());
-    }
+    let mut events = Visitor::new(&door)?.timeline().await?;
     eprintln!("following");
-    let mut body = response.into_body();
-    let mut buffer = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| "the server is gone: it was killed, or the connection to it broke")?;
-        let Ok(data) = frame.into_data() else { continue };
-        buffer.extend_from_slice(&data);
-        while let Some(end) = buffer.windows(2).position(|pair| pair == b"\n\n") {
-            let event: Vec<u8> = buffer.drain(..end + 2).collect();
-            show_event(&String::from_utf8_lossy(&event), json);
-        }
+    while let Some(event) = events.next().await? {
+        show_event(&event, json);
     }
     eprintln!("the server is stopping");
     Ok(())
@@ -104,10 +92,7 @@ fn cell(value: Option<&Value>) -> String {
 }
 
 fn show_event(event: &str, json: bool) {
-    let data: String = event.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
-    if data.is_empty() {
-        return;
-    }
+    let Some(data) = data_of(event) else { return };
     if event.starts_with("event: missed") {
         eprintln!("{data} entries were missed");
     } else if json {

@@ -57,12 +57,14 @@ impl Signals {
     }
 }
 
-/// Waits for its end, and passes signals on until then.
-pub(super) async fn wait(child: &mut Child, signals: &mut Signals) -> Result<ExitStatus, Failure> {
+/// Waits for its end, and passes signals on until then. Gives whether it was told to end, too.
+pub(super) async fn wait(child: &mut Child, signals: &mut Signals) -> Result<(ExitStatus, bool), Failure> {
+    let mut told = false;
     loop {
         tokio::select! {
-            status = child.wait() => return Ok(status?),
+            status = child.wait() => return Ok((status?, told)),
             number = signals.next() => {
+                told = true;
                 let typed = matches!(number, Signal::SIGINT | Signal::SIGQUIT) && has_the_terminal();
                 if let (Some(id), false) = (child.id(), typed) {
                     let _ = kill(Pid::from_raw(i32::try_from(id)?), number);
@@ -85,4 +87,14 @@ pub(super) fn exit_code(status: ExitStatus) -> ExitCode {
     use std::os::unix::process::ExitStatusExt as _;
     let code = status.code().or_else(|| status.signal().map(|number| 128 + number)).unwrap_or(1);
     ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
+
+/// The same for people.
+pub(super) fn in_words(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt as _;
+    match (status.code(), status.signal().map(Signal::try_from)) {
+        (Some(code), _) => format!("with status {code}"),
+        (None, Some(Ok(signal))) => format!("by {signal}"),
+        (None, _) => "by a signal".to_owned(),
+    }
 }

@@ -20,3 +20,17 @@ pub(super) const STOP: Duration = Duration::from_secs(2);
 pub(super) const CERTIFICATES: u64 = 8 << 20;
 /// Files of a folder of certificates that are read: a system has some 300 of them.
 pub(super) const CERTIFICATE_FILES: usize = 2_048;
+/// Bytes of a bot's own file of settings, or of its program: larger ones are something else.
+pub(super) const SETTINGS: u64 = 1 << 20;
+/// How long a bot may take to answer a question at one path.
+pub(super) const PROBE: Duration = Duration::from_secs(3);
+/// How often it is looked what the bot does.
+pub(super) const LOOK: Duration = Duration::from_millis(250);
+/// How often it is asked which apps the server has seen, while the bot's own is not known.
+pub(super) const LOOK_AT_APPS: Duration = Duration::from_secs(1);
+/// After this, a bot that does nothing that can be seen is told of: most listen or call within two seconds.
+pub(super) const QUIET: Duration = Duration::from_secs(10);
+/// Different things that are said of one bot: after these, the timeline has more.
+pub(super) const SAID: usize = 100;
+/// Bytes that the hooks may say.
+pub(super) const HOOKS_SAY: u64 = 1 << 20;

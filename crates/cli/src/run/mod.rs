@@ -1,24 +1,38 @@
 //! `run`: starts a bot as it is, with Microsoft's hosts leading to Ringback, and nothing changed outside the data
 //! folder and the bot's own environment. docs/RUN.md says what it does at length.
 
+mod app;
 mod bundle;
 mod child;
 mod environment;
 mod folder;
 mod hosts;
+mod incoming;
 mod limits;
+mod probe;
+mod processes;
+mod progress;
 mod proxy;
 mod served;
+mod watch;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use hyper::Method;
+use url::Url;
 
 use crate::Failure;
 use environment::Set;
 use folder::Folder;
+use incoming::{Callback, Incoming};
+use progress::Progress;
 use proxy::Proxy;
 use served::Served;
+use watch::Watch;
 
 /// Options of `run`.
 #[derive(clap::Args, Debug)]
@@ -26,6 +40,15 @@ pub(crate) struct Run {
     /// The data folder: its server is used, or one is started for as long as the bot runs.
     #[arg(long, default_value = "ringback-data", value_name = "DIR")]
     data: PathBuf,
+    /// An origin of the bot's, such as a tunnel's, and where it leads: `https://x.example=http://127.0.0.1:3978`.
+    #[arg(long, value_name = "PUBLIC=LOCAL", value_parser = incoming::callback)]
+    callback: Vec<Callback>,
+    /// The bot's app id (client id), if its environment does not say.
+    #[arg(long, value_name = "ID")]
+    app_id: Option<String>,
+    /// Where the bot is told of incoming calls, if that is not to be found out.
+    #[arg(long, value_name = "URL", value_parser = incoming::webhook)]
+    webhook: Option<Url>,
     /// The bot's command, after `--`.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -50,12 +73,63 @@ pub(crate) async fn run(args: Run) -> Result<ExitCode, Failure> {
     let mut variables = set.variables(&own);
     variables.extend(bundle::write(folder.path(), &served.authority, &own)?);
     say(&format!("phones register at {}; the page with a phone: {}/", served.sip, served.http));
-    let outcome = match child::start(&args.command, variables) {
-        Ok(mut child) => child::wait(&mut child, &mut signals).await,
-        Err(error) => Err(error),
-    };
+    let outcome = bot(&args, &served, &folder, variables, &mut signals).await;
     served.stop().await;
-    Ok(child::exit_code(outcome?))
+    outcome
+}
+
+/// The bot, from its start to its end.
+async fn bot(
+    args: &Run,
+    served: &Served,
+    folder: &Folder,
+    variables: Vec<(&'static str, OsString)>,
+    signals: &mut child::Signals,
+) -> Result<ExitCode, Failure> {
+    let progress = Arc::new(Progress::default());
+    let incoming = Incoming {
+        door: Arc::clone(&served.door),
+        app: app_of(args)?,
+        webhook: args.webhook.clone(),
+        callbacks: args.callback.clone(),
+        command: args.command.clone(),
+        progress: Arc::clone(&progress),
+    };
+    progress.set_apps(&served.door.ask(Method::GET, "apps").await?.unwrap_or_default());
+    incoming.begin().await;
+    let said = folder.said();
+    let watch = Watch { progress: &progress, door: &served.door, said: &said, wanted: wanted_ports(args) };
+    let events = served.door.timeline().await?;
+    let began = Instant::now();
+    let mut child = child::start(&args.command, variables)?;
+    let id = child.id().ok_or("the bot ended before it was looked at")?;
+    // None of those who look ends before the bot does, but the timeline, with a server that is stopped by others.
+    let looking = async { tokio::join!(watch.timeline(events), watch.processes(id), incoming.follow(id)) };
+    let (status, was_told) = tokio::select! {
+        ended = child::wait(&mut child, signals) => ended?,
+        _ = looking => return Err("the bot is not looked at any more".into()),
+    };
+    watch.ended(status, began.elapsed(), was_told);
+    Ok(child::exit_code(status))
+}
+
+/// Who the bot is, as the command line or the bot's own settings say.
+fn app_of(args: &Run) -> Result<Option<app::Found>, Failure> {
+    let own = |name: &str| std::env::var_os(name);
+    let found = app::find(&own, &std::env::current_dir()?);
+    Ok(match &args.app_id {
+        Some(id) => {
+            Some(app::Found { id: id.clone(), tenant: found.and_then(|app| app.tenant), from: "--app-id".into() })
+        }
+        None => found,
+    })
+}
+
+/// Ports that the bot is told to have: its webhook's, and the `PORT` of its environment.
+fn wanted_ports(args: &Run) -> Vec<u16> {
+    let webhook = args.webhook.as_ref().and_then(Url::port_or_known_default);
+    let variable = std::env::var("PORT").ok().and_then(|port| port.parse().ok());
+    webhook.into_iter().chain(variable).collect()
 }
 
 /// What this command says of itself, on standard error among the bot's own words.

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hyper::{Method, StatusCode};
 use ringback_server::directory::Config;
@@ -22,6 +23,8 @@ pub(super) struct Served {
     pub(super) https: SocketAddr,
     /// Where phones register.
     pub(super) sip: String,
+    /// The operator's way in.
+    pub(super) door: Arc<Visitor>,
     /// The authority that its certificates come from.
     pub(super) authority: PathBuf,
     /// Started here, and to be stopped here.
@@ -64,6 +67,7 @@ impl Served {
             https: reachable(https.parse()?),
             sip: sip.to_owned(),
             authority: data.join(ringback_server::tls::AUTHORITY_FILE).canonicalize()?,
+            door: Arc::new(door(data)?),
             own,
         })
     }

@@ -1,0 +1,165 @@
+//! What the bot's processes do with the network, as the kernel tells anyone who may look (`man 5 proc`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// A process and all that it started, as far as they have not left it.
+pub(super) struct Family(BTreeSet<u32>);
+
+/// A TCP socket.
+struct Socket {
+    local: SocketAddr,
+    remote: SocketAddr,
+    state: u8,
+    inode: u64,
+}
+
+/// States of TCP sockets, as the kernel numbers them (include/net/tcp_states.h).
+const ESTABLISHED: u8 = 1;
+const SYN_SENT: u8 = 2;
+const LISTEN: u8 = 10;
+
+impl Family {
+    /// As it is now.
+    pub(super) fn of(root: u32) -> Family {
+        let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for process in numbers("/proc") {
+            let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+            // The name, in parentheses, may hold anything; the parent is the second field after it.
+            let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse().ok());
+            if let Some(parent) = parent {
+                children.entry(parent).or_default().push(process);
+            }
+        }
+        let mut family = BTreeSet::from([root]);
+        let mut left = vec![root];
+        while let Some(process) = left.pop() {
+            for child in children.remove(&process).unwrap_or_default() {
+                family.insert(child);
+                left.push(child);
+            }
+        }
+        Family(family)
+    }
+
+    /// Where its sockets listen.
+    pub(super) fn listening(&self) -> BTreeSet<SocketAddr> {
+        let own = self.sockets();
+        own.into_iter().filter(|socket| socket.state == LISTEN).map(|socket| socket.local).collect()
+    }
+
+    /// Addresses elsewhere that it connects to at this port, or tries to.
+    pub(super) fn connects(&self, port: u16) -> BTreeSet<SocketAddr> {
+        let out = |socket: &Socket| matches!(socket.state, ESTABLISHED | SYN_SENT) && socket.remote.port() == port;
+        let own = self.sockets().into_iter().filter(out).map(|socket| socket.remote);
+        own.filter(|remote| !remote.ip().is_loopback()).collect()
+    }
+
+    fn sockets(&self) -> Vec<Socket> {
+        let held: BTreeSet<u64> = self.0.iter().flat_map(|process| inodes(*process)).collect();
+        let Some(first) = self.0.iter().next() else { return Vec::new() };
+        let mut sockets = sockets(&first.to_string());
+        sockets.retain(|socket| held.contains(&socket.inode));
+        sockets
+    }
+}
+
+/// Who listens at this port of this machine: a process's number and command.
+pub(super) fn holder(port: u16) -> Option<(u32, String)> {
+    let all = sockets("self");
+    let taken = all.iter().find(|socket| socket.state == LISTEN && socket.local.port() == port)?;
+    let process = numbers("/proc").into_iter().find(|process| inodes(*process).contains(&taken.inode))?;
+    let command = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+    let words = command.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+    Some((process, words.collect::<Vec<_>>().join(" ").trim().chars().take(80).collect()))
+}
+
+/// Someone listens at this port of this machine.
+pub(super) fn is_taken(port: u16) -> bool {
+    sockets("self").iter().any(|socket| socket.state == LISTEN && socket.local.port() == port)
+}
+
+fn numbers(folder: &str) -> Vec<u32> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// The sockets that a process holds open.
+fn inodes(process: u32) -> Vec<u64> {
+    let files = fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten();
+    let socket = |file: fs::DirEntry| {
+        let target = fs::read_link(file.path()).ok()?;
+        target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+    };
+    files.filter_map(socket).collect()
+}
+
+/// All TCP sockets of the network that this process is in.
+fn sockets(process: &str) -> Vec<Socket> {
+    let table = |name: &str| fs::read_to_string(format!("/proc/{process}/net/{name}")).unwrap_or_default();
+    let text = table("tcp") + &table("tcp6");
+    text.lines().filter_map(socket).collect()
+}
+
+/// A line of `/proc/net/tcp` or `tcp6`; none for their heads.
+fn socket(line: &str) -> Option<Socket> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    Some(Socket {
+        local: address(fields.get(1)?)?,
+        remote: address(fields.get(2)?)?,
+        state: u8::from_str_radix(fields.get(3)?, 16).ok()?,
+        inode: fields.get(9)?.parse().ok()?,
+    })
+}
+
+/// `0100007F:0F8A`: words of four bytes in the machine's order, and the port in the network's.
+fn address(text: &str) -> Option<SocketAddr> {
+    let (address, port) = text.split_once(':')?;
+    let word = |at: usize| Some(u32::from_str_radix(address.get(at..at + 8)?, 16).ok()?.to_ne_bytes());
+    let ip = match address.len() {
+        8 => IpAddr::V4(Ipv4Addr::from(word(0)?)),
+        32 => {
+            let mut bytes = [0; 16];
+            for (part, into) in bytes.chunks_exact_mut(4).enumerate() {
+                into.copy_from_slice(&word(part * 8)?);
+            }
+            IpAddr::V6(Ipv6Addr::from(bytes)).to_canonical()
+        }
+        _ => return None,
+    };
+    Some(SocketAddr::new(ip, u16::from_str_radix(port, 16).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn own_sockets_are_found_and_others_are_not() {
+        let family = Family::of(std::process::id());
+        let ours = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        assert!(!family.listening().contains(&ours), "it was closed");
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        assert!(family.listening().contains(&address));
+        assert!(is_taken(address.port()));
+        assert_eq!(holder(address.port()).unwrap().0, std::process::id());
+        let _stream = TcpStream::connect(address).unwrap();
+        assert!(family.connects(address.port()).is_empty(), "loopback is not elsewhere");
+        assert!(!Family::of(1).0.is_empty());
+    }
+
+    #[cfg(target_endian = "little")]
+    #[test]
+    fn lines_of_the_kernels_tables_are_read() {
+        let line = "  4: 00000000000000000000000001000000:0F8A 00000000000000000000000000000000:0000 0A 00000000:00000000 \
+                    00:00000000 00000000     0        0 12345 1 0000000000000000 100 0 0 10 0";
+        let read = socket(line).unwrap();
+        assert_eq!((read.local, read.state, read.inode), ("[::1]:3978".parse().unwrap(), LISTEN, 12345));
+        assert_eq!(address("0100007F:0F8A"), Some("127.0.0.1:3978".parse().unwrap()));
+        assert_eq!(address("0000000000000000FFFF00000100007F:0050"), Some("127.0.0.1:80".parse().unwrap()));
+        assert!(socket("  sl  local_address rem_address   st").is_none() && address("01:02").is_none());
+    }
+}

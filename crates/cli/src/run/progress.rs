@@ -1,0 +1,83 @@
+//! What a bot has done so far, and what was said of it: each thing once.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+
+use super::{limits, say};
+
+/// Shared by those who look.
+#[derive(Debug, Default)]
+pub(super) struct Progress(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    /// It got a token.
+    token: bool,
+    /// It placed or answered a call.
+    called: bool,
+    /// Where it listens.
+    listens: Option<SocketAddr>,
+    /// Apps that the server had seen before it started.
+    apps: BTreeSet<String>,
+    said: BTreeSet<String>,
+}
+
+impl Progress {
+    /// Says a thing, unless it was said before.
+    pub(super) fn say_once(&self, text: &str) {
+        let mut known = self.known();
+        let is_new = known.said.len() < limits::SAID && known.said.insert(text.to_owned());
+        drop(known);
+        if is_new {
+            say(text);
+        }
+    }
+
+    pub(super) fn got_token(&self) {
+        self.known().token = true;
+    }
+
+    pub(super) fn called(&self) {
+        self.known().called = true;
+    }
+
+    pub(super) fn listens(&self, at: SocketAddr) {
+        self.known().listens = Some(at);
+    }
+
+    pub(super) fn is_listening(&self) -> bool {
+        self.known().listens.is_some()
+    }
+
+    /// It has done something that bots do.
+    pub(super) fn has_begun(&self) -> bool {
+        let known = self.known();
+        known.token || known.called || known.listens.is_some()
+    }
+
+    /// Which apps the server knew before.
+    pub(super) fn set_apps(&self, list: &Value) {
+        let ids = list["value"].as_array().into_iter().flatten().filter_map(|app| app["id"].as_str());
+        self.known().apps = ids.map(str::to_owned).collect();
+    }
+
+    pub(super) fn was_there(&self, app: &str) -> bool {
+        self.known().apps.contains(app)
+    }
+
+    /// The app as the server has it now: at which numbers phones reach it.
+    pub(super) fn numbers(&self, app: &Value) {
+        let numbers: Vec<&str> = app["numbers"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        if !numbers.is_empty() && app["webhook"].is_string() {
+            self.say_once(&format!("phones reach the bot at {}", numbers.join(", ")));
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // Each change is one step, so a poisoned lock is still sound.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,171 @@
+//! What goes wrong with a bot while it runs, said as it happens: from the server's timeline, from the hooks, and from
+//! what its processes do. And, when it ends, why that may be.
+
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::Method;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::processes::{self, Family};
+use super::progress::Progress;
+use super::{hosts, limits};
+use crate::door::{Events, Visitor, data_of};
+
+/// Where most bots listen.
+const USUAL_PORT: u16 = 3978;
+
+/// What is watched of a bot.
+pub(super) struct Watch<'a> {
+    pub(super) progress: &'a Arc<Progress>,
+    pub(super) door: &'a Visitor,
+    /// What the hooks say.
+    pub(super) said: &'a Path,
+    /// Ports that it is known to want.
+    pub(super) wanted: Vec<u16>,
+}
+
+impl Watch<'_> {
+    /// Follows the timeline until the server ends it.
+    pub(super) async fn timeline(&self, mut events: Events) {
+        while let Ok(Some(event)) = events.next().await {
+            let entry = data_of(&event).and_then(|data| serde_json::from_str::<Value>(&data).ok());
+            let Some(entry) = entry else { continue };
+            self.entry(entry["kind"].as_str().unwrap_or_default(), entry["text"].as_str().unwrap_or_default());
+        }
+    }
+
+    fn entry(&self, kind: &str, text: &str) {
+        match kind {
+            "lint" | "identity" => self.progress.say_once(text),
+            // What is repeated, slow or cannot be connected to, the linter says in better words.
+            "notification" if text.contains("where the bot listens") => self.progress.say_once(text),
+            "notification" if text.contains("webhook answered") => {
+                self.progress.say_once(&format!("notification {text}"));
+            }
+            "request" => self.request(text),
+            _ => {}
+        }
+    }
+
+    /// `POST /…/oauth2/v2.0/token → 200`, as the timeline has it.
+    fn request(&self, text: &str) {
+        let (asked, status) = text.rsplit_once(" → ").unwrap_or((text, ""));
+        let is_token = asked.ends_with("/token");
+        match status {
+            "200" if is_token => self.progress.got_token(),
+            _ if is_token => self.progress.say_once(&format!(
+                "the bot asked for a token and was refused ({status}): its client secret, its app id or its tenant is \
+                 not what the server knows; the answer that the bot has says which"
+            )),
+            "201" | "202" if asked.contains("/communications/calls") || asked.contains("/app/calls") => {
+                self.progress.called();
+            }
+            _ => {}
+        }
+    }
+
+    /// Looks at what hooks say, and once at a bot that does nothing. Does not return.
+    pub(super) async fn processes(&self, root: u32) {
+        let mut tick = tokio::time::interval(limits::LOOK);
+        let quiet = Instant::now() + limits::QUIET;
+        let (mut read, mut looked) = (0, false);
+        loop {
+            tick.tick().await;
+            self.hooks(&mut read);
+            if !looked && Instant::now() >= quiet {
+                looked = true;
+                self.quiet(root).await;
+            }
+        }
+    }
+
+    /// Says what hooks have said since the last look.
+    pub(super) fn hooks(&self, read: &mut u64) {
+        for line in lines_after(self.said, read) {
+            let Ok(value) = serde_json::from_str::<Value>(&line) else { continue };
+            if let Some(refused) = value["refused"].as_str() {
+                self.progress.say_once(refused);
+            }
+            if let Some(port) = value["bind"].as_u64().and_then(|port| u16::try_from(port).ok()) {
+                let why = match (value["why"].as_str(), processes::holder(port)) {
+                    (Some("EACCES"), _) => "that port is not this user's to have: choose one above 1023".to_owned(),
+                    (_, Some((process, command))) => format!("process {process} has it ({command})"),
+                    _ => "another program has it".to_owned(),
+                };
+                self.progress.say_once(&format!("the bot could not listen at port {port}: {why}"));
+            }
+        }
+    }
+
+    /// The bot has run for a while. If nothing has come of it, says what it does instead.
+    async fn quiet(&self, root: u32) {
+        if self.progress.has_begun() {
+            return;
+        }
+        let seconds = limits::QUIET.as_secs();
+        let elsewhere = Family::of(root).connects(hosts::PORT);
+        let why = match elsewhere.first() {
+            Some(address) => {
+                // Whose address it is cannot be known from here; a bot's first way is to Microsoft.
+                let _ = self.door.ask(Method::POST, "findings/proxyIgnored").await;
+                format!(
+                    "it connects to {address} by itself, past the proxy and the hooks: see docs/RUN.md, where it does \
+                         not reach"
+                )
+            }
+            None => self.taken().unwrap_or_else(|| "it waits for something else, or prints to nowhere".to_owned()),
+        };
+        self.progress.say_once(&format!(
+            "after {seconds} s the bot runs (process {root}) and has asked for no token, made no call and listens at no \
+             port: {why}"
+        ));
+    }
+
+    /// Another program has a port that the bot may want.
+    fn taken(&self) -> Option<String> {
+        let taken = self.wanted.iter().chain([&USUAL_PORT]).find(|port| processes::is_taken(**port))?;
+        let by = processes::holder(*taken)
+            .map_or("another program".to_owned(), |(process, command)| format!("process {process} ({command})"));
+        Some(format!("port {taken} is taken by {by}, if that is the one it wants"))
+    }
+
+    /// The bot has ended. Says why, where it was too soon or not well.
+    pub(super) fn ended(&self, status: ExitStatus, ran: Duration, was_told: bool) {
+        self.hooks(&mut 0);
+        if was_told {
+            return;
+        }
+        let how = super::child::in_words(status);
+        let ran = format!("{:.1} s", ran.as_secs_f64());
+        if !self.progress.has_begun() {
+            let taken = if self.progress.is_listening() { None } else { self.taken() };
+            let taken = taken.map_or(String::new(), |taken| format!("; {taken}"));
+            self.progress.say_once(&format!(
+                "the bot ended {how} after {ran}, before it asked for a token, made a call or listened at a port: what it \
+                 printed says why{taken}"
+            ));
+        } else if !status.success() {
+            self.progress.say_once(&format!("the bot ended {how} after {ran}: what it printed says why"));
+        }
+    }
+}
+
+/// Whole lines of a file from a place on, which is moved.
+fn lines_after(path: &Path, from: &mut u64) -> Vec<String> {
+    let mut text = String::new();
+    let read = std::fs::File::open(path).and_then(|mut file| {
+        file.seek(SeekFrom::Start(*from))?;
+        file.take(limits::HOOKS_SAY.saturating_sub(*from)).read_to_string(&mut text)
+    });
+    if read.is_err() {
+        return Vec::new();
+    }
+    let whole = text.rfind('\n').map_or(0, |at| at + 1);
+    *from += whole as u64;
+    text[..whole].lines().map(str::to_owned).collect()
+}
