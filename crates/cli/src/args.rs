@@ -25,6 +25,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Run a bot as it is, with Microsoft's hosts leading to Ringback: `ringback run -- python bot.py`.
     Run(crate::run::Run),
+    /// Have this machine or a Java runtime trust the data folder's certificate authority, or no longer.
+    Trust(crate::trust::Trust),
     /// Run the server.
     Serve(Serve),
     /// Hear it work: a server, an example bot and a scripted phone, over SIP and RTP on loopback.

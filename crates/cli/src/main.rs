@@ -13,6 +13,7 @@ mod phone;
 mod run;
 mod serve;
 mod show;
+mod trust;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -57,6 +58,7 @@ async fn obey(args: Args) -> Result<ExitCode, Failure> {
     let json = args.json;
     let done = match args.command {
         Command::Run(bot) => return run::run(bot).await,
+        Command::Trust(authority) => trust::run(authority),
         Command::Serve(serve) => serve::run(serve, json).await,
         Command::Demo(demo) => demo::run(demo, json).await,
         Command::Call(call) => show::call(call, json).await,

@@ -98,3 +98,10 @@ pub(super) fn in_words(status: ExitStatus) -> String {
         (None, _) => "by a signal".to_owned(),
     }
 }
+
+/// A signal by which people end programs ended it.
+pub(super) fn was_asked_to_end(status: ExitStatus) -> bool {
+    use std::os::unix::process::ExitStatusExt as _;
+    let asks = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT];
+    status.signal().is_some_and(|number| asks.iter().any(|signal| *signal as i32 == number))
+}

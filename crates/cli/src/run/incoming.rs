@@ -231,7 +231,8 @@ impl Incoming {
                 continue;
             }
             match self.door.send(Method::PUT, &format!("apps/{app}"), wish.to_string()).await {
-                Ok(answer) => self.progress.numbers(&answer.unwrap_or_default()),
+                Ok(answer) if place.webhook.is_some() => self.progress.numbers(&answer.unwrap_or_default()),
+                Ok(_) => {}
                 Err(why) => say(&format!("the server does not take where the bot is told of calls: {why}")),
             }
         }

@@ -71,7 +71,7 @@ impl Progress {
     /// The app as the server has it now: at which numbers phones reach it.
     pub(super) fn numbers(&self, app: &Value) {
         let numbers: Vec<&str> = app["numbers"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        if !numbers.is_empty() && app["webhook"].is_string() {
+        if !numbers.is_empty() {
             self.say_once(&format!("phones reach the bot at {}", numbers.join(", ")));
         }
     }

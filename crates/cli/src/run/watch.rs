@@ -137,7 +137,8 @@ impl Watch<'_> {
     /// The bot has ended. Says why, where it was too soon or not well.
     pub(super) fn ended(&self, status: ExitStatus, ran: Duration, was_told: bool) {
         self.hooks(&mut 0);
-        if was_told {
+        // Who is told of a signal beside it (by the terminal, or as one of a group) may be quicker than this process.
+        if was_told || super::child::was_asked_to_end(status) {
             return;
         }
         let how = super::child::in_words(status);

@@ -1,6 +1,8 @@
 //! The program from outside, run as its user runs it.
 
+mod bad_bots;
 mod bench;
 mod doctor;
 mod phone;
 mod run;
+mod trust;

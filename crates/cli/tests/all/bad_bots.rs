@@ -1,0 +1,210 @@
+//! `run` around bots that go wrong: it says which, and why. The bots are sh, which waits; what they would have asked the
+//! server is asked here.
+
+use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, ChildStderr, ChildStdin, Command, Stdio};
+
+use tempfile::TempDir;
+
+const TENANT: &str = "0a0a0a0a-0000-4000-8000-000000000001";
+const APP: &str = "0a0a0a0a-0000-4000-8000-0000000000b0";
+const SECRET: &str = "ringback-development-secret";
+const TEST_LINE: &str = "0a0a0a0a-0000-4000-8000-000000009000";
+
+/// A bot that waits until it is let go, under `run`.
+struct Bot {
+    data: TempDir,
+    running: Child,
+    input: Option<ChildStdin>,
+    said: Lines<BufReader<ChildStderr>>,
+    heard: Vec<String>,
+}
+
+impl Bot {
+    fn start(options: &[&str], variables: &[(&str, &str)], bot: &str) -> Bot {
+        let data = tempfile::tempdir().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringback"));
+        command.args(["run", "--data"]).arg(data.path()).args(options).args(["--", "sh", "-c", bot]);
+        for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "PORT"] {
+            command.env_remove(name);
+        }
+        command.envs(variables.iter().copied()).current_dir(data.path());
+        let mut running = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let said = BufReader::new(running.stderr.take().unwrap()).lines();
+        Bot { data, input: running.stdin.take(), running, said, heard: Vec::new() }
+    }
+
+    /// The next line that has these words; fails with all that was said if none has.
+    fn says(&mut self, words: &str) -> String {
+        for line in self.said.by_ref() {
+            let line = line.unwrap();
+            if line.contains(words) {
+                return line;
+            }
+            self.heard.push(line);
+        }
+        panic!("nobody said {words:?}, but:\n{}", self.heard.join("\n"));
+    }
+
+    /// Sends a request to the server; gives the whole answer.
+    fn ask(&self, head: &str, body: &str) -> String {
+        let url = std::fs::read_to_string(self.data.path().join("http.url")).unwrap();
+        let mut stream = TcpStream::connect(url.trim().trim_start_matches("http://")).unwrap();
+        let length = body.len();
+        write!(stream, "{head}\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn ask_token(&self, secret: &str) -> String {
+        let form = format!(
+            "grant_type=client_credentials&client_id={APP}&client_secret={secret}&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default"
+        );
+        let head =
+            format!("POST /{TENANT}/oauth2/v2.0/token HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded");
+        self.ask(&head, &form)
+    }
+
+    /// Calls the test line, to be told of at this address.
+    fn call(&self, callback: &str) {
+        let answer = self.ask_token(SECRET);
+        let token =
+            answer.split("\"access_token\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a token");
+        let body = format!(
+            "{{\"callbackUri\":\"{callback}\",\"targets\":[{{\"identity\":{{\"user\":{{\"id\":\"{TEST_LINE}\"}}}}}}],\
+             \"requestedModalities\":[\"audio\"],\"mediaConfig\":{{\"@odata.type\":\
+             \"#microsoft.graph.serviceHostedMediaConfig\"}}}}"
+        );
+        let head = format!(
+            "POST /v1.0/communications/calls HTTP/1.1\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json"
+        );
+        let answer = self.ask(&head, &body);
+        assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    }
+
+    /// The bot ends, and with it `run`, whose status is given.
+    fn let_go(&mut self) -> Option<i32> {
+        drop(self.input.take());
+        self.running.wait().unwrap().code()
+    }
+}
+
+impl Drop for Bot {
+    fn drop(&mut self) {
+        let _ = self.running.kill();
+        let _ = self.running.wait();
+    }
+}
+
+const WAITS: &str = "echo started >&2; read line";
+
+#[test]
+fn one_that_does_nothing_is_told_of() {
+    let mut bot = Bot::start(&[], &[], WAITS);
+    let said = bot.says("the bot runs (process ");
+    assert!(said.contains("asked for no token, made no call and listens at no port"), "{said}");
+    bot.let_go();
+}
+
+#[test]
+fn one_that_ends_too_soon_is_told_of() {
+    let mut bot = Bot::start(&[], &[], "exit 5");
+    let said = bot.says("the bot ended with status 5 after ");
+    assert!(said.contains("before it asked for a token, made a call or listened at a port"), "{said}");
+    assert_eq!(bot.let_go(), Some(5));
+}
+
+#[test]
+fn one_whose_port_is_taken_is_told_who_has_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let mut bot = Bot::start(&[], &[("PORT", &port)], "exit 1");
+    let said = bot.says("the bot ended with status 1");
+    assert!(said.contains(&format!("port {port} is taken by process {}", std::process::id())), "{said}");
+}
+
+#[test]
+fn one_that_says_itself_that_it_cannot_listen_is_told_who_has_the_port() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // What the hooks for Node and Python say; that they do is tried in acceptance/hosts.py.
+    let says = format!(
+        "printf '{{\"bind\": {port}, \"why\": \"EADDRINUSE\"}}\\n' > \"${{PYTHONPATH%%/python*}}/said\"; {WAITS}"
+    );
+    let mut bot = Bot::start(&[], &[("PYTHONPATH", "")], &says);
+    let said = bot.says("the bot could not listen at port");
+    assert!(said.contains(&format!("port {port}: process {} has it", std::process::id())), "{said}");
+    bot.let_go();
+}
+
+#[test]
+fn a_wrong_secret_is_told_of() {
+    let mut bot = Bot::start(&[], &[], WAITS);
+    bot.says("started");
+    assert!(bot.ask_token("not this one").contains("AADSTS7000215"));
+    bot.says("a token was asked for with a wrong client secret");
+    let said = bot.says("the bot asked for a token and was refused (401)");
+    assert!(said.contains("client secret"), "{said}");
+    assert_eq!(bot.let_go(), Some(1), "the status of a read that found nothing");
+}
+
+#[test]
+fn a_webhook_that_never_answers_is_told_of() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut bot = Bot::start(&[], &[], WAITS);
+    bot.says("started");
+    bot.call(&format!("http://{}/api/calls", silent.local_addr().unwrap()));
+    bot.says("its webhook did not answer within 5 s");
+    bot.let_go();
+}
+
+#[test]
+fn a_webhook_that_cannot_be_reached_is_told_of() {
+    let mut bot = Bot::start(&[], &[], WAITS);
+    bot.says("started");
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    bot.call(&format!("http://{closed}/api/calls"));
+    bot.says("its webhook could not be connected to");
+    bot.let_go();
+}
+
+#[test]
+fn a_webhook_that_does_not_know_its_path_is_told_of() {
+    let webhook = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = webhook.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in webhook.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 8192];
+            let _ = stream.read(&mut request);
+            let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+    });
+    let mut bot = Bot::start(&[], &[], WAITS);
+    bot.says("started");
+    bot.call(&format!("http://{address}/nowhere"));
+    bot.says("the webhook answered 404");
+    bot.let_go();
+}
+
+/// What the command line says of a bot is told to the server before the bot starts.
+#[test]
+fn what_is_said_of_a_bot_is_known_to_the_server() {
+    let id = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
+    let options = ["--webhook", "http://127.0.0.1:3999/hook", "--callback", "https://bot.example=3999"];
+    let mut bot = Bot::start(&options, &[("MicrosoftAppId", id)], WAITS);
+    bot.says(&format!("app id {id}, from MicrosoftAppId"));
+    bot.says("https://bot.example is sent to http://127.0.0.1:3999");
+    bot.says("started");
+    let token = std::fs::read_to_string(Path::new(bot.data.path()).join("operator.token")).unwrap();
+    let head = format!("GET /_ringback/apps/{id} HTTP/1.1\r\nAuthorization: Bearer {}", token.trim());
+    let app = bot.ask(&head, "");
+    for wanted in ["http://127.0.0.1:3999/hook", "https://bot.example"] {
+        assert!(app.contains(wanted), "no {wanted} in {app}");
+    }
+    bot.let_go();
+}
