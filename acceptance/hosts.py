@@ -6,14 +6,19 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from kit import check, part
+from kit.processes import Running
+from kit.server import Phone
 from kit.sinkhole import Sinkhole
+from kit.sipp import Sipp
 
 HERE = Path(__file__).resolve().parent
 PYTHON, NODE = HERE / "hosts", HERE / "node" / "hosts"
@@ -25,6 +30,9 @@ DEVELOPMENT = {
     "CALLED_USER": "0a0a0a0a-0000-4000-8000-000000009000",
 }
 """The identities that are published for development: the test line answers at once."""
+
+PHONE = Phone("1001", "ringback")
+"""One that is published, too."""
 
 WITHIN = 60
 """Seconds that one bot may take; the server is started for it, and stopped after it."""
@@ -99,6 +107,69 @@ class Hosts:
             check.that(ended.returncode != 0, f"{name} got an answer from somewhere: {ended.stdout}")
             check.that(self.arrived() > before, f"nothing of {name} was counted")
 
+    def rung(self) -> None:
+        """A bot that waits to be called is found, rung by a phone, and told of the rest where it really listens."""
+        id = str(uuid.uuid4())
+        settings = {"MicrosoftAppId": id, "MicrosoftAppPassword": uuid.uuid4().hex, "MicrosoftAppTenantId": str(uuid.uuid4())}
+        log = self.folder / "waits.log"
+        words = [self.program, "run", "--data", self.folder / "waits", "--", sys.executable, PYTHON / "waits_to_be_called.py"]
+        running = Running(words, log, env=settings)
+        try:
+            said = self.heard(log, r"incoming calls are told to http://127\.0\.0\.1:(\d+)/api/calling: it answers at this path")
+            self.heard(log, f"app id {id}, from MicrosoftAppId")
+            host, _, port = self.heard(log, r"phones register at (\S+);").group(1).rpartition(":")
+            self.heard(log, "phones reach the bot at 5000")
+            with Sipp(self.folder / "sipp", "call_until_bye", (host, int(port)), phone=PHONE, dials="5000") as phone:
+                phone.finish()
+            self.heard(log, rf"bot\.tunnel\.example go to 127\.0\.0\.1:{said.group(1)}, where the bot listens")
+            self.heard(log, "^terminated$")
+        finally:
+            running.end()
+        secret = settings["MicrosoftAppPassword"]
+        check.that(secret not in log.read_text(), "the bot's secret was printed")
+
+    def heard(self, log: Path, pattern: str) -> re.Match[str]:
+        """What was said, once it is."""
+
+        def look() -> re.Match[str] | None:
+            return re.search(pattern, log.read_text(errors="replace"), re.MULTILINE)
+
+        try:
+            return check.soon(look, pattern, 30)
+        except check.Failed as failure:
+            raise check.Failed(f"{failure}; said was:\n{log.read_text(errors='replace')}") from None
+
+    def cannot_listen(self) -> None:
+        """A bot whose port is taken is told who has it, whatever it says itself."""
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            python = f"import http.server; http.server.HTTPServer(('127.0.0.1', {port}), None)"
+            node = f"require('http').createServer().on('error', () => {{}}).listen({port}, '127.0.0.1')"
+            for command in ([sys.executable, "-c", python], ["node", "-e", node]):
+                words = [str(word) for word in (self.program, "run", "--data", self.folder / "data", "--", *command)]
+                ended = subprocess.run(words, capture_output=True, text=True, timeout=WITHIN, check=False)
+                wanted = f"the bot could not listen at port {port}: process {os.getpid()} has it"
+                check.that(wanted in ended.stderr, f"{command[0]} was not told so: {ended.stderr}")
+
+    def users_own_hooks_run(self) -> None:
+        """What the user has had loaded before a bot is loaded still: a sitecustomize, and an option of Node's."""
+        own = self.folder / "own"
+        own.mkdir()
+        (own / "sitecustomize.py").write_text("print('mine too')\n")
+        (own / "first.cjs").write_text("console.log('mine too')\n")
+        for settings, command in (
+            ({"PYTHONPATH": str(own)}, [sys.executable, PYTHON / "with_aiohttp.py"]),
+            ({"NODE_OPTIONS": f"--require {own / 'first.cjs'}"}, ["node", NODE / "fetch.mjs"]),
+        ):
+            words = [str(word) for word in (self.program, "run", "--data", self.folder / "data", "--", *command)]
+            environment = os.environ | DEVELOPMENT | settings
+            ended = subprocess.run(
+                words, capture_output=True, text=True, timeout=WITHIN, env=environment, check=False
+            )
+            said = ended.stdout.splitlines()
+            check.that(said and said[0] == "mine too", f"{command[0]} did not load it: {ended.stdout}{ended.stderr}")
+            check.that(CALL.match(said[-1]), f"{command[0]} made no call: {ended.stdout}{ended.stderr}")
+
     def nothing_is_left(self) -> None:
         """What run writes for a bot goes with it."""
         left = list((self.folder / "data" / "run").iterdir())
@@ -118,6 +189,8 @@ def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
         found += [("others of Microsoft's are refused", hosts.refused), ("the sinkhole counts", hosts.counts)]
     else:
         print(f"      left out: what goes out is counted in a network namespace of its own: {missing}")
+    found += [("a bot that waits is found and rung", hosts.rung), ("a port that is taken is told", hosts.cannot_listen)]
+    found.append(("hooks of the user's own run too", hosts.users_own_hooks_run))
     return [*found, ("nothing is left", hosts.nothing_is_left)]
 
 

@@ -31,7 +31,7 @@ class Sipp:
         self,
         folder: Path,
         scenario: str,
-        server: Server,
+        server: Server | tuple[str, int],
         *,
         phone: Phone | None = None,
         port: int | None = None,
@@ -43,7 +43,7 @@ class Sipp:
         holds: int = 300,
         within: int = 60,
     ) -> None:
-        """`phone` gives name and password; `dials` is who is called; a call is held for `holds` milliseconds."""
+        """`server`: or its SIP address; `phone` gives name and password; `dials` is who is called; a call is held for `holds` milliseconds."""
         program = shutil.which("sipp")
         check.that(program, "sipp is not installed")
         folder.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,8 @@ class Sipp:
         self.port = port or free_udp_port()
         self._within = within
         self._errors = folder / f"{scenario}-{self.port}.errors"
-        words: list[str | Path] = [str(program), f"{server.sip[0]}:{server.sip[1]}"]
+        host, sip_port = server if isinstance(server, tuple) else server.sip
+        words: list[str | Path] = [str(program), f"{host}:{sip_port}"]
         words += ["-sf", SCENARIOS / f"{scenario}.xml", "-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", str(self.port)]
         words += ["-m", str(calls), "-r", str(rate), "-l", str(calls), "-d", str(holds)]
         words += ["-recv_timeout", str(RECEIVE_WITHIN), "-timeout", f"{within}s", "-timeout_error"]

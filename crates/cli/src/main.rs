@@ -34,7 +34,10 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 fn main() -> ExitCode {
     let args = Args::parse();
     trace(&args.log);
-    open_files();
+    // A bot gets the limits that its user has: `run` raises its own once the bot has started.
+    if !matches!(args.command, Command::Run(_)) {
+        open_files();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

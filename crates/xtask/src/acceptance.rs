@@ -42,7 +42,7 @@ const SIPP: Program = Program { name: "sipp", package: "sip-tester" };
 
 const PARTS: &[Part] = &[
     Part { name: "identity", programs: &[], node: false, rust_client: false },
-    Part { name: "hosts", programs: &[CURL, IPROUTE], node: true, rust_client: false },
+    Part { name: "hosts", programs: &[CURL, IPROUTE, SIPP], node: true, rust_client: false },
     Part { name: "sdk", programs: &[SIPP], node: false, rust_client: false },
     Part { name: "libraries", programs: &[BARESIP, SIPP], node: true, rust_client: true },
     Part { name: "baresip", programs: &[BARESIP], node: false, rust_client: false },

@@ -102,6 +102,7 @@ async fn bot(
     let events = served.door.timeline().await?;
     let began = Instant::now();
     let mut child = child::start(&args.command, variables)?;
+    crate::open_files();
     let id = child.id().ok_or("the bot ended before it was looked at")?;
     // None of those who look ends before the bot does, but the timeline, with a server that is stopped by others.
     let looking = async { tokio::join!(watch.timeline(events), watch.processes(id), incoming.follow(id)) };

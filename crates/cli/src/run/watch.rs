@@ -30,13 +30,14 @@ pub(super) struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// Follows the timeline until the server ends it.
+    /// Follows the timeline until the server ends it, which one that was found here may do at any time.
     pub(super) async fn timeline(&self, mut events: Events) {
         while let Ok(Some(event)) = events.next().await {
             let entry = data_of(&event).and_then(|data| serde_json::from_str::<Value>(&data).ok());
             let Some(entry) = entry else { continue };
             self.entry(entry["kind"].as_str().unwrap_or_default(), entry["text"].as_str().unwrap_or_default());
         }
+        self.progress.say_once("the server has stopped: nobody answers what the bot asks from now on");
     }
 
     fn entry(&self, kind: &str, text: &str) {

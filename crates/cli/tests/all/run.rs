@@ -79,7 +79,8 @@ fn a_signal_is_the_bots_and_so_is_the_status() {
 #[test]
 fn the_bot_finds_what_leads_it_here_and_keeps_what_it_had() {
     let data = folder();
-    let mut command = command(data.path(), &[], "env; cat \"$NODE_EXTRA_CA_CERTS\"; ls \"${PYTHONPATH%%:*}\"");
+    let mut command =
+        command(data.path(), &[], "ulimit -n; env; cat \"$NODE_EXTRA_CA_CERTS\"; ls \"${PYTHONPATH%%:*}\"");
     command
         .env("NODE_OPTIONS", "--trace-warnings")
         .env("PYTHONPATH", "mine")
@@ -87,6 +88,8 @@ fn the_bot_finds_what_leads_it_here_and_keeps_what_it_had() {
     let output = command.output().unwrap();
     let (said, error) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{error}");
+    let limit = Command::new("sh").args(["-c", "ulimit -n"]).output().unwrap();
+    assert!(said.starts_with(&text(&limit.stdout)), "the limit of open files is the user's: {said}");
     for wanted in [
         "\nHTTPS_PROXY=http://127.0.0.1:",
         "\nhttps_proxy=http://127.0.0.1:",
@@ -144,4 +147,22 @@ fn a_proxy_that_cannot_be_gone_through_is_refused_before_anything_starts() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("HTTPS_PROXY"), "{}", text(&output.stderr));
     assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn a_server_that_goes_while_the_bot_runs_is_told_of() {
+    let (data, program) = (folder(), env!("CARGO_BIN_EXE_ringback"));
+    let any = "127.0.0.1:0";
+    let mut serve = Command::new(program);
+    serve.args(["serve", "--http", any, "--https", any, "--sip", any, "--sip-tls", any, "--drain", "1", "--data"]);
+    let mut served = Running(serve.arg(data.path()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(served.0.stdout.take().unwrap()));
+    assert!(lines.any(|line| line.unwrap() == "ready"));
+    let stop = format!("kill -TERM {}; read line", served.0.id());
+    let mut running = command(data.path(), &[], &stop);
+    let mut running = Running(running.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    let mut said = std::io::BufRead::lines(std::io::BufReader::new(running.0.stderr.take().unwrap()));
+    assert!(said.any(|line| line.unwrap().contains("the server has stopped")));
+    drop(running.0.stdin.take());
+    assert_eq!(running.0.wait().unwrap().code(), Some(1), "the status of a read that found nothing");
 }
