@@ -3,10 +3,11 @@
 use alloc::collections::VecDeque;
 use alloc::string::String;
 
-use crate::event::Begun;
-use crate::ids::{CallId, LegId, OperationId};
+use crate::event::{Begun, Event};
+use crate::identity::Identity;
+use crate::ids::{CallId, LegId, OperationId, ParticipantId};
 use crate::limits;
-use crate::operation::{Operation, OperationStatus};
+use crate::operation::{Operation, OperationKind, OperationStatus};
 use crate::result::ResultInfo;
 use crate::time::Now;
 
@@ -140,6 +141,65 @@ impl Call {
         }
     }
 
+    /// Becomes what an event of this call says. What is over stays as it was.
+    pub(crate) fn evolve(&mut self, at: Now, event: &Event) {
+        if self.is_over() {
+            return;
+        }
+        match event {
+            Event::AskRedirected { callback, .. } => {
+                if let CallState::Incoming { redirects, .. } = &mut self.state {
+                    *redirects += 1;
+                    self.callback.clone_from(callback);
+                }
+            }
+            Event::CallbackChanged { callback, .. } => self.callback.clone_from(callback),
+            Event::CallAnswered { callback, until, .. } => {
+                if let CallState::Incoming { .. } = self.state {
+                    self.callback.clone_from(callback);
+                    self.state = CallState::Establishing { until: *until };
+                }
+            }
+            Event::CallEstablished { .. } => {
+                if let CallState::Establishing { .. } = self.state {
+                    self.state = CallState::Established { audio: false };
+                }
+            }
+            Event::AudioChanged { active, .. } => {
+                if let CallState::Established { audio } = &mut self.state {
+                    *audio = *active;
+                }
+            }
+            Event::CallKeptAlive { .. } => self.alive_until = at.plus(limits::KEEP_ALIVE),
+            Event::CallTerminating { .. } => self.state = CallState::Terminating,
+            Event::CallEnding { result, until, .. } => {
+                self.state = CallState::Ending { result: result.clone(), until: *until };
+            }
+            Event::CallTerminated { result, .. } => self.state = CallState::Terminated(result.clone()),
+            Event::OperationStarted { operation, .. } => {
+                if self.operation(operation.id).is_some() {
+                    return;
+                }
+                if operation.kind == OperationKind::SubscribeToTone {
+                    self.tones = true;
+                }
+                self.operations.push_back(operation.clone());
+                self.forget_old_operations();
+            }
+            Event::OperationBegan { operation, .. } => self.step(*operation, OperationStatus::Running, None),
+            Event::OperationEnded { operation, status, result, .. } => self.step(*operation, *status, Some(result)),
+            Event::ToneHeard { sequence, .. } => self.tone_sequence = *sequence,
+            Event::CallOffered(_)
+            | Event::CallPlaced(_)
+            | Event::LegAdmitted { .. }
+            | Event::RosterChanged { .. }
+            | Event::LegAnswered { .. }
+            | Event::LegReleased { .. }
+            | Event::LegEnded { .. }
+            | Event::Adopted { .. } => {}
+        }
+    }
+
     /// Takes a step of an operation's lifecycle; a step it does not have changes nothing.
     pub(crate) fn step(&mut self, id: OperationId, to: OperationStatus, result: Option<&ResultInfo>) {
         let Some(operation) = self.operations.iter_mut().rev().find(|operation| operation.id == id) else { return };
@@ -196,4 +256,15 @@ pub struct Leg {
     pub call: CallId,
     /// Where it stands.
     pub phase: LegPhase,
+    /// Who is at the far end of a phone that joined a meeting; else the call knows.
+    pub party: Option<Party>,
+}
+
+/// Someone in a conversation, as the roster has it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Party {
+    /// Graph's `participant.id`.
+    pub participant: ParticipantId,
+    /// Who it is.
+    pub identity: Identity,
 }

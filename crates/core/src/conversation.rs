@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::call::{Call, CallState, Direction, Leg, LegPhase};
+use crate::call::{Call, CallState, Direction, Leg, LegPhase, Party};
 use crate::effect::Effect;
 use crate::event::{Begun, Event, Record};
 use crate::happens;
@@ -76,7 +76,7 @@ impl Conversation {
     }
 
     /// What an input makes true, or why it is refused. Pure. Of happenings only an offered call, which
-    /// begins a conversation, can be refused.
+    /// begins a conversation, and a phone that joins a meeting can be refused.
     pub fn decide(&self, now: Now, input: Input) -> Result<Vec<Event>, Refusal> {
         match input {
             Input::PlaceCall(new) => verbs::place_call::decide(self, new),
@@ -94,6 +94,9 @@ impl Conversation {
                 verbs::cancel_media_processing::decide(self, call, operation, client_context)
             }
             Input::CallOffered(new) => happens::call_offered::decide(self, new),
+            Input::PhoneJoins { leg, participant, identity } => {
+                happens::phone_joins::decide(self, leg, participant, identity)
+            }
             Input::AskRedirected { call, callback } => Ok(happens::ask_redirected::decide(self, call, callback)),
             Input::LegAnswered { leg, dialog } => Ok(happens::leg_answered::decide(self, leg, dialog)),
             Input::LegHeld { leg, held } => Ok(happens::leg_held::decide(self, leg, held)),
@@ -117,17 +120,18 @@ impl Conversation {
             Event::CallPlaced(begun) => self.begin(begun, Direction::Outgoing, at),
             Event::LegAnswered { leg, dialog } => self.leg_answered(*leg, dialog),
             Event::LegReleased { leg, decline } => self.leg_released(*leg, *decline),
-            Event::LegEnded { leg, .. } => {
-                if let Some(leg) = self.leg_mut(*leg) {
-                    leg.phase = LegPhase::Ended;
-                }
+            Event::LegAdmitted { leg, call, participant, identity } => {
+                let party = Party { participant: *participant, identity: identity.clone() };
+                self.leg_admitted(*leg, *call, party);
             }
+            Event::LegEnded { leg, .. } => self.leg_ended(*leg),
             Event::Adopted { epoch } => self.epoch = Some(*epoch),
             Event::AskRedirected { call, .. }
             | Event::CallbackChanged { call, .. }
             | Event::CallAnswered { call, .. }
             | Event::CallEstablished { call }
             | Event::AudioChanged { call, .. }
+            | Event::RosterChanged { call }
             | Event::CallKeptAlive { call }
             | Event::CallTerminating { call }
             | Event::CallEnding { call, .. }
@@ -158,12 +162,13 @@ impl Conversation {
     /// What the world must now do, right after `event` was evolved.
     pub fn effects(&self, event: &Event) -> Vec<Effect> {
         match event {
-            Event::CallPlaced(begun) => vec![place(begun)],
+            Event::CallPlaced(begun) => place(begun).into_iter().collect(),
+            Event::LegAdmitted { leg, .. } => self.leg(*leg).map(|leg| self.accept(leg)).into_iter().collect(),
             Event::CallAnswered { call, .. } => self
                 .legs
                 .iter()
                 .filter(|leg| leg.call == *call && leg.phase == LegPhase::Accepting)
-                .map(|leg| Effect::Accept { leg: leg.id })
+                .map(|leg| self.accept(leg))
                 .collect(),
             // A leg that came up while it was let go is hung up for good.
             Event::LegReleased { leg, .. } | Event::LegAnswered { leg, .. } => {
@@ -175,7 +180,8 @@ impl Conversation {
             Event::OperationBegan { call, operation } => self.run(*call, *operation),
             Event::CallEnding { call, .. } => self.call(*call).and_then(keep).into_iter().collect(),
             Event::OperationEnded { call, operation, result, .. } if *result == ResultInfo::cancelled() => {
-                let up = self.legs.iter().find(|leg| leg.call == *call && matches!(leg.phase, LegPhase::Up(_)));
+                let leg = self.call(*call).and_then(|call| self.leg(call.begun.leg));
+                let up = leg.filter(|leg| matches!(leg.phase, LegPhase::Up(_)));
                 up.map(|leg| Effect::Stop { leg: leg.id, operation: *operation }).into_iter().collect()
             }
             Event::CallOffered(_)
@@ -183,6 +189,7 @@ impl Conversation {
             | Event::CallbackChanged { .. }
             | Event::CallEstablished { .. }
             | Event::AudioChanged { .. }
+            | Event::RosterChanged { .. }
             | Event::CallKeptAlive { .. }
             | Event::CallTerminating { .. }
             | Event::CallTerminated { .. }
@@ -199,8 +206,8 @@ impl Conversation {
         let mut owed = vec![];
         for leg in &self.legs {
             match &leg.phase {
-                LegPhase::Placing => owed.extend(self.call(leg.call).map(|call| place(&call.begun))),
-                LegPhase::Accepting => owed.push(Effect::Accept { leg: leg.id }),
+                LegPhase::Placing => owed.extend(self.call(leg.call).and_then(|call| place(&call.begun))),
+                LegPhase::Accepting => owed.push(self.accept(leg)),
                 LegPhase::Releasing { .. } => owed.extend(release(leg)),
                 LegPhase::Offered | LegPhase::Up(_) | LegPhase::Ended => {}
             }
@@ -219,7 +226,7 @@ impl Conversation {
         let told = |id: &CallId, told: Told| self.call(*id).map(|call| (*id, Notice::of(call, told)));
         match event {
             Event::CallOffered(Begun { call, .. }) | Event::AskRedirected { call, .. } => {
-                self.call(*call).map(|call| (call.id(), ask(call))).into_iter().collect()
+                self.call(*call).and_then(|call| Some((call.id(), ask(call)?))).into_iter().collect()
             }
             Event::CallPlaced(Begun { call, .. }) | Event::CallAnswered { call, .. } => {
                 told(call, Told::Establishing).into_iter().collect()
@@ -229,6 +236,7 @@ impl Conversation {
                 let roster = if *active { told(id, Told::Roster(self.roster())) } else { None };
                 self.established(*id, Some(*active)).into_iter().chain(roster).collect()
             }
+            Event::RosterChanged { call } => told(call, Told::Roster(self.roster())).into_iter().collect(),
             Event::CallTerminating { call } => told(call, Told::Terminating).into_iter().collect(),
             Event::CallTerminated { call, result } => {
                 told(call, Told::Terminated(result.clone())).into_iter().collect()
@@ -246,6 +254,7 @@ impl Conversation {
             Event::CallKeptAlive { .. }
             | Event::CallbackChanged { .. }
             | Event::CallEnding { .. }
+            | Event::LegAdmitted { .. }
             | Event::LegAnswered { .. }
             | Event::LegReleased { .. }
             | Event::LegEnded { .. }
@@ -325,7 +334,16 @@ impl Conversation {
         events.push(Event::CallTerminated { call: call.id(), result });
     }
 
-    /// Ends a call from our side: then its leg is let go, too.
+    /// Lets go of a call's legs that have not ended, but for one that is just gone.
+    pub(crate) fn let_go(&self, call: &Call, gone: Option<LegId>, decline: Option<u16>, events: &mut Vec<Event>) {
+        let left = |leg: &&Leg| leg.call == call.id() && leg.phase != LegPhase::Ended && Some(leg.id) != gone;
+        events.extend(self.legs.iter().filter(left).map(|leg| Event::LegReleased {
+            leg: leg.id,
+            decline: decline.filter(|_| leg.phase == LegPhase::Offered),
+        }));
+    }
+
+    /// Ends a call from our side: then its leg is let go, too, and with the seat in a meeting its phones.
     pub(crate) fn end_call(
         &self,
         now: Now,
@@ -335,11 +353,7 @@ impl Conversation {
         events: &mut Vec<Event>,
     ) {
         self.close_call(now, call, result, events);
-        let leg = self.leg(call.begun.leg).filter(|leg| leg.phase != LegPhase::Ended);
-        events.extend(leg.map(|leg| Event::LegReleased {
-            leg: leg.id,
-            decline: decline.filter(|_| leg.phase == LegPhase::Offered),
-        }));
+        self.let_go(call, None, decline, events);
     }
 
     fn begin(&mut self, begun: &Begun, direction: Direction, at: Now) {
@@ -351,7 +365,21 @@ impl Conversation {
             Direction::Outgoing => LegPhase::Placing,
         };
         self.calls.push(Call::new(begun, direction, at));
-        self.legs.push(Leg { id: begun.leg, call: begun.call, phase });
+        self.legs.push(Leg { id: begun.leg, call: begun.call, phase, party: None });
+    }
+
+    fn leg_admitted(&mut self, id: LegId, call: CallId, party: Party) {
+        if self.leg(id).is_none() && self.call(call).is_some_and(|call| !call.is_over()) {
+            self.legs.push(Leg { id, call, phase: LegPhase::Accepting, party: Some(party) });
+        }
+    }
+
+    /// A phone that left a meeting is forgotten, so that many may come and go.
+    fn leg_ended(&mut self, id: LegId) {
+        self.legs.retain(|leg| leg.id != id || leg.party.is_none());
+        if let Some(leg) = self.leg_mut(id) {
+            leg.phase = LegPhase::Ended;
+        }
     }
 
     fn leg_mut(&mut self, id: LegId) -> Option<&mut Leg> {
@@ -412,86 +440,48 @@ impl Conversation {
     }
 
     /// Everyone in the conversation: the bots, then who is at the far ends.
-    fn roster(&self) -> Vec<(ParticipantId, Identity)> {
-        let sides = |call: &Call| match call.direction {
-            Direction::Incoming => (call.begun.target.clone(), call.begun.source.clone()),
-            Direction::Outgoing => (call.begun.source.clone(), call.begun.target.clone()),
-        };
-        let live = self.calls.iter().filter(|call| !call.is_over());
-        live.flat_map(|call| {
-            let (bot, far) = sides(call);
-            [(call.begun.me, bot), (call.begun.them, far)]
-        })
-        .collect()
-    }
-}
-
-impl Call {
-    fn evolve(&mut self, at: Now, event: &Event) {
-        if self.is_over() {
-            return;
+    pub fn roster(&self) -> Vec<(ParticipantId, Identity)> {
+        let mut roster = vec![];
+        for call in self.calls.iter().filter(|call| !call.is_over()) {
+            let begun = &call.begun;
+            let far = begun.them.zip(begun.target.as_ref());
+            match (call.direction, far) {
+                (Direction::Incoming, Some((them, target))) => {
+                    roster.extend([(begun.me, target.clone()), (them, begun.source.clone())]);
+                }
+                (Direction::Outgoing, Some((them, target))) => {
+                    roster.extend([(begun.me, begun.source.clone()), (them, target.clone())]);
+                }
+                (_, None) => roster.push((begun.me, begun.source.clone())),
+            }
         }
-        match event {
-            Event::AskRedirected { callback, .. } => {
-                if let CallState::Incoming { redirects, .. } = &mut self.state {
-                    *redirects += 1;
-                    self.callback.clone_from(callback);
-                }
-            }
-            Event::CallbackChanged { callback, .. } => self.callback.clone_from(callback),
-            Event::CallAnswered { callback, until, .. } => {
-                if let CallState::Incoming { .. } = self.state {
-                    self.callback.clone_from(callback);
-                    self.state = CallState::Establishing { until: *until };
-                }
-            }
-            Event::CallEstablished { .. } => {
-                if let CallState::Establishing { .. } = self.state {
-                    self.state = CallState::Established { audio: false };
-                }
-            }
-            Event::AudioChanged { active, .. } => {
-                if let CallState::Established { audio } = &mut self.state {
-                    *audio = *active;
-                }
-            }
-            Event::CallKeptAlive { .. } => self.alive_until = at.plus(limits::KEEP_ALIVE),
-            Event::CallTerminating { .. } => self.state = CallState::Terminating,
-            Event::CallEnding { result, until, .. } => {
-                self.state = CallState::Ending { result: result.clone(), until: *until };
-            }
-            Event::CallTerminated { result, .. } => self.state = CallState::Terminated(result.clone()),
-            Event::OperationStarted { operation, .. } => {
-                if self.operation(operation.id).is_some() {
-                    return;
-                }
-                if operation.kind == OperationKind::SubscribeToTone {
-                    self.tones = true;
-                }
-                self.operations.push_back(operation.clone());
-                self.forget_old_operations();
-            }
-            Event::OperationBegan { operation, .. } => self.step(*operation, OperationStatus::Running, None),
-            Event::OperationEnded { operation, status, result, .. } => self.step(*operation, *status, Some(result)),
-            Event::ToneHeard { sequence, .. } => self.tone_sequence = *sequence,
-            Event::CallOffered(_)
-            | Event::CallPlaced(_)
-            | Event::LegAnswered { .. }
-            | Event::LegReleased { .. }
-            | Event::LegEnded { .. }
-            | Event::Adopted { .. } => {}
+        let phones = self.legs.iter().filter(|leg| matches!(leg.phase, LegPhase::Up(_)));
+        let phones = phones.filter_map(|leg| leg.party.as_ref());
+        roster.extend(phones.map(|party| (party.participant, party.identity.clone())));
+        roster
+    }
+
+    /// What answers a leg that dialled us: a bot, or the meeting it is in.
+    fn accept(&self, leg: &Leg) -> Effect {
+        match self.call(leg.call).filter(|_| leg.party.is_some()) {
+            Some(call) => Effect::Admit { leg: leg.id, seat: call.begun.leg },
+            None => Effect::Accept { leg: leg.id },
         }
     }
 }
 
-fn place(begun: &Begun) -> Effect {
-    Effect::Place {
+/// What makes the leg of a call that a bot placed. A record that names neither a far end nor a meeting asks for nothing.
+fn place(begun: &Begun) -> Option<Effect> {
+    if begun.meeting.is_some() {
+        return Some(Effect::TakeSeat { leg: begun.leg });
+    }
+    Some(Effect::Place {
         leg: begun.leg,
         app: begun.app.clone(),
         tenant: begun.tenant.clone(),
         from: begun.source.clone(),
-        to: begun.target.clone(),
-    }
+        to: begun.target.clone()?,
+    })
 }
 
 fn cancelled(call: CallId, operation: &Operation) -> Event {
@@ -513,13 +503,13 @@ fn release(leg: &Leg) -> Option<Effect> {
     }
 }
 
-fn ask(call: &Call) -> Notice {
+fn ask(call: &Call) -> Option<Notice> {
     let begun = &call.begun;
-    let told =
-        Told::Incoming { source: begun.source.clone(), target: begun.target.clone(), me: begun.me, them: begun.them };
+    let (target, them) = (begun.target.clone()?, begun.them?);
+    let told = Told::Incoming { source: begun.source.clone(), target, me: begun.me, them };
     let ask_until = match call.state {
         CallState::Incoming { until, .. } => Some(until),
         _ => None,
     };
-    Notice { ask_until, ..Notice::of(call, told) }
+    Some(Notice { ask_until, ..Notice::of(call, told) })
 }

@@ -25,6 +25,20 @@ pub enum Effect {
         /// Who is called.
         to: Identity,
     },
+    /// Make a bot's seat in a meeting: what is played to it everyone hears, and it hears everyone. Answered by
+    /// `LegAnswered` or `LegEnded`.
+    TakeSeat {
+        /// The seat's id.
+        leg: LegId,
+    },
+    /// Answer a phone that dialled a meeting, and let everyone in it hear and be heard. Answered by `LegAnswered` or
+    /// `LegEnded`.
+    Admit {
+        /// The leg.
+        leg: LegId,
+        /// The seat of the meeting's bot.
+        seat: LegId,
+    },
     /// Answer an incoming leg. Answered by `LegAnswered` or `LegEnded`.
     Accept {
         /// The leg.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::identity::Identity;
 use crate::ids::{AppId, CallId, Epoch, LegId, OperationId, ParticipantId, TenantId};
 use crate::input::{EndCause, Tone};
+use crate::meeting::Meeting;
 use crate::operation::{Operation, OperationStatus};
 use crate::result::ResultInfo;
 use crate::time::Now;
@@ -39,7 +40,7 @@ impl Record {
 pub struct Begun {
     /// The call.
     pub call: CallId,
-    /// Its leg.
+    /// Its leg; in a meeting, the bot's seat: a leg without a phone, by which the bot hears and is heard.
     pub leg: LegId,
     /// Whose call it is.
     pub app: AppId,
@@ -49,15 +50,20 @@ pub struct Begun {
     pub callback: String,
     /// Who called.
     pub source: Identity,
-    /// Who was called.
-    pub target: Identity,
+    /// Who was called; nobody in a meeting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Identity>,
     /// The bot in the roster: Graph's `myParticipantId`.
     pub me: ParticipantId,
-    /// The far end in the roster.
-    pub them: ParticipantId,
+    /// The far end in the roster; nobody in a meeting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub them: Option<ParticipantId>,
     /// Graph's `subject`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
+    /// The meeting that the bot joins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meeting: Option<Meeting>,
     /// Until when it may wait for an answer.
     pub until: Now,
 }
@@ -68,7 +74,7 @@ pub struct Begun {
 pub enum Event {
     /// A phone rang a bot: the ask began.
     CallOffered(Begun),
-    /// A bot placed a call.
+    /// A bot placed a call, or joins a meeting.
     CallPlaced(Begun),
     /// The webhook sent the ask elsewhere (302 or 307).
     AskRedirected {
@@ -130,6 +136,22 @@ pub enum Event {
         call: CallId,
         /// Why.
         result: ResultInfo,
+    },
+    /// A phone dialled the meeting, and is let in.
+    LegAdmitted {
+        /// The leg.
+        leg: LegId,
+        /// The meeting's call.
+        call: CallId,
+        /// The phone in the roster.
+        participant: ParticipantId,
+        /// Who it is.
+        identity: Identity,
+    },
+    /// A phone came into the meeting, or left it.
+    RosterChanged {
+        /// The meeting's call.
+        call: CallId,
     },
     /// A leg is up both ways.
     LegAnswered {

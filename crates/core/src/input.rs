@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Begun;
-use crate::ids::{CallId, Epoch, LegId, OperationId};
+use crate::identity::Identity;
+use crate::ids::{CallId, Epoch, LegId, OperationId, ParticipantId};
 #[cfg(doc)]
 use crate::operation::Recording;
 use crate::operation::{Prompt, Repeat};
@@ -223,6 +224,15 @@ pub enum Input {
     },
     /// A phone rings a bot.
     CallOffered(NewCall),
+    /// A phone dialled the meeting.
+    PhoneJoins {
+        /// Its leg.
+        leg: LegId,
+        /// The phone in the roster.
+        participant: ParticipantId,
+        /// Who it is.
+        identity: Identity,
+    },
     /// The webhook answered the ask with a redirect.
     AskRedirected {
         /// The call.

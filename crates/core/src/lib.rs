@@ -21,6 +21,7 @@ mod identity;
 mod ids;
 mod input;
 pub mod limits;
+mod meeting;
 mod notice;
 mod operation;
 mod refusal;
@@ -28,7 +29,7 @@ mod result;
 mod time;
 mod verbs;
 
-pub use call::{Call, CallState, Direction, Leg, LegPhase};
+pub use call::{Call, CallState, Direction, Leg, LegPhase, Party};
 pub use conversation::Conversation;
 pub use effect::Effect;
 pub use event::{Event, Record};
@@ -38,6 +39,7 @@ pub use ids::{AppId, CallId, ConversationId, Epoch, LegId, OperationId, Particip
 pub use input::{
     EndCause, Input, NewCall, PlayOutcome, PlayPrompt, RecordOutcome, RecordResponse, RejectReason, SendDtmfTones, Tone,
 };
+pub use meeting::{Meeting, MeetingInfo};
 pub use notice::{Notice, Told};
 pub use operation::{
     CompletionReason, IllegalStep, Operation, OperationKind, OperationStatus, Prompt, Recording, Repeat,

@@ -29,6 +29,8 @@ pub const CLIENT_CONTEXT_UNITS: usize = 256;
 pub const URL_CHARS: usize = 2048;
 /// Characters of a resultInfo's message: it is for a person to read.
 pub const RESULT_MESSAGE_CHARS: usize = 400;
+/// Phones in one meeting: mixed and encoded for each in one slot of 5 ms, they take half of it on a slow core.
+pub const MEETING_PHONES: usize = 50;
 /// Events of one conversation. A fold of this many takes well under a second.
 pub const EVENTS: u64 = 200_000;
 /// Room kept below [`EVENTS`] so that a full conversation can still end.

@@ -8,6 +8,7 @@ use crate::call::{Call, Direction};
 use crate::identity::Identity;
 use crate::ids::ParticipantId;
 use crate::input::Tone;
+use crate::meeting::Meeting;
 use crate::operation::Operation;
 use crate::result::ResultInfo;
 use crate::time::Now;
@@ -19,6 +20,8 @@ pub struct Notice {
     pub callback: String,
     /// It is a question that may be answered until then.
     pub ask_until: Option<Now>,
+    /// The meeting that the call is in, which real notices name.
+    pub meeting: Option<Meeting>,
     /// What.
     pub told: Told,
 }
@@ -65,6 +68,6 @@ pub enum Told {
 
 impl Notice {
     pub(crate) fn of(call: &Call, told: Told) -> Self {
-        Self { callback: call.callback.clone(), ask_until: None, told }
+        Self { callback: call.callback.clone(), ask_until: None, meeting: call.begun.meeting.clone(), told }
     }
 }

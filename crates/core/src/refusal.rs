@@ -67,12 +67,15 @@ pub enum Refusal {
     ConversationFull,
     /// The conversation has begun already.
     AlreadyBegun,
+    /// More than [`crate::limits::MEETING_PHONES`].
+    MeetingFull,
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use crate::limits::{
-            CLIENT_CONTEXT_UNITS, OPEN_OPERATIONS, PROMPT_TIMES, PROMPTS, RECORD_SECONDS, TONE_DELAY, TONES, URL_CHARS,
+            CLIENT_CONTEXT_UNITS, MEETING_PHONES, OPEN_OPERATIONS, PROMPT_TIMES, PROMPTS, RECORD_SECONDS, TONE_DELAY,
+            TONES, URL_CHARS,
         };
         match self {
             Self::CallNotFound => f.write_str("Call not found."),
@@ -122,6 +125,7 @@ impl fmt::Display for Refusal {
                 f.write_str("The conversation has recorded as many events as one conversation may: hang up.")
             }
             Self::AlreadyBegun => f.write_str("The conversation has already begun."),
+            Self::MeetingFull => write!(f, "{MEETING_PHONES} phones are in the meeting, which is as many as may be."),
         }
     }
 }

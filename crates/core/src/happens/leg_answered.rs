@@ -1,4 +1,4 @@
-//! A leg is up both ways: its call is established, and audio flows.
+//! A leg is up both ways: its call is established, and audio flows; or a phone is in the meeting.
 
 use alloc::string::String;
 use alloc::vec;
@@ -18,11 +18,17 @@ pub(crate) fn decide(conversation: &Conversation, leg: LegId, dialog: String) ->
         LegPhase::Offered | LegPhase::Up(_) | LegPhase::Releasing { .. } | LegPhase::Ended => return vec![],
     }
     let mut events = vec![Event::LegAnswered { leg: leg.id, dialog }];
-    if let Ok(call) = conversation.live_call(leg.call)
-        && let CallState::Establishing { .. } = call.state
-    {
-        events.push(Event::CallEstablished { call: call.id() });
-        events.push(Event::AudioChanged { call: call.id(), active: true });
+    if let Ok(call) = conversation.live_call(leg.call) {
+        match call.state {
+            CallState::Establishing { .. } if call.begun.leg == leg.id => {
+                events.push(Event::CallEstablished { call: call.id() });
+                events.push(Event::AudioChanged { call: call.id(), active: true });
+            }
+            CallState::Established { .. } if leg.party.is_some() => {
+                events.push(Event::RosterChanged { call: call.id() });
+            }
+            _ => {}
+        }
     }
     events
 }

@@ -1,4 +1,4 @@
-//! A leg is gone: its call ends with it.
+//! A leg is gone: its call ends with it, and lets go of the phones of a meeting; or a phone has left the meeting.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -24,7 +24,12 @@ pub(crate) fn decide(conversation: &Conversation, now: Now, leg: LegId, cause: E
     let result = ResultInfo::of_leg(&cause);
     let mut events = vec![Event::LegEnded { leg: leg.id, cause }];
     if let Ok(call) = conversation.live_call(leg.call) {
-        conversation.close_call(now, call, result, &mut events);
+        if leg.party.is_none() {
+            conversation.close_call(now, call, result, &mut events);
+            conversation.let_go(call, Some(leg.id), None, &mut events);
+        } else if call.is_established() && matches!(leg.phase, LegPhase::Up(_)) {
+            events.push(Event::RosterChanged { call: call.id() });
+        }
     }
     events
 }

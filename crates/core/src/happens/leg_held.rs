@@ -1,4 +1,5 @@
-//! The far end put us on hold, or took us off: `mediaState.audio` says so.
+//! The far end put us on hold, or took us off: `mediaState.audio` says so. A phone in a meeting is one of several, and
+//! says nothing of the call's.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -11,7 +12,11 @@ use crate::ids::LegId;
 pub(crate) fn decide(conversation: &Conversation, leg: LegId, held: bool) -> Vec<Event> {
     let Some(leg) = conversation.leg(leg) else { return vec![] };
     match conversation.live_call(leg.call) {
-        Ok(call) if call.state == (CallState::Established { audio: held }) && conversation.check_room().is_ok() => {
+        Ok(call)
+            if leg.party.is_none()
+                && call.state == (CallState::Established { audio: held })
+                && conversation.check_room().is_ok() =>
+        {
             vec![Event::AudioChanged { call: call.id(), active: !held }]
         }
         _ => vec![],

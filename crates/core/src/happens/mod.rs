@@ -8,6 +8,7 @@ pub(crate) mod deadline;
 pub(crate) mod leg_answered;
 pub(crate) mod leg_ended;
 pub(crate) mod leg_held;
+pub(crate) mod phone_joins;
 pub(crate) mod play_finished;
 pub(crate) mod record_finished;
 pub(crate) mod tone_heard;

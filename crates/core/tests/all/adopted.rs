@@ -66,6 +66,26 @@ fn adopt_in_every_state() {
             [releasing]
             event   adopted by epoch 2
             now     terminated; leg releasing
+
+            [in a meeting]
+            event   adopted by epoch 2
+            event   callTerminated 500/1005 "The server was restarted during the call. DiagCode: 500#1005.@"
+            event   legReleased
+            effect  hangUp dialog
+            notice  https://bot/calls < terminated 500/1005 "The server was restarted during the call. DiagCode: 500#1005.@" in 19:meeting@thread.v2
+            now     terminated; leg releasing
+
+            [met by two phones]
+            event   adopted by epoch 2
+            event   callTerminated 500/1005 "The server was restarted during the call. DiagCode: 500#1005.@"
+            event   legReleased
+            event   legReleased phone1
+            event   legReleased phone2
+            effect  hangUp dialog
+            effect  hangUp phone1 dialog1
+            effect  hangUp phone2 dialog2
+            notice  https://bot/calls < terminated 500/1005 "The server was restarted during the call. DiagCode: 500#1005.@" in 19:meeting@thread.v2
+            now     terminated; leg releasing; leg phone1 releasing; leg phone2 releasing
         "#]],
     );
 }

@@ -17,7 +17,7 @@ fn place_call() {
             notice  https://bot/calls < establishing
             now     establishing; leg placing; deadline 60s
 
-            [incoming, accepting, placing, established, placed and up, held, playing, one queued, recording, one queued, ending, releasing, over]
+            [incoming, accepting, placing, established, placed and up, held, playing, one queued, recording, one queued, ending, releasing, over, in a meeting, met by two phones]
             refused AlreadyBegun: The conversation has already begun.
         "#]],
     );
@@ -34,7 +34,7 @@ fn call_offered() {
             notice  https://bot/calls < incoming from User:1001 to Application:app until 15s
             now     incoming; leg offered; deadline 15s
 
-            [incoming, accepting, placing, established, placed and up, held, playing, one queued, recording, one queued, ending, releasing, over]
+            [incoming, accepting, placing, established, placed and up, held, playing, one queued, recording, one queued, ending, releasing, over, in a meeting, met by two phones]
             refused AlreadyBegun: The conversation has already begun.
         "#]],
     );
@@ -64,7 +64,7 @@ fn answer_in_every_state() {
             notice  https://bot/calls < establishing
             now     establishing; leg accepting; deadline 34s
 
-            [accepting, placing, established, placed and up, held, playing, one queued, recording, one queued]
+            [accepting, placing, established, placed and up, held, playing, one queued, recording, one queued, in a meeting, met by two phones]
             refused NotIncoming: The call is not waiting to be answered: it was answered, rejected or redirected before.
         "#]],
     );
@@ -126,7 +126,7 @@ fn reject_in_every_state() {
             notice  https://bot/calls < terminated 403/0 "The call was rejected by the bot. DiagCode: 403#0.@"
             now     terminated; leg releasing
 
-            [accepting, placing, established, placed and up, held, playing, one queued, recording, one queued]
+            [accepting, placing, established, placed and up, held, playing, one queued, recording, one queued, in a meeting, met by two phones]
             refused NotIncoming: The call is not waiting to be answered: it was answered, rejected or redirected before.
         "#]],
     );
@@ -219,7 +219,7 @@ fn the_ask_is_redirected() {
         every_state(),
         ask_redirected("https://other/calls"),
         expect![[r#"
-            [nothing, accepting, placing, established, placed and up, held, playing, one queued, recording, one queued, ending, releasing, over]
+            [nothing, accepting, placing, established, placed and up, held, playing, one queued, recording, one queued, ending, releasing, over, in a meeting, met by two phones]
             nothing
 
             [incoming]
@@ -298,7 +298,7 @@ fn leg_answered_in_every_state() {
         every_state(),
         leg_answered(),
         expect![[r#"
-            [nothing, incoming, established, placed and up, held, playing, one queued, recording, one queued, ending, releasing, over]
+            [nothing, incoming, established, placed and up, held, playing, one queued, recording, one queued, ending, releasing, over, in a meeting, met by two phones]
             nothing
 
             [accepting]

@@ -10,7 +10,7 @@ fn nothing_is_due_before_its_time() {
         every_state(),
         deadline(),
         expect![[r#"
-            [nothing, incoming, accepting, placing, established, placed and up, held, playing, one queued, recording, one queued, ending, releasing, over]
+            [nothing, incoming, accepting, placing, established, placed and up, held, playing, one queued, recording, one queued, ending, releasing, over, in a meeting, met by two phones]
             nothing
         "#]],
     );

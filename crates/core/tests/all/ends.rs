@@ -58,6 +58,28 @@ fn hang_up_in_every_state() {
             effect  hangUp dialog
             notice  https://bot/calls < terminating
             now     ending, op1 running, op2 notStarted; leg releasing; deadline 16s
+
+            [in a meeting]
+            event   callTerminating
+            event   callTerminated 200/7000 "The call was ended by the bot. DiagCode: 200#7000.@"
+            event   legReleased
+            effect  hangUp dialog
+            notice  https://bot/calls < terminating in 19:meeting@thread.v2
+            notice  https://bot/calls < terminated 200/7000 "The call was ended by the bot. DiagCode: 200#7000.@" in 19:meeting@thread.v2
+            now     terminated; leg releasing
+
+            [met by two phones]
+            event   callTerminating
+            event   callTerminated 200/7000 "The call was ended by the bot. DiagCode: 200#7000.@"
+            event   legReleased
+            event   legReleased phone1
+            event   legReleased phone2
+            effect  hangUp dialog
+            effect  hangUp phone1 dialog1
+            effect  hangUp phone2 dialog2
+            notice  https://bot/calls < terminating in 19:meeting@thread.v2
+            notice  https://bot/calls < terminated 200/7000 "The call was ended by the bot. DiagCode: 200#7000.@" in 19:meeting@thread.v2
+            now     terminated; leg releasing; leg phone1 releasing; leg phone2 releasing
         "#]],
     );
 }
@@ -96,6 +118,22 @@ fn leg_ended_in_every_state() {
             [releasing]
             event   legEnded FarHangUp
             now     terminated; leg ended
+
+            [in a meeting]
+            event   legEnded FarHangUp
+            event   callTerminated 200/5002 "The conversation has ended. DiagCode: 0#5002.@"
+            notice  https://bot/calls < terminated 200/5002 "The conversation has ended. DiagCode: 0#5002.@" in 19:meeting@thread.v2
+            now     terminated; leg ended
+
+            [met by two phones]
+            event   legEnded FarHangUp
+            event   callTerminated 200/5002 "The conversation has ended. DiagCode: 0#5002.@"
+            event   legReleased phone1
+            event   legReleased phone2
+            effect  hangUp phone1 dialog1
+            effect  hangUp phone2 dialog2
+            notice  https://bot/calls < terminated 200/5002 "The conversation has ended. DiagCode: 0#5002.@" in 19:meeting@thread.v2
+            now     terminated; leg ended; leg phone1 releasing; leg phone2 releasing
         "#]],
     );
 }
@@ -318,7 +356,7 @@ fn keep_alive_in_every_state() {
             event   callKeptAlive
             now     established; leg up; deadline 2704s
 
-            [placed and up]
+            [placed and up, in a meeting]
             event   callKeptAlive
             now     established; leg up; deadline 2703s
 
@@ -329,6 +367,10 @@ fn keep_alive_in_every_state() {
             [playing, one queued, recording, one queued]
             event   callKeptAlive
             now     established, op1 running, op2 notStarted; leg up; deadline 2706s
+
+            [met by two phones]
+            event   callKeptAlive
+            now     established; leg up; leg phone1 up; leg phone2 up; deadline 2707s
         "#]],
     );
 }

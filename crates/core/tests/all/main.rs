@@ -10,6 +10,7 @@ mod deadlines;
 mod ends;
 mod limits;
 mod media;
+mod meetings;
 mod properties;
 mod record;
 mod runs;

@@ -17,7 +17,7 @@ fn play_prompt_in_every_state() {
             [incoming, accepting, placing]
             refused NotEstablished: The call is not established: wait for the notification with state established.
 
-            [established, placed and up]
+            [established, placed and up, in a meeting]
             event   operationStarted op9 playPrompt https://bot/9.wav running
             effect  play op9 https://bot/9.wav
             now     established, op9 running; leg up; deadline 2701s
@@ -30,6 +30,11 @@ fn play_prompt_in_every_state() {
             [playing, one queued, recording, one queued]
             event   operationStarted op9 playPrompt https://bot/9.wav notStarted
             now     established, op1 running, op2 notStarted, op9 notStarted; leg up; deadline 2701s
+
+            [met by two phones]
+            event   operationStarted op9 playPrompt https://bot/9.wav running
+            effect  play op9 https://bot/9.wav
+            now     established, op9 running; leg up; leg phone1 up; leg phone2 up; deadline 2701s
         "#]],
     );
 }
@@ -179,7 +184,7 @@ fn only_what_is_running_can_finish() {
         every_state(),
         finished(7, PlayOutcome::Played),
         expect![[r#"
-            [nothing, incoming, accepting, placing, established, placed and up, held, playing, one queued, recording, one queued, ending, releasing, over]
+            [nothing, incoming, accepting, placing, established, placed and up, held, playing, one queued, recording, one queued, ending, releasing, over, in a meeting, met by two phones]
             nothing
         "#]],
     );
@@ -216,7 +221,7 @@ fn subscribe_to_tone_in_every_state() {
             [incoming, accepting, placing]
             refused NotEstablished: The call is not established: wait for the notification with state established.
 
-            [established, placed and up]
+            [established, placed and up, in a meeting]
             event   operationStarted op9 subscribeToTone completed 200/0 "Action completed successfully."
             now     established; leg up; deadline 2701s
 
@@ -227,6 +232,10 @@ fn subscribe_to_tone_in_every_state() {
             [playing, one queued, recording, one queued]
             event   operationStarted op9 subscribeToTone completed 200/0 "Action completed successfully."
             now     established, op1 running, op2 notStarted; leg up; deadline 2701s
+
+            [met by two phones]
+            event   operationStarted op9 subscribeToTone completed 200/0 "Action completed successfully."
+            now     established; leg up; leg phone1 up; leg phone2 up; deadline 2701s
         "#]],
     );
 }
@@ -237,7 +246,7 @@ fn a_key_is_told_only_to_who_subscribed() {
         every_state(),
         tone(Tone::Tone1),
         expect![[r#"
-            [nothing, incoming, accepting, placing, established, placed and up, held, playing, one queued, recording, one queued, ending, releasing, over]
+            [nothing, incoming, accepting, placing, established, placed and up, held, playing, one queued, recording, one queued, ending, releasing, over, in a meeting, met by two phones]
             nothing
         "#]],
     );
@@ -290,7 +299,7 @@ fn cancel_media_processing_in_every_state() {
             [incoming, accepting, placing]
             refused NotEstablished: The call is not established: wait for the notification with state established.
 
-            [established, placed and up]
+            [established, placed and up, in a meeting]
             event   operationStarted op9 cancelMediaProcessing completed 200/0 "Action completed successfully."
             now     established; leg up; deadline 2701s
 
@@ -317,6 +326,10 @@ fn cancel_media_processing_in_every_state() {
             notice  https://bot/calls < op1 recordResponse https://bot/1.wav beep 5/5/5 s failed 400/8508 "Action failed, the operation was cancelled." OperationCanceled at ""
             notice  https://bot/calls < op2 playPrompt https://bot/2.wav failed 400/8508 "Action failed, the operation was cancelled." MediaOperationCanceled
             now     established; leg up; deadline 2701s
+
+            [met by two phones]
+            event   operationStarted op9 cancelMediaProcessing completed 200/0 "Action completed successfully."
+            now     established; leg up; leg phone1 up; leg phone2 up; deadline 2701s
         "#]],
     );
 }
@@ -357,13 +370,23 @@ fn hold_and_off_hold() {
             event   audioChanged active false
             notice  https://bot/calls < established Incoming, audio false
             now     established without audio, op1 running, op2 notStarted; leg up; deadline 2701s
+
+            [in a meeting]
+            event   audioChanged active false
+            notice  https://bot/calls < established Outgoing, audio false in 19:meeting@thread.v2
+            now     established without audio; leg up; deadline 2701s
+
+            [met by two phones]
+            event   audioChanged active false
+            notice  https://bot/calls < established Outgoing, audio false in 19:meeting@thread.v2
+            now     established without audio; leg up; leg phone1 up; leg phone2 up; deadline 2701s
         "#]],
     );
     check(
         every_state(),
         leg_held(false),
         expect![[r#"
-            [nothing, incoming, accepting, placing, established, placed and up, playing, one queued, recording, one queued, ending, releasing, over]
+            [nothing, incoming, accepting, placing, established, placed and up, playing, one queued, recording, one queued, ending, releasing, over, in a meeting, met by two phones]
             nothing
 
             [held]
@@ -381,26 +404,31 @@ fn send_dtmf_tones_in_every_state() {
         every_state(),
         send(9),
         expect![[r#"
-        [nothing, ending, releasing, over]
-        refused CallNotFound: Call not found.
+            [nothing, ending, releasing, over]
+            refused CallNotFound: Call not found.
 
-        [incoming, accepting, placing]
-        refused NotEstablished: The call is not established: wait for the notification with state established.
+            [incoming, accepting, placing]
+            refused NotEstablished: The call is not established: wait for the notification with state established.
 
-        [established, placed and up]
-        event   operationStarted op9 sendDtmfTones [Tone1, Pound] 200 ms running
-        effect  send op9 [Tone1, Pound] 200 ms
-        now     established, op9 running; leg up; deadline 2701s
+            [established, placed and up, in a meeting]
+            event   operationStarted op9 sendDtmfTones [Tone1, Pound] 200 ms running
+            effect  send op9 [Tone1, Pound] 200 ms
+            now     established, op9 running; leg up; deadline 2701s
 
-        [held]
-        event   operationStarted op9 sendDtmfTones [Tone1, Pound] 200 ms running
-        effect  send op9 [Tone1, Pound] 200 ms
-        now     established without audio, op9 running; leg up; deadline 2701s
+            [held]
+            event   operationStarted op9 sendDtmfTones [Tone1, Pound] 200 ms running
+            effect  send op9 [Tone1, Pound] 200 ms
+            now     established without audio, op9 running; leg up; deadline 2701s
 
-        [playing, one queued, recording, one queued]
-        event   operationStarted op9 sendDtmfTones [Tone1, Pound] 200 ms notStarted
-        now     established, op1 running, op2 notStarted, op9 notStarted; leg up; deadline 2701s
-    "#]],
+            [playing, one queued, recording, one queued]
+            event   operationStarted op9 sendDtmfTones [Tone1, Pound] 200 ms notStarted
+            now     established, op1 running, op2 notStarted, op9 notStarted; leg up; deadline 2701s
+
+            [met by two phones]
+            event   operationStarted op9 sendDtmfTones [Tone1, Pound] 200 ms running
+            effect  send op9 [Tone1, Pound] 200 ms
+            now     established, op9 running; leg up; leg phone1 up; leg phone2 up; deadline 2701s
+        "#]],
     );
 }
 

@@ -1,11 +1,11 @@
 //! What comes of an input, as compact text.
 
 use ringback_core::{
-    Call, CallState, Conversation, Effect, Event, Identity, Input, LegPhase, Notice, Now, Operation, OperationId,
-    OperationKind, OperationStatus, Prompt, Recording, Repeat, ResultInfo, Told,
+    Call, CallState, Conversation, Effect, Event, Identity, Input, LegId, LegPhase, Notice, Now, Operation,
+    OperationId, OperationKind, OperationStatus, Prompt, Recording, Repeat, ResultInfo, Told,
 };
 
-use crate::world::{operation_number, since_start};
+use crate::world::{LEG, PHONES, operation_number, since_start};
 
 /// Texts longer than this are printed as their length.
 const LONGEST: usize = 100;
@@ -35,6 +35,16 @@ pub(crate) fn outcome(mut conversation: Conversation, now: Now, input: &Input) -
     lines("notice", notices.iter().map(|(_, told)| notice(told)).collect());
     lines("now", vec![state(&conversation)]);
     text
+}
+
+/// A phone's leg in a meeting, as ` phone{n}`; nothing for the call's own.
+fn phone(leg: LegId) -> String {
+    if leg == LEG { String::new() } else { format!(" {}", leg_name(leg)) }
+}
+
+fn leg_name(leg: LegId) -> String {
+    let n = PHONES.iter().position(|phone| *phone == leg);
+    n.map_or_else(|| leg.to_string(), |n| format!("phone{}", n + 1))
 }
 
 fn name(id: OperationId) -> String {
@@ -97,7 +107,12 @@ fn operation(operation: &Operation) -> String {
 fn event(event: &Event) -> String {
     match event {
         Event::CallOffered(begun) => format!("callOffered until {}", since_start(begun.until)),
-        Event::CallPlaced(begun) => format!("callPlaced until {}", since_start(begun.until)),
+        Event::CallPlaced(begun) => {
+            let meeting = begun.meeting.as_ref().map(|it| format!(" in {}", it.thread)).unwrap_or_default();
+            format!("callPlaced until {}{meeting}", since_start(begun.until))
+        }
+        Event::LegAdmitted { leg, identity, .. } => format!("legAdmitted {} {}", leg_name(*leg), who(identity)),
+        Event::RosterChanged { .. } => "rosterChanged".to_owned(),
         Event::AskRedirected { callback, .. } => format!("askRedirected to {callback}"),
         Event::CallbackChanged { callback, .. } => format!("callbackChanged to {callback}"),
         Event::CallAnswered { callback, until, .. } => {
@@ -111,12 +126,12 @@ fn event(event: &Event) -> String {
             format!("callEnding {} until {}", result(it), since_start(*until))
         }
         Event::CallTerminated { result: it, .. } => format!("callTerminated {}", result(it)),
-        Event::LegAnswered { dialog, .. } => format!("legAnswered {dialog}"),
-        Event::LegReleased { decline, .. } => match decline {
-            Some(status) => format!("legReleased decline {status}"),
-            None => "legReleased".to_owned(),
+        Event::LegAnswered { leg, dialog } => format!("legAnswered{} {dialog}", phone(*leg)),
+        Event::LegReleased { leg, decline } => match decline {
+            Some(status) => format!("legReleased{} decline {status}", phone(*leg)),
+            None => format!("legReleased{}", phone(*leg)),
         },
-        Event::LegEnded { cause, .. } => format!("legEnded {}", long(&format!("{cause:?}"))),
+        Event::LegEnded { leg, cause } => format!("legEnded{} {}", phone(*leg), long(&format!("{cause:?}"))),
         Event::OperationStarted { operation: it, .. } => format!("operationStarted {}", operation(it)),
         Event::OperationBegan { operation, .. } => format!("operationBegan {}", name(*operation)),
         Event::OperationEnded { operation, status: it, result: why, .. } => {
@@ -132,11 +147,13 @@ fn effect(effect: &Effect) -> String {
         Effect::Place { app, tenant, from, to, .. } => {
             format!("place {} to {} for {app} of {tenant}", who(from), who(to))
         }
+        Effect::TakeSeat { .. } => "takeSeat".to_owned(),
+        Effect::Admit { leg, .. } => format!("admit{}", phone(*leg)),
         Effect::Accept { .. } => "accept".to_owned(),
         Effect::Decline { status, .. } => format!("decline {status}"),
-        Effect::HangUp { dialog, .. } => match dialog {
-            Some(dialog) => format!("hangUp {dialog}"),
-            None => "hangUp".to_owned(),
+        Effect::HangUp { leg, dialog } => match dialog {
+            Some(dialog) => format!("hangUp{} {dialog}", phone(*leg)),
+            None => format!("hangUp{}", phone(*leg)),
         },
         Effect::Play { operation, prompts, repeat, .. } => {
             format!("play {} {}", name(*operation), played(prompts, *repeat))
@@ -165,8 +182,9 @@ fn notice(notice: &Notice) -> String {
         Told::OperationEnded(ended) => operation(ended),
         Told::Tone { sequence, tone } => format!("tone {sequence} {tone:?}"),
     };
+    let meeting = notice.meeting.as_ref().map(|it| format!(" in {}", it.thread)).unwrap_or_default();
     let until = notice.ask_until.map(|until| format!(" until {}", since_start(until))).unwrap_or_default();
-    format!("{} < {told}{until}", notice.callback)
+    format!("{} < {told}{meeting}{until}", notice.callback)
 }
 
 fn who(identity: &Identity) -> String {
@@ -184,7 +202,7 @@ fn state(conversation: &Conversation) -> String {
             LegPhase::Releasing { .. } => "releasing",
             LegPhase::Ended => "ended",
         };
-        format!("leg {phase}")
+        format!("leg{} {phase}", phone(leg.id))
     });
     let deadline = conversation.next_deadline().map(|at| format!("deadline {}", since_start(at)));
     let parts: Vec<String> = calls.chain(legs).chain(deadline).collect();

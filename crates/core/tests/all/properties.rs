@@ -12,7 +12,7 @@ use ringback_core::{
 };
 
 use crate::runs::{Run, act, life};
-use crate::world::{CALL, nothing, seconds};
+use crate::world::{CALL, PHONES, nothing, seconds};
 
 /// The same lives in each run: a failure is a failure every time. `PROPTEST_CASES` asks for more.
 fn config() -> ProptestConfig {
@@ -30,7 +30,9 @@ fn leg_of(event: &Event) -> Option<LegId> {
 fn answered_by(effect: &Effect, event: &Event) -> bool {
     match effect {
         // Up, let go or gone.
-        Effect::Place { leg, .. } | Effect::Accept { leg } => leg_of(event) == Some(*leg),
+        Effect::Place { leg, .. } | Effect::TakeSeat { leg } | Effect::Accept { leg } | Effect::Admit { leg, .. } => {
+            leg_of(event) == Some(*leg)
+        }
         // Gone; or up after all, which asks for a hang-up that knows its dialog.
         Effect::Decline { leg, .. } | Effect::HangUp { leg, .. } => {
             leg_of(event) == Some(*leg) && !matches!(event, Event::LegReleased { .. })
@@ -293,9 +295,30 @@ proptest! {
     }
 
     #[test]
+    fn the_roster_is_told_whenever_it_changes(life in life()) {
+        let mut last = vec![];
+        let run = Run::of(&life);
+        let (mut conversation, _) = nothing().conversation();
+        for record in &run.records {
+            for event in &record.events {
+                conversation.evolve(record.at, event);
+                for (_, notice) in conversation.notices(event) {
+                    if let Told::Roster(roster) = notice.told {
+                        last = roster;
+                    }
+                }
+            }
+            let met = conversation.calls().any(|call| call.is_established() && call.begun.meeting.is_some());
+            if met {
+                prop_assert_eq!(&last, &conversation.roster());
+            }
+        }
+    }
+
+    #[test]
     fn state_is_bounded(life in life()) {
         Run::of(&life).walk(|_, conversation| {
-            assert!(conversation.calls().count() <= 1 && conversation.legs().count() <= 1);
+            assert!(conversation.calls().count() <= 1 && conversation.legs().count() <= 1 + PHONES.len());
             for call in conversation.calls() {
                 assert!(call.open_operations().count() <= OPEN_OPERATIONS);
                 assert!(call.operations.len() <= OPEN_OPERATIONS + ENDED_OPERATIONS);

@@ -12,26 +12,31 @@ fn record_response_in_every_state() {
         every_state(),
         record(9),
         expect![[r#"
-        [nothing, ending, releasing, over]
-        refused CallNotFound: Call not found.
+            [nothing, ending, releasing, over]
+            refused CallNotFound: Call not found.
 
-        [incoming, accepting, placing]
-        refused NotEstablished: The call is not established: wait for the notification with state established.
+            [incoming, accepting, placing]
+            refused NotEstablished: The call is not established: wait for the notification with state established.
 
-        [established, placed and up]
-        event   operationStarted op9 recordResponse https://bot/9.wav beep 5/5/5 s running
-        effect  record op9 https://bot/9.wav beep 5/5/5 s
-        now     established, op9 running; leg up; deadline 2701s
+            [established, placed and up, in a meeting]
+            event   operationStarted op9 recordResponse https://bot/9.wav beep 5/5/5 s running
+            effect  record op9 https://bot/9.wav beep 5/5/5 s
+            now     established, op9 running; leg up; deadline 2701s
 
-        [held]
-        event   operationStarted op9 recordResponse https://bot/9.wav beep 5/5/5 s running
-        effect  record op9 https://bot/9.wav beep 5/5/5 s
-        now     established without audio, op9 running; leg up; deadline 2701s
+            [held]
+            event   operationStarted op9 recordResponse https://bot/9.wav beep 5/5/5 s running
+            effect  record op9 https://bot/9.wav beep 5/5/5 s
+            now     established without audio, op9 running; leg up; deadline 2701s
 
-        [playing, one queued, recording, one queued]
-        event   operationStarted op9 recordResponse https://bot/9.wav beep 5/5/5 s notStarted
-        now     established, op1 running, op2 notStarted, op9 notStarted; leg up; deadline 2701s
-    "#]],
+            [playing, one queued, recording, one queued]
+            event   operationStarted op9 recordResponse https://bot/9.wav beep 5/5/5 s notStarted
+            now     established, op1 running, op2 notStarted, op9 notStarted; leg up; deadline 2701s
+
+            [met by two phones]
+            event   operationStarted op9 recordResponse https://bot/9.wav beep 5/5/5 s running
+            effect  record op9 https://bot/9.wav beep 5/5/5 s
+            now     established, op9 running; leg up; leg phone1 up; leg phone2 up; deadline 2701s
+        "#]],
     );
 }
 

@@ -22,6 +22,12 @@ pub(crate) struct Moment {
 pub(crate) enum Act {
     Offered,
     Placed,
+    Joins,
+    PhoneJoins(usize),
+    PhoneAnswered(usize),
+    PhoneHeld(usize, bool),
+    PhoneTone(usize, Tone),
+    PhoneEnded(usize, EndCause),
     Answer(Option<&'static str>),
     Reject(RejectReason),
     RejectToldAt(&'static str),
@@ -87,8 +93,9 @@ impl Run {
     pub(crate) fn to_the_end(life: &[Moment]) -> Self {
         let kept = Act::RecordedRunning(RecordOutcome::CutShort("the call ended".to_owned()));
         let ends = [Act::HangUp, Act::Reject(RejectReason::None), Act::LegEnded(EndCause::LocalHangUp), kept];
-        let ends = ends.map(|act| Moment { after: 1, act });
-        let life: Vec<Moment> = life.iter().chain(&ends).cloned().collect();
+        let phones = (0..PHONES.len()).map(|n| Act::PhoneEnded(n, EndCause::LocalHangUp));
+        let ends = ends.into_iter().chain(phones).map(|act| Moment { after: 1, act });
+        let life: Vec<Moment> = life.iter().cloned().chain(ends).collect();
         Self::of(&life)
     }
 
@@ -132,6 +139,12 @@ impl Run {
         let step = match act.clone() {
             Act::Offered => offered(),
             Act::Placed => placed(),
+            Act::Joins => joins(),
+            Act::PhoneJoins(n) => phone_joins(n),
+            Act::PhoneAnswered(n) => phone_answered(n),
+            Act::PhoneHeld(n, held) => return vec![Input::LegHeld { leg: PHONES[n], held }],
+            Act::PhoneTone(n, tone) => return vec![Input::ToneHeard { leg: PHONES[n], tone }],
+            Act::PhoneEnded(n, cause) => phone_ended(n, cause),
             Act::Answer(callback) => {
                 return vec![Input::Answer { call: CALL, callback: callback.map(str::to_owned) }];
             }
@@ -200,7 +213,7 @@ impl Run {
 
 /// A life: a beginning more often than not, then anything.
 pub(crate) fn life() -> impl Strategy<Value = Vec<Moment>> {
-    let begin = prop_oneof![6 => Just(Act::Offered), 6 => Just(Act::Placed), 1 => act()];
+    let begin = prop_oneof![6 => Just(Act::Offered), 6 => Just(Act::Placed), 6 => Just(Act::Joins), 1 => act()];
     let up = vec(prop_oneof![Just(Act::Answer(None)), Just(Act::LegAnswered)], 0..4);
     (begin, up, vec((after(), act()), 0..60)).prop_map(|(begin, up, rest)| {
         let start = std::iter::once(begin).chain(up).map(|act| Moment { after: 1, act });
@@ -231,7 +244,8 @@ pub(crate) fn act() -> impl Strategy<Value = Act> {
         3 => Just(Act::Cancel),
     ];
     let world = prop_oneof![
-        1 => prop_oneof![Just(Act::Offered), Just(Act::Placed)],
+        1 => prop_oneof![Just(Act::Offered), Just(Act::Placed), Just(Act::Joins)],
+        16 => (0..PHONES.len()).prop_flat_map(phone),
         2 => prop_oneof![Just("https://other/calls"), Just("nowhere")].prop_map(Act::Redirected),
         6 => Just(Act::LegAnswered),
         4 => any::<bool>().prop_map(Act::LegHeld),
@@ -246,6 +260,17 @@ pub(crate) fn act() -> impl Strategy<Value = Act> {
         1 => (1..4_u64, any::<bool>()).prop_map(|(epoch, keeps)| Act::Adopt(epoch, keeps)),
     ];
     prop_oneof![bot, world]
+}
+
+/// What a phone does in a meeting; it rarely leaves.
+fn phone(n: usize) -> impl Strategy<Value = Act> {
+    prop_oneof![
+        4 => Just(Act::PhoneJoins(n)),
+        4 => Just(Act::PhoneAnswered(n)),
+        1 => any::<bool>().prop_map(move |held| Act::PhoneHeld(n, held)),
+        2 => Just(Act::PhoneTone(n, Tone::Star)),
+        2 => cause().prop_map(move |cause| Act::PhoneEnded(n, cause)),
+    ]
 }
 
 fn outcome() -> impl Strategy<Value = PlayOutcome> {

@@ -8,7 +8,7 @@ use ringback_core::{
 
 use crate::world::*;
 
-/// Every event once, from five lives: talked, redirected and rejected, placed and adopted, recorded, keys sent.
+/// Every event once, from six lives: talked, redirected and rejected, placed and adopted, recorded, keys sent, met.
 fn records() -> Vec<Record> {
     let talked = established().then([
         keep_alive(),
@@ -41,7 +41,8 @@ fn records() -> Vec<Record> {
         recorded(2, RecordOutcome::CutShort("the call ended".to_owned())),
     ]);
     let sent = established().then([send(1), finished(1, PlayOutcome::Played), send(2), hang_up()]);
-    [talked, rejected, adopted, recorded, sent].iter().flat_map(Given::records).collect()
+    let met = met().then([phone_ended(0, EndCause::FarHangUp), hang_up()]);
+    [talked, rejected, adopted, recorded, sent, met].iter().flat_map(Given::records).collect()
 }
 
 #[test]
@@ -79,7 +80,15 @@ fn the_stored_form() {
         {"v":1,"at":1767225604000000,"events":[{"event":"operationStarted","call":"00000000-0000-0000-0000-00000000ca11","operation":{"id":"00000000-0000-0000-0000-0f0000000001","status":"running","kind":"sendDtmfTones","tones":["tone1","pound"],"delay":200}}]}
         {"v":1,"at":1767225605000000,"events":[{"event":"operationEnded","call":"00000000-0000-0000-0000-00000000ca11","operation":"00000000-0000-0000-0000-0f0000000001","status":"completed","result":{"code":200,"subcode":0,"message":"Action completed successfully."}}]}
         {"v":1,"at":1767225606000000,"events":[{"event":"operationStarted","call":"00000000-0000-0000-0000-00000000ca11","operation":{"id":"00000000-0000-0000-0000-0f0000000002","status":"running","kind":"sendDtmfTones","tones":["tone1","pound"],"delay":200}}]}
-        {"v":1,"at":1767225607000000,"events":[{"event":"callTerminating","call":"00000000-0000-0000-0000-00000000ca11"},{"event":"operationEnded","call":"00000000-0000-0000-0000-00000000ca11","operation":"00000000-0000-0000-0000-0f0000000002","status":"completed","result":{"code":400,"subcode":8508,"message":"Action failed, the operation was cancelled."}},{"event":"callTerminated","call":"00000000-0000-0000-0000-00000000ca11","result":{"code":200,"subcode":7000,"message":"The call was ended by the bot. DiagCode: 200#7000.@"}},{"event":"legReleased","leg":"00000000-0000-0000-0000-0000000001e6"}]}"#]].assert_eq(&stored.join("\n"));
+        {"v":1,"at":1767225607000000,"events":[{"event":"callTerminating","call":"00000000-0000-0000-0000-00000000ca11"},{"event":"operationEnded","call":"00000000-0000-0000-0000-00000000ca11","operation":"00000000-0000-0000-0000-0f0000000002","status":"completed","result":{"code":400,"subcode":8508,"message":"Action failed, the operation was cancelled."}},{"event":"callTerminated","call":"00000000-0000-0000-0000-00000000ca11","result":{"code":200,"subcode":7000,"message":"The call was ended by the bot. DiagCode: 200#7000.@"}},{"event":"legReleased","leg":"00000000-0000-0000-0000-0000000001e6"}]}
+        {"v":1,"at":1767225601000000,"events":[{"event":"callPlaced","call":"00000000-0000-0000-0000-00000000ca11","leg":"00000000-0000-0000-0000-0000000001e6","app":"app","tenant":"tenant","callback":"https://bot/calls","source":{"kind":"application","id":"app"},"me":"00000000-0000-0000-0000-000000000b07","meeting":{"thread":"19:meeting@thread.v2","message":"0","info":{"joinMeetingId":{"id":"123 456","passcode":"psw"}}},"until":1767225660000000}]}
+        {"v":1,"at":1767225602000000,"events":[{"event":"legAnswered","leg":"00000000-0000-0000-0000-0000000001e6","dialog":"dialog"},{"event":"callEstablished","call":"00000000-0000-0000-0000-00000000ca11"},{"event":"audioChanged","call":"00000000-0000-0000-0000-00000000ca11","active":true}]}
+        {"v":1,"at":1767225603000000,"events":[{"event":"legAdmitted","leg":"00000000-0000-0000-0000-0000000001e7","call":"00000000-0000-0000-0000-00000000ca11","participant":"00000000-0000-0000-0000-0000face0000","identity":{"kind":"user","id":"1001"}}]}
+        {"v":1,"at":1767225604000000,"events":[{"event":"legAnswered","leg":"00000000-0000-0000-0000-0000000001e7","dialog":"dialog1"},{"event":"rosterChanged","call":"00000000-0000-0000-0000-00000000ca11"}]}
+        {"v":1,"at":1767225605000000,"events":[{"event":"legAdmitted","leg":"00000000-0000-0000-0000-0000000001e8","call":"00000000-0000-0000-0000-00000000ca11","participant":"00000000-0000-0000-0000-0000face0001","identity":{"kind":"user","id":"1002"}}]}
+        {"v":1,"at":1767225606000000,"events":[{"event":"legAnswered","leg":"00000000-0000-0000-0000-0000000001e8","dialog":"dialog2"},{"event":"rosterChanged","call":"00000000-0000-0000-0000-00000000ca11"}]}
+        {"v":1,"at":1767225607000000,"events":[{"event":"legEnded","leg":"00000000-0000-0000-0000-0000000001e7","cause":"farHangUp"},{"event":"rosterChanged","call":"00000000-0000-0000-0000-00000000ca11"}]}
+        {"v":1,"at":1767225608000000,"events":[{"event":"callTerminating","call":"00000000-0000-0000-0000-00000000ca11"},{"event":"callTerminated","call":"00000000-0000-0000-0000-00000000ca11","result":{"code":200,"subcode":7000,"message":"The call was ended by the bot. DiagCode: 200#7000.@"}},{"event":"legReleased","leg":"00000000-0000-0000-0000-0000000001e6"},{"event":"legReleased","leg":"00000000-0000-0000-0000-0000000001e8"}]}"#]].assert_eq(&stored.join("\n"));
 }
 
 #[test]

@@ -3,9 +3,9 @@
 
 use expect_test::Expect;
 use ringback_core::{
-    AppId, CallId, Conversation, ConversationId, EndCause, Epoch, Event, Identity, IdentityKind, Input, LegId, NewCall,
-    Now, OperationId, ParticipantId, PlayOutcome, PlayPrompt, Prompt, Record, RecordOutcome, RecordResponse, Refusal,
-    RejectReason, Repeat, SendDtmfTones, TenantId, Tone,
+    AppId, CallId, Conversation, ConversationId, EndCause, Epoch, Event, Identity, IdentityKind, Input, LegId, Meeting,
+    MeetingInfo, NewCall, Now, OperationId, ParticipantId, PlayOutcome, PlayPrompt, Prompt, Record, RecordOutcome,
+    RecordResponse, Refusal, RejectReason, Repeat, SendDtmfTones, TenantId, Tone,
 };
 use uuid::Uuid;
 
@@ -17,6 +17,9 @@ pub(crate) const CALL: CallId = CallId(Uuid::from_u128(0xca11));
 pub(crate) const STRANGER: CallId = CallId(Uuid::from_u128(0xdead));
 /// The call's leg.
 pub(crate) const LEG: LegId = LegId(Uuid::from_u128(0x1e6));
+/// Legs of phones that join a meeting.
+pub(crate) const PHONES: [LegId; 3] =
+    [LegId(Uuid::from_u128(0x1e7)), LegId(Uuid::from_u128(0x1e8)), LegId(Uuid::from_u128(0x1e9))];
 /// Where the bot listens.
 pub(crate) const BOT: &str = "https://bot/calls";
 
@@ -185,6 +188,17 @@ pub(crate) fn placed_and_up() -> Given {
     placing().then([leg_answered()]).named("placed and up")
 }
 
+/// The bot is in a meeting, alone.
+pub(crate) fn in_meeting() -> Given {
+    Given::new("in a meeting", [joins(), leg_answered()])
+}
+
+/// Two phones are with it.
+pub(crate) fn met() -> Given {
+    let phones = [phone_joins(0), phone_answered(0), phone_joins(1), phone_answered(1)];
+    in_meeting().then(phones).named("met by two phones")
+}
+
 /// Up, without audio.
 pub(crate) fn held() -> Given {
     established().then([leg_held(true)]).named("held")
@@ -220,6 +234,8 @@ pub(crate) fn every_state() -> Vec<Given> {
         ending(),
         releasing(),
         over(),
+        in_meeting(),
+        met(),
     ]
 }
 
@@ -232,10 +248,11 @@ pub(crate) fn new_call(source: Identity, target: Identity, until: i64) -> NewCal
         tenant: TenantId::new("tenant"),
         callback: BOT.to_owned(),
         source,
-        target,
+        target: Some(target),
         me: ParticipantId(Uuid::from_u128(0xb07)),
-        them: ParticipantId(Uuid::from_u128(0xface)),
+        them: Some(ParticipantId(Uuid::from_u128(0xface))),
         subject: None,
+        meeting: None,
         until: seconds(until),
     }
 }
@@ -258,6 +275,36 @@ pub(crate) fn offered() -> Step {
 /// The bot places a call, which rings for a minute.
 pub(crate) fn placed() -> Step {
     Input::PlaceCall(new_call(the_bot(), the_phone(), 60)).into()
+}
+
+/// The bot joins a meeting.
+pub(crate) fn joins() -> Step {
+    let info = MeetingInfo::JoinMeetingId { id: "123 456".to_owned(), passcode: Some("psw".to_owned()) };
+    let meeting = Meeting {
+        thread: "19:meeting@thread.v2".to_owned(),
+        message: Some("0".to_owned()),
+        reply_chain: None,
+        info: Some(info),
+    };
+    let new = NewCall { target: None, them: None, meeting: Some(meeting), ..new_call(the_bot(), the_phone(), 60) };
+    Input::PlaceCall(new).into()
+}
+
+/// The `n`th phone dials the meeting.
+pub(crate) fn phone_joins(n: usize) -> Step {
+    let identity = Identity { kind: IdentityKind::User, id: format!("100{}", n + 1), display_name: None, tenant: None };
+    let participant = ParticipantId(Uuid::from_u128(0xface_0000 + n as u128));
+    Input::PhoneJoins { leg: PHONES[n], participant, identity }.into()
+}
+
+/// It is up.
+pub(crate) fn phone_answered(n: usize) -> Step {
+    Input::LegAnswered { leg: PHONES[n], dialog: format!("dialog{}", n + 1) }.into()
+}
+
+/// It is gone.
+pub(crate) fn phone_ended(n: usize, cause: EndCause) -> Step {
+    Input::LegEnded { leg: PHONES[n], cause }.into()
 }
 
 /// answer, without a callback.
