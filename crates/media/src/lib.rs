@@ -25,6 +25,7 @@ mod dtmf;
 mod halfband;
 mod hearing;
 mod media;
+mod mixer;
 mod pace;
 mod poll;
 mod prompt;
@@ -33,7 +34,7 @@ mod turn;
 mod wire;
 
 pub use codec::Codec;
-pub use media::{Busy, LocalRtp, Media, MediaConfig, MediaSink, OpenError, RemoteRtp, Strays};
+pub use media::{Busy, LocalRtp, Media, MediaConfig, MediaSink, MixError, OpenError, RemoteRtp, Strays};
 pub use prompt::{Prompt, PromptError, resample};
 pub use record::{RecordTerms, Recorder};
 pub use session::MediaEvent;

@@ -101,6 +101,9 @@ pub const JITTER_CAPACITY: usize = 20 * FRAME_TICKS;
 /// Frames over which the concealment of a gap fades to silence: 60 ms, longer repeats sound like a buzz.
 pub const CONCEAL_FRAMES: u32 = 3;
 
+/// Legs in one mixer. They are heard, mixed and encoded in one slot of 5 ms: about 30 µs each.
+pub const MIXED_LEGS: usize = 64;
+
 /// Samples of a tape, which holds what a recording's writer has not yet taken: 4 s, longer than a healthy disk ever makes
 /// a writer wait. A power of two.
 pub const TAPE_SAMPLES: usize = 65_536;

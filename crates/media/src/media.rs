@@ -104,6 +104,20 @@ pub enum OpenError {
 #[error("too many plays are waiting on this leg")]
 pub struct Busy;
 
+/// Why a leg is not mixed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MixError {
+    /// Nobody opened the mixer, or it is closed.
+    #[error("the meeting's audio has ended")]
+    NoMixer,
+    /// [`limits::MIXED_LEGS`] are there.
+    #[error("as many phones are in the meeting as may be")]
+    Full,
+    /// The leg is on another media thread than the mixer.
+    #[error("the phone's audio is on another media thread than the meeting's")]
+    Elsewhere,
+}
+
 /// The media threads. They run until the last clone is dropped.
 #[derive(Clone, Debug)]
 pub struct Media {
@@ -163,10 +177,24 @@ struct Legs {
 struct Leg {
     shard: usize,
     plays: Arc<AtomicUsize>,
-    /// As last connected; a guess before.
-    codec: Codec,
+    /// As last connected, a guess before; a mixer has none.
+    codec: Option<Codec>,
+    /// The seat of the mixer that it is in.
+    mixer: Option<LegId>,
     /// What may still be played, so that another codec finds it encoded.
     prompts: Vec<Weak<Prompt>>,
+}
+
+impl Legs {
+    /// Enters a leg or a mixer; its shard, and its count of plays.
+    fn enter(&mut self, leg: LegId, shards: usize, codec: Option<Codec>) -> (usize, Arc<AtomicUsize>) {
+        let shard = self.opened % shards;
+        self.opened = self.opened.wrapping_add(1);
+        let plays = Arc::default();
+        let entry = Leg { shard, plays: Arc::clone(&plays), codec, mixer: None, prompts: Vec::new() };
+        self.open.insert(leg, entry);
+        (shard, plays)
+    }
 }
 
 impl Media {
@@ -198,14 +226,43 @@ impl Media {
         }
         let pair = self.inner.ports.bind()?;
         let addr = pair.addr();
-        let shard = legs.opened % self.inner.shards.len();
-        legs.opened = legs.opened.wrapping_add(1);
-        let plays = Arc::default();
-        let entry = Leg { shard, plays: Arc::clone(&plays), codec: Codec::Pcmu, prompts: Vec::new() };
-        legs.open.insert(leg, entry);
+        let (shard, plays) = legs.enter(leg, self.inner.shards.len(), Some(Codec::Pcmu));
         drop(legs);
         self.command(shard, Command::Open { leg, pair, plays });
         Ok(LocalRtp { addr })
+    }
+
+    /// Opens a mixer by the name of its seat, which plays and records as a leg does: what it plays all legs in the mixer
+    /// hear, and what it records is what they all say. With no legs it keeps time all the same. It is
+    /// [closed](Media::close) as a leg is; its legs then are on their own again.
+    pub fn open_mixer(&self, seat: LegId) -> Result<(), OpenError> {
+        let mut legs = self.legs();
+        if legs.open.contains_key(&seat) {
+            return Err(OpenError::AlreadyOpen);
+        }
+        let (shard, plays) = legs.enter(seat, self.inner.shards.len(), None);
+        drop(legs);
+        self.command(shard, Command::OpenMixer { seat, plays });
+        Ok(())
+    }
+
+    /// Puts a leg into a mixer: it hears everyone there but itself. What the leg plays itself is not heard any more. A leg
+    /// that is not open is ignored.
+    pub fn mix(&self, leg: LegId, seat: LegId) -> Result<(), MixError> {
+        let mut legs = self.legs();
+        let mixer = legs.open.get(&seat).filter(|seat| seat.codec.is_none());
+        let shard = mixer.map(|seat| seat.shard).ok_or(MixError::NoMixer)?;
+        if legs.open.values().filter(|leg| leg.mixer == Some(seat)).count() >= limits::MIXED_LEGS {
+            return Err(MixError::Full);
+        }
+        let Some(entry) = legs.open.get_mut(&leg) else { return Ok(()) };
+        if entry.shard != shard {
+            return Err(MixError::Elsewhere);
+        }
+        entry.mixer = Some(seat);
+        drop(legs);
+        self.command(shard, Command::Mix { leg, seat });
+        Ok(())
     }
 
     /// Starts the leg's media, or changes it (re-INVITE, hold). A leg that is not open is ignored. With another codec,
@@ -213,7 +270,7 @@ impl Media {
     pub fn connect(&self, leg: LegId, remote: RemoteRtp) {
         let mut legs = self.legs();
         let Some(entry) = legs.open.get_mut(&leg) else { return };
-        entry.codec = remote.codec;
+        entry.codec = Some(remote.codec);
         let shard = entry.shard;
         let prompts: Vec<_> = entry.prompts.iter().filter_map(Weak::upgrade).collect();
         drop(legs);
@@ -224,7 +281,7 @@ impl Media {
     /// Encodes a prompt as this leg will hear it, on the caller's thread: about 1 ms a second of audio at most. Else
     /// [`play`](Media::play) does.
     pub fn prepare(&self, leg: LegId, prompt: &Prompt) {
-        let codec = self.legs().open.get(&leg).map(|entry| entry.codec);
+        let codec = self.legs().open.get(&leg).and_then(|entry| entry.codec);
         if let Some(codec) = codec {
             prompt.encode(codec);
         }
@@ -246,7 +303,7 @@ impl Media {
         entry.prompts.extend(prompts.iter().map(Arc::downgrade));
         let codec = entry.codec;
         drop(legs);
-        prompts.iter().for_each(|prompt| prompt.encode(codec));
+        codec.iter().for_each(|codec| prompts.iter().for_each(|prompt| prompt.encode(*codec)));
     }
 
     /// Presses keys behind what plays or waits already, with a pause between two of at least

@@ -17,6 +17,11 @@ impl Pace {
         Pace { due, lead: 0 }
     }
 
+    /// Never due: somebody else gives the frames.
+    pub(crate) fn never() -> Pace {
+        Pace::new(u64::MAX)
+    }
+
     /// Whether a frame is to be sent in this slot.
     pub(crate) fn is_due(&self, slot: u64) -> bool {
         self.due <= slot

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::PlayId;
 use crate::limits::FRAME;
 use crate::tape::{TapeEnd, TapeIn};
 use crate::telephone_event::Tone;
@@ -90,5 +91,58 @@ impl Recorder {
         if let Some(tape) = self.tape.take() {
             tape.end(end);
         }
+    }
+}
+
+/// Where a recording runs, if one does, with the play that it follows.
+#[derive(Debug, Default)]
+pub(crate) struct Recording(Option<(PlayId, Box<Recorder>)>);
+
+impl Recording {
+    /// Another one; the one before ends.
+    pub(crate) fn start(&mut self, play: PlayId, recorder: Box<Recorder>) {
+        self.0 = Some((play, recorder));
+    }
+
+    /// Somebody must listen.
+    pub(crate) fn runs(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// A play is over; true if it was what is played before the recording, and no play of its own.
+    pub(crate) fn begin_after(&mut self, play: PlayId) -> bool {
+        let mut follows = self.0.iter_mut().filter(|(of, _)| *of == play);
+        follows.next().is_some_and(|(_, recorder)| {
+            recorder.begin();
+            true
+        })
+    }
+
+    /// A frame of what is heard.
+    pub(crate) fn frame(&mut self, heard: &[i16]) {
+        if let Some((_, recorder)) = &mut self.0 {
+            recorder.frame(heard);
+        }
+        self.drop_if_over();
+    }
+
+    /// A key.
+    pub(crate) fn tone(&mut self, tone: Tone) {
+        if let Some((_, recorder)) = &mut self.0 {
+            recorder.tone(tone);
+        }
+        self.drop_if_over();
+    }
+
+    /// Ends the one that follows this play; what was recorded is wanted, or not.
+    pub(crate) fn end(&mut self, play: PlayId, wanted: bool) {
+        let ended = self.0.take_if(|(of, _)| *of == play);
+        if let (Some((_, mut recorder)), false) = (ended, wanted) {
+            recorder.discard();
+        }
+    }
+
+    fn drop_if_over(&mut self) {
+        self.0.take_if(|(_, recorder)| recorder.is_over());
     }
 }

@@ -1,7 +1,6 @@
 //! One leg's RTP session as a value: packets and time go in, packets and events come out. It plays, presses and detects
 //! keys, hears, reports by RTCP and notices silence. Knows no socket, no address and no clock.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use crate::prompt::Prompt;
 use crate::rtcp::{self, Received, Sent};
 use crate::rtp::Packet;
 use crate::telephone_event::{self, Payload, PressPacket, Tone};
-use crate::turn::{KeyFrame, Turn, What};
+use crate::turn::{KeyFrame, Turn, Turns, What};
 use crate::{PlayId, Repeat};
 
 /// What a leg has to tell.
@@ -73,6 +72,14 @@ pub struct Out {
     pub events: Vec<MediaEvent>,
 }
 
+impl Out {
+    fn empty(&mut self) {
+        self.rtp.clear();
+        self.rtcp.clear();
+        self.heard.clear();
+    }
+}
+
 /// The session.
 #[derive(Debug)]
 pub struct Session {
@@ -88,7 +95,7 @@ pub struct Session {
     encoder: Encoder,
     /// Frames of silence sent in this codec.
     silent: usize,
-    turns: VecDeque<Turn>,
+    turns: Turns,
     /// Timestamp of the key we press: its beginning (RFC 4733 §2.2).
     pressed: u32,
     received: Option<Received>,
@@ -122,7 +129,7 @@ impl Session {
             payload: Vec::with_capacity(FRAME_TICKS),
             encoder: Encoder::new(Codec::Pcmu),
             silent: 0,
-            turns: VecDeque::new(),
+            turns: Turns::default(),
             pressed: 0,
             received: None,
             listens: false,
@@ -188,28 +195,24 @@ impl Session {
     /// Plays the list of prompts after whatever plays now. Before the first connect it waits; on hold (`send` is
     /// false) it goes on unheard, so that the far end's hold button cannot keep an operation open.
     pub fn play(&mut self, play: PlayId, prompts: Vec<Arc<Prompt>>, repeat: Repeat) {
-        self.turns.push_back(Turn::play(play, prompts, repeat));
+        self.queue(Turn::play(play, prompts, repeat));
     }
 
     /// Presses keys after whatever plays now, each for [`PRESS`](crate::limits::PRESS) with a `pause` between, which is
     /// at least [`PAUSE`](crate::limits::PAUSE). As RTP events where they were negotiated, in the place of audio; else
     /// as tones in the audio, where a hook flash is only a pause. A play like any other in all else.
     pub fn press(&mut self, play: PlayId, tones: Vec<Tone>, pause: Duration) {
-        self.turns.push_back(Turn::keys(play, tones, pause));
+        self.queue(Turn::keys(play, tones, pause));
+    }
+
+    pub(crate) fn queue(&mut self, turn: Turn) {
+        self.turns.push(turn);
     }
 
     /// Ends a play, or forgets one that waits; a key that is down is let go. Returns how many were ended: 0 if it is
     /// over already.
     pub fn stop(&mut self, play: PlayId) -> usize {
-        let mut ended = 0;
-        self.turns.retain_mut(|turn| {
-            if turn.id != play || turn.stopped {
-                return true;
-            }
-            ended += 1;
-            turn.stop()
-        });
-        ended
+        self.turns.stop(play)
     }
 
     /// Takes a key that the signalling heard (SIP INFO). It is told unless it was heard another way already.
@@ -268,12 +271,32 @@ impl Session {
 
     /// One frame of 20 ms: sends audio, or comfort silence when nothing plays; hears; ends what is overdue.
     pub fn tick(&mut self, now: Duration, out: &mut Out) {
-        out.rtp.clear();
-        out.rtcp.clear();
-        out.heard.clear();
+        out.empty();
         let Some(terms) = self.terms else { return };
         self.send(terms, out);
         self.hear(now, out);
+        self.keep_time(now, terms, out);
+    }
+
+    /// The first half of a frame in a meeting: hears, if the session listens.
+    pub fn hear_tick(&mut self, now: Duration, out: &mut Out) {
+        out.empty();
+        if self.terms.is_some() {
+            self.hear(now, out);
+        }
+    }
+
+    /// The second half: sends these samples instead of what plays, and ends what is overdue.
+    pub fn say_tick(&mut self, now: Duration, pcm16k: &[i16; FRAME_PCM], out: &mut Out) {
+        out.empty();
+        let Some(terms) = self.terms else { return };
+        self.payload.clear();
+        self.encoder.frame(pcm16k, &mut self.payload);
+        self.packet(terms, None, out);
+        self.keep_time(now, terms, out);
+    }
+
+    fn keep_time(&mut self, now: Duration, terms: Terms, out: &mut Out) {
         if let Some(tone) = self.tones.tick(now) {
             self.heard_key(now, tone, Way::Events, out);
         }
@@ -312,6 +335,11 @@ impl Session {
     fn send(&mut self, terms: Terms, out: &mut Out) {
         self.payload.clear();
         let key = self.fill(terms, out).zip(terms.telephone_event);
+        self.packet(terms, key, out);
+    }
+
+    /// Sends the frame, or the key's packet that takes its place.
+    fn packet(&mut self, terms: Terms, key: Option<(PressPacket, u8)>, out: &mut Out) {
         let (payload_type, marker, timestamp) = match key {
             Some((key, payload_type)) => {
                 if key.marker {
@@ -346,7 +374,7 @@ impl Session {
         if self.silent < terms.codec.rest() {
             return None;
         }
-        while let Some(turn) = self.turns.front_mut() {
+        while let Some(turn) = self.turns.first() {
             let mut key = None;
             let (over, whole) = match &mut turn.what {
                 What::Play(play) => (play.fill(terms.codec, &mut self.payload), false),
@@ -364,10 +392,7 @@ impl Session {
                 }
             };
             if over {
-                if !turn.stopped {
-                    out.events.push(MediaEvent::Finished { play: turn.id });
-                }
-                self.turns.pop_front();
+                out.events.extend(self.turns.next().map(|play| MediaEvent::Finished { play }));
             }
             if whole || !over {
                 return key;

@@ -1,6 +1,6 @@
 //! A shard: one plain thread that paces its legs. A frame of 20 ms is cut into four slots of 5 ms; each leg sends in
 //! one of them. Between slots the shard sleeps until a packet or a command comes, and reads what has come, so a key is
-//! reported at once, or with many legs at most 1 ms later. Deadlines are absolute, counted from the start: nothing
+//! reported at once, or with many legs at most 1 ms later. The legs of a mixer all send in its slot, and in no other. Deadlines are absolute, counted from the start: nothing
 //! drifts. Knows no SIP and no HTTP.
 
 use std::collections::HashMap;
@@ -14,17 +14,21 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::limits::{COMMANDS, MAX_CATCH_UP, PACKET_BYTES, READ_REST, SLOT, SLOTS, STRANGERS_PER_TURN};
+use crate::mixer::Mixer;
 use crate::pace::Pace;
 use crate::poll::{Poll, Ready};
 use crate::prompt::Prompt;
-use crate::record::Recorder;
+use crate::record::{Recorder, Recording};
 use crate::session::{MediaEvent, Origin, Out, Session, ntp};
+use crate::turn::Turn;
 use crate::wire::{Pair, Read, Wire};
 use crate::{LegId, MediaSink, PlayId, RemoteRtp, Repeat, Strays, Tone};
 
 /// What the handle asks of a shard. In order for each leg; what names a leg that is gone is ignored.
 pub(crate) enum Command {
     Open { leg: LegId, pair: Pair, plays: Arc<AtomicUsize> },
+    OpenMixer { seat: LegId, plays: Arc<AtomicUsize> },
+    Mix { leg: LegId, seat: LegId },
     Connect { leg: LegId, remote: RemoteRtp },
     Play { leg: LegId, play: PlayId, prompts: Vec<Arc<Prompt>>, repeat: Repeat },
     Press { leg: LegId, play: PlayId, tones: Vec<Tone>, pause: Duration },
@@ -39,8 +43,9 @@ struct Leg {
     id: LegId,
     wire: Wire,
     session: Session,
-    /// What is recorded, and the play it follows.
-    recording: Option<(PlayId, Box<Recorder>)>,
+    recording: Recording,
+    /// The seat of the mixer that it is in.
+    mixer: Option<LegId>,
     /// Plays waiting or running, as the handle counts them.
     plays: Arc<AtomicUsize>,
     pace: Pace,
@@ -65,6 +70,7 @@ pub(crate) struct Shard {
     legs: Vec<Option<Leg>>,
     free: Vec<usize>,
     places: HashMap<LegId, usize>,
+    mixers: Vec<Mixer>,
     opened: u64,
     out: Out,
 }
@@ -85,6 +91,7 @@ impl Shard {
             legs: Vec::new(),
             free: Vec::new(),
             places: HashMap::new(),
+            mixers: Vec::new(),
             opened: 0,
             out: Out::default(),
         }
@@ -97,7 +104,7 @@ impl Shard {
             tracing::debug!(%error, "media shard keeps the usual timer slack");
         }
         while self.obey() {
-            if !self.places.is_empty() && self.start.elapsed() >= slots(self.slot) {
+            if !self.is_idle() && self.start.elapsed() >= slots(self.slot) {
                 self.skip_missed_slots();
                 self.send();
                 self.slot += 1;
@@ -107,6 +114,11 @@ impl Shard {
         }
         let legs: Vec<LegId> = self.places.keys().copied().collect();
         legs.into_iter().for_each(|leg| self.close(leg));
+    }
+
+    /// Nothing is to be sent, whatever the time.
+    fn is_idle(&self) -> bool {
+        self.places.is_empty() && self.mixers.is_empty()
     }
 
     /// Obeys what waits. False when no one can command any more.
@@ -124,7 +136,7 @@ impl Shard {
 
     /// Waits for packets until the next slot, or until a command comes, and reads them.
     fn listen(&mut self) {
-        let slot = (!self.places.is_empty()).then(|| slots(self.slot));
+        let slot = (!self.is_idle()).then(|| slots(self.slot));
         let now = self.start.elapsed();
         if let Some(slot) = slot
             && now < self.read_again
@@ -158,51 +170,50 @@ impl Shard {
     fn carry_out(&mut self, command: Command) {
         match command {
             Command::Open { leg, pair, plays } => self.open(leg, pair, plays),
+            Command::OpenMixer { seat, plays } => self.open_mixer(seat, plays),
+            Command::Mix { leg, seat } => self.mix(leg, seat),
             Command::Connect { leg, remote } => self.connect(leg, remote),
-            Command::Play { leg, play, prompts, repeat } => {
-                self.queue(leg, |session| session.play(play, prompts, repeat));
-            }
-            Command::Press { leg, play, tones, pause } => {
-                self.queue(leg, |session| session.press(play, tones, pause));
-            }
+            Command::Play { leg, play, prompts, repeat } => self.queue(leg, Turn::play(play, prompts, repeat)),
+            Command::Press { leg, play, tones, pause } => self.queue(leg, Turn::keys(play, tones, pause)),
             // Where there is no leg, the tape ends as the recorder is dropped.
             Command::Record { leg, play, lead_in, recorder } => {
                 if let Some(leg) = self.leg(leg) {
                     leg.session.listen(true);
-                    leg.recording = Some((play, recorder));
+                    leg.recording.start(play, recorder);
+                } else if let Some(mixer) = self.mixer(leg) {
+                    mixer.record(play, recorder);
                 }
-                self.queue(leg, |session| session.play(play, lead_in, Repeat::Times(1)));
+                self.queue(leg, Turn::play(play, lead_in, Repeat::Times(1)));
             }
-            Command::Keep { leg, play } => {
-                if let Some(leg) = self.leg(leg) {
-                    let stopped = leg.session.stop(play);
-                    leg.plays.fetch_sub(stopped, Ordering::Relaxed);
-                    leg.end_recording(play);
-                }
-            }
-            Command::Stop { leg, play } => {
-                if let Some(leg) = self.leg(leg) {
-                    let stopped = leg.session.stop(play);
-                    leg.plays.fetch_sub(stopped, Ordering::Relaxed);
-                    if let Some((_, recorder)) = leg.recording.as_mut().filter(|(of, _)| *of == play) {
-                        recorder.discard();
-                    }
-                    leg.end_recording(play);
-                }
-            }
+            Command::Keep { leg, play } => self.end(leg, play, true),
+            Command::Stop { leg, play } => self.end(leg, play, false),
             Command::Signalled { leg, tone } => self.signalled(leg, tone),
             Command::Close { leg } => self.close(leg),
         }
     }
 
-    /// Lets a leg's session queue something to send, which begins at once if it is the first.
-    fn queue(&mut self, leg: LegId, queued: impl FnOnce(&mut Session)) {
+    /// Queues something to send, which begins at once if it is the first of a leg.
+    fn queue(&mut self, to: LegId, turn: Turn) {
         let slot = self.slot;
-        if let Some(leg) = self.leg(leg) {
+        if let Some(leg) = self.leg(to) {
             if !leg.session.playing() {
                 leg.pace.hurry(slot);
             }
-            queued(&mut leg.session);
+            leg.session.queue(turn);
+        } else if let Some(mixer) = self.mixer(to) {
+            mixer.play(turn);
+        }
+    }
+
+    /// Ends a play and the recording that follows it.
+    fn end(&mut self, of: LegId, play: PlayId, wanted: bool) {
+        if let Some(leg) = self.leg(of) {
+            let stopped = leg.session.stop(play);
+            leg.plays.fetch_sub(stopped, Ordering::Relaxed);
+            leg.recording.end(play, wanted);
+            leg.listen_or_not();
+        } else if let Some(mixer) = self.mixer(of) {
+            mixer.end(play, wanted);
         }
     }
 
@@ -210,7 +221,11 @@ impl Shard {
         let now = self.start.elapsed();
         let Some(leg) = self.places.get(&leg).and_then(|&place| self.legs.get_mut(place)?.as_mut()) else { return };
         leg.session.signalled(now, tone, &mut self.out);
-        leg.tell(&mut self.out, &*self.sink);
+        leg.tell(mixer_of(&mut self.mixers, leg.mixer), &mut self.out, &*self.sink);
+    }
+
+    fn mixer(&mut self, seat: LegId) -> Option<&mut Mixer> {
+        mixer_of(&mut self.mixers, Some(seat))
     }
 
     fn leg(&mut self, leg: LegId) -> Option<&mut Leg> {
@@ -219,14 +234,10 @@ impl Shard {
     }
 
     fn open(&mut self, id: LegId, pair: Pair, plays: Arc<AtomicUsize>) {
-        if self.places.is_empty() {
-            // It slept through its slots.
-            self.slot = (self.start.elapsed().as_nanos() / SLOT.as_nanos()) as u64 + 1;
-        }
+        self.wake();
         let origin =
             Origin { ssrc: random() as u32, sequence: random() as u16, timestamp: random() as u32, ntp: self.ntp };
-        let pace = Pace::new(self.slot + self.opened % SLOTS);
-        self.opened += 1;
+        let pace = self.next_pace();
         let place = self.free.pop().unwrap_or_else(|| {
             self.legs.push(None);
             self.legs.len() - 1
@@ -238,8 +249,65 @@ impl Shard {
         }
         self.places.insert(id, place);
         let session = Session::new(origin);
-        self.legs[place] =
-            Some(Leg { id, wire, session, recording: None, plays, pace, foreign: 0, malformed: 0, unsent: 0 });
+        self.legs[place] = Some(Leg {
+            id,
+            wire,
+            session,
+            recording: Recording::default(),
+            mixer: None,
+            plays,
+            pace,
+            foreign: 0,
+            malformed: 0,
+            unsent: 0,
+        });
+    }
+
+    /// Before something is to be sent again.
+    fn wake(&mut self) {
+        if self.is_idle() {
+            // It slept through its slots.
+            self.slot = (self.start.elapsed().as_nanos() / SLOT.as_nanos()) as u64 + 1;
+        }
+    }
+
+    /// Legs and mixers take slots in turn.
+    fn next_pace(&mut self) -> Pace {
+        let pace = Pace::new(self.slot + self.opened % SLOTS);
+        self.opened += 1;
+        pace
+    }
+
+    fn open_mixer(&mut self, seat: LegId, plays: Arc<AtomicUsize>) {
+        self.wake();
+        let pace = self.next_pace();
+        self.mixers.push(Mixer::new(seat, pace, plays));
+    }
+
+    /// A leg is in a mixer from now on, and sends in its slot.
+    fn mix(&mut self, leg: LegId, seat: LegId) {
+        let Some(&place) = self.places.get(&leg) else { return };
+        let (Some(leg), Some(mixer)) = (self.legs[place].as_mut(), mixer_of(&mut self.mixers, Some(seat))) else {
+            return;
+        };
+        mixer.add(place);
+        leg.mixer = Some(seat);
+        leg.pace = Pace::never();
+        leg.session.listen(true);
+    }
+
+    /// Its legs are on their own again; a recording ends, and is kept.
+    fn close_mixer(&mut self, seat: LegId) {
+        let Some(index) = self.mixers.iter().position(|mixer| mixer.seat() == seat) else { return };
+        let mixer = self.mixers.swap_remove(index);
+        for place in (0..).map_while(|voice| mixer.place(voice)) {
+            let pace = self.next_pace();
+            if let Some(leg) = self.legs.get_mut(place).and_then(Option::as_mut) {
+                leg.mixer = None;
+                leg.pace = pace;
+                leg.listen_or_not();
+            }
+        }
     }
 
     fn connect(&mut self, leg: LegId, remote: RemoteRtp) {
@@ -258,9 +326,12 @@ impl Shard {
     }
 
     fn close(&mut self, leg: LegId) {
-        let Some(place) = self.places.remove(&leg) else { return };
+        let Some(place) = self.places.remove(&leg) else { return self.close_mixer(leg) };
         let Some(mut leg) = self.legs[place].take() else { return };
         self.free.push(place);
+        if let Some(mixer) = mixer_of(&mut self.mixers, leg.mixer) {
+            mixer.remove(place);
+        }
         leg.session.close(self.start.elapsed(), &mut self.out);
         leg.send(&self.out);
         let Leg { id, foreign, malformed, unsent, .. } = leg;
@@ -279,7 +350,9 @@ impl Shard {
                 Read::Packet(length, source) => {
                     if leg.session.input(now, &buffer[..length], &mut self.out) {
                         leg.wire.latch(source);
-                        leg.tell(&mut self.out, &*self.sink);
+                        if !self.out.events.is_empty() {
+                            leg.tell(mixer_of(&mut self.mixers, leg.mixer), &mut self.out, &*self.sink);
+                        }
                         return true;
                     }
                     leg.malformed += 1;
@@ -297,18 +370,52 @@ impl Shard {
         }
     }
 
-    /// Gives a frame to each leg whose slot this is.
+    /// Gives a frame to each leg and each mixer whose slot this is.
     fn send(&mut self) {
         let now = self.start.elapsed();
         for leg in self.legs.iter_mut().flatten().filter(|leg| leg.pace.is_due(self.slot)) {
             leg.session.tick(now, &mut self.out);
             leg.send(&self.out);
             leg.record(&self.out.heard);
-            leg.tell(&mut self.out, &*self.sink);
+            leg.tell(None, &mut self.out, &*self.sink);
             let playing = leg.session.playing();
             leg.pace.sent(self.slot, playing);
         }
+        for mixer in self.mixers.iter_mut().filter(|mixer| mixer.pace.is_due(self.slot)) {
+            exchange(mixer, &mut self.legs, now, &mut self.out, &*self.sink);
+            mixer.pace.sent(self.slot, false);
+        }
     }
+}
+
+/// One frame of a mixer: its legs are heard, mixed, and told what the others say.
+fn exchange(mixer: &mut Mixer, legs: &mut [Option<Leg>], now: Duration, out: &mut Out, sink: &dyn MediaSink) {
+    let mut voice = 0;
+    while let Some(place) = mixer.place(voice) {
+        if let Some(leg) = legs.get_mut(place).and_then(Option::as_mut) {
+            leg.session.hear_tick(now, out);
+            mixer.hear(voice, &out.heard);
+            leg.tell(Some(mixer), out, sink);
+        }
+        voice += 1;
+    }
+    let seat = mixer.seat();
+    mixer.mix(|event| sink.media(seat, event));
+    let mut voice = 0;
+    while let Some(place) = mixer.place(voice) {
+        if let Some(leg) = legs.get_mut(place).and_then(Option::as_mut) {
+            leg.session.say_tick(now, &mixer.frame_for(voice), out);
+            leg.send(out);
+            leg.tell(Some(mixer), out, sink);
+        }
+        voice += 1;
+    }
+}
+
+/// The mixer of this seat.
+fn mixer_of(mixers: &mut [Mixer], seat: Option<LegId>) -> Option<&mut Mixer> {
+    let seat = seat?;
+    mixers.iter_mut().find(|mixer| mixer.seat() == seat)
 }
 
 impl Leg {
@@ -321,46 +428,40 @@ impl Leg {
         }
     }
 
-    fn tell(&mut self, out: &mut Out, sink: &dyn MediaSink) {
+    fn tell(&mut self, mut mixer: Option<&mut Mixer>, out: &mut Out, sink: &dyn MediaSink) {
         for event in out.events.drain(..) {
             if let MediaEvent::Finished { play } = event {
                 self.plays.fetch_sub(1, Ordering::Relaxed);
                 // What was played before a recording is no play of its own.
-                if let Some((_, recorder)) = self.recording.as_mut().filter(|(of, _)| *of == play) {
-                    recorder.begin();
+                if self.recording.begin_after(play) {
                     continue;
                 }
             }
             sink.media(self.id, event);
             // A stop tone is told as a tone first.
-            if let (MediaEvent::Tone { tone }, Some((_, recorder))) = (event, &mut self.recording) {
-                recorder.tone(tone);
-                self.end_if_over();
+            if let MediaEvent::Tone { tone } = event {
+                match &mut mixer {
+                    Some(mixer) => mixer.tone(tone),
+                    None => {
+                        self.recording.tone(tone);
+                        self.listen_or_not();
+                    }
+                }
             }
         }
     }
 
     fn record(&mut self, heard: &[i16]) {
         // A leg that is not connected yet hears nothing at all.
-        if let (Some((_, recorder)), false) = (&mut self.recording, heard.is_empty()) {
-            recorder.frame(heard);
-            self.end_if_over();
+        if self.recording.runs() && !heard.is_empty() {
+            self.recording.frame(heard);
+            self.listen_or_not();
         }
     }
 
-    fn end_if_over(&mut self) {
-        if let Some((play, recorder)) = &self.recording
-            && recorder.is_over()
-        {
-            self.end_recording(*play);
-        }
-    }
-
-    /// Drops a recorder, which ends its tape; nobody listens any more.
-    fn end_recording(&mut self, play: PlayId) {
-        if self.recording.take_if(|(of, _)| *of == play).is_some() {
-            self.session.listen(false);
-        }
+    /// A leg listens while it is recorded, or mixed.
+    fn listen_or_not(&mut self) {
+        self.session.listen(self.recording.runs() || self.mixer.is_some());
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a leg has to send, one turn after the other: a play of prompts, or keys that are pressed. Each gives its part of
 //! a frame when asked. Knows no RTP and no clock: a frame is 20 ms.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,43 @@ use crate::limits::{FRAME, FRAME_PCM, FRAME_TICKS, PAUSE, PRESS};
 use crate::prompt::Prompt;
 use crate::telephone_event::{Press, PressPacket, Tone};
 use crate::{PlayId, Repeat};
+
+/// What waits to be sent, the running turn first.
+#[derive(Debug, Default)]
+pub(crate) struct Turns(VecDeque<Turn>);
+
+impl Turns {
+    pub(crate) fn push(&mut self, turn: Turn) {
+        self.0.push_back(turn);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whose turn it is.
+    pub(crate) fn first(&mut self) -> Option<&mut Turn> {
+        self.0.front_mut()
+    }
+
+    /// The running turn is over; gives its name, unless it was stopped.
+    pub(crate) fn next(&mut self) -> Option<PlayId> {
+        self.0.pop_front().filter(|turn| !turn.stopped).map(|turn| turn.id)
+    }
+
+    /// Ends a turn, or forgets one that waits; a key that is down is let go. Returns how many were ended.
+    pub(crate) fn stop(&mut self, play: PlayId) -> usize {
+        let mut ended = 0;
+        self.0.retain_mut(|turn| {
+            if turn.id != play || turn.stopped {
+                return true;
+            }
+            ended += 1;
+            turn.stop()
+        });
+        ended
+    }
+}
 
 /// One turn, by the name its caller gave it.
 #[derive(Debug)]
@@ -80,6 +118,24 @@ impl Play {
             let taken = rest.len().min(FRAME_TICKS - frame.len());
             frame.extend_from_slice(&rest[..taken]);
             self.offset += taken;
+            if taken == rest.len() {
+                self.next_prompt();
+            }
+        }
+        self.over()
+    }
+
+    /// The same as linear PCM, from sample `filled` on, which is moved: a byte of a codec is two samples.
+    pub(crate) fn fill_pcm(&mut self, frame: &mut [i16; FRAME_PCM], filled: &mut usize) -> bool {
+        const SAMPLES: usize = FRAME_PCM / FRAME_TICKS;
+        while !self.over() && *filled < FRAME_PCM {
+            let pcm = self.prompts[self.prompt].pcm16k();
+            let rest = &pcm[(self.offset * SAMPLES).min(pcm.len())..];
+            let taken = rest.len().min(FRAME_PCM - *filled);
+            frame[*filled..*filled + taken].copy_from_slice(&rest[..taken]);
+            self.offset += taken.div_ceil(SAMPLES);
+            // The last byte of a prompt may be half a one.
+            *filled += taken.next_multiple_of(SAMPLES);
             if taken == rest.len() {
                 self.next_prompt();
             }
