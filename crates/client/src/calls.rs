@@ -80,7 +80,9 @@ pub fn call_to<'a>(
         requested_modalities: vec![wire::Modality::Audio],
         media_config: wire::MediaConfig::service_hosted(),
         ringing_timeout_in_seconds: None,
-        joins_meeting: false,
+        chat_info: None,
+        meeting_info: None,
+        join_web_url: None,
     }
 }
 

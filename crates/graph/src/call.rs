@@ -8,6 +8,7 @@ use serde::ser::SerializeMap;
 use crate::identity::{InvitationParticipantInfo, ParticipantInfo};
 use crate::links::{Collection, Links};
 use crate::media::MediaConfig;
+use crate::meeting::{ChatInfo, MeetingInfo};
 use crate::path::Version;
 use crate::print::{Members, Object, PrintedList, Unset, to_json};
 use crate::read::{self, BodyError, Node};
@@ -44,6 +45,10 @@ pub struct Call<'a> {
     pub tenant_id: Option<Cow<'a, str>>,
     /// Its subject.
     pub subject: Option<Cow<'a, str>>,
+    /// The chat of the meeting it is in.
+    pub chat_info: Option<ChatInfo<'a>>,
+    /// The meeting it is in.
+    pub meeting_info: Option<MeetingInfo<'a>>,
     /// Why it ended.
     pub result_info: Option<ResultInfo<'a>>,
     /// Free text on why it ended; beta, and notifications.
@@ -146,9 +151,10 @@ impl Object for Whole<'_> {
     fn members<M: SerializeMap>(&self, out: &mut Members<M>) -> Result<(), M::Error> {
         out.given("@odata.context", &self.context)?;
         self.call.members(out)?;
-        for name in ["chatInfo", "meetingInfo", "transcription", "incomingContext"] {
-            out.unset(name)?;
-        }
+        out.maybe_object("chatInfo", &self.call.chat_info)?;
+        out.maybe_object("meetingInfo", &self.call.meeting_info)?;
+        out.unset("transcription")?;
+        out.unset("incomingContext")?;
         out.list::<()>("callRoutes", &[])?;
         if self.version == Version::V1 {
             return Ok(());
@@ -190,6 +196,8 @@ pub(crate) struct Part<'c>(pub(crate) &'c Call<'c>);
 impl Object for Part<'_> {
     fn members<M: SerializeMap>(&self, out: &mut Members<M>) -> Result<(), M::Error> {
         self.0.members(out)?;
+        out.maybe_object("chatInfo", &self.0.chat_info)?;
+        out.maybe_object("meetingInfo", &self.0.meeting_info)?;
         out.list("activeModalities", &self.0.active_modalities)?;
         out.given("terminationReason", &self.0.termination_reason)
     }
@@ -240,6 +248,8 @@ impl Call<'static> {
             my_participant_id: node.member("myParticipantId").text()?,
             tenant_id: node.member("tenantId").text()?,
             subject: node.member("subject").text()?,
+            chat_info: node.member("chatInfo").object(ChatInfo::read)?,
+            meeting_info: node.member("meetingInfo").object(MeetingInfo::read)?.flatten(),
             result_info: node.member("resultInfo").object(ResultInfo::read)?,
             termination_reason: node.member("terminationReason").text()?,
             tone_info: node.member("toneInfo").object(ToneInfo::read)?.flatten(),

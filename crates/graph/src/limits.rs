@@ -11,3 +11,5 @@ pub const MAX_TOP: u32 = 500;
 
 /// Results shown for one that is not known: enough to find a mistyped one.
 pub const NEAR: usize = 5;
+/// Characters of a meeting's name: the longest join URLs have some 500.
+pub const MEETING_NAME: usize = 2_048;

@@ -425,7 +425,7 @@ pub(crate) fn id(text: Cow<'_, str>) -> Cow<'_, str> {
 
 /// Percent-decoding. A `%` without two hex digits stands for itself; what is not UTF-8 then
 /// becomes U+FFFD, which no id contains.
-fn decode(text: &str) -> Cow<'_, str> {
+pub(crate) fn decode(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return text.into();
     }

@@ -8,6 +8,7 @@ use serde::ser::SerializeMap;
 
 use crate::identity::{InvitationParticipantInfo, ParticipantInfo};
 use crate::media::{MediaConfig, MediaPrompt};
+use crate::meeting::{ChatInfo, MeetingInfo};
 use crate::path::Version;
 use crate::print::{Members, Object, Unset, to_json};
 use crate::read::{self, BodyError, Node};
@@ -32,8 +33,12 @@ pub struct CreateCall<'a> {
     pub media_config: MediaConfig<'a>,
     /// How long it may ring, in seconds; beta only, as the client wrote it.
     pub ringing_timeout_in_seconds: Option<i32>,
-    /// Whether the body has `meetingInfo` or `chatInfo`: it joins a meeting. Only read.
-    pub joins_meeting: bool,
+    /// The chat of the meeting that is joined.
+    pub chat_info: Option<ChatInfo<'a>>,
+    /// The meeting that is joined.
+    pub meeting_info: Option<MeetingInfo<'a>>,
+    /// A join URL, which some bots send as it is under a name of their own; only where nobody is called.
+    pub join_web_url: Option<Cow<'a, str>>,
 }
 
 /// `POST …/answer` (`contract §2.3`).
@@ -114,22 +119,31 @@ impl CreateCall<'_> {
     pub fn parse(body: &[u8], version: Version) -> Result<CreateCall<'static>, BodyError> {
         let body = read::json(body)?;
         let body = Node::root(&body)?;
-        let given = |name| !body.member(name).is_null();
+        let targets = body.member("targets").list(target)?;
+        let urls = ["joinWebUrl", "joinUrl"].map(|name| body.member(name));
+        let url = urls.iter().find(|url| !url.is_null()).filter(|_| targets.is_empty());
         let ringing_timeout_in_seconds = match version {
             Version::V1 => None,
             Version::Beta => body.member("ringingTimeoutInSeconds").number()?,
         };
         Ok(CreateCall {
             callback_uri: body.member("callbackUri").needed_text("the https address for notifications of this call")?,
-            targets: body.member("targets").list(target)?,
+            targets,
             source: body.member("source").object(ParticipantInfo::read)?,
             subject: body.member("subject").text()?,
             tenant_id: body.member("tenantId").text()?,
             requested_modalities: modalities(&body.member("requestedModalities"))?,
             media_config: MediaConfig::needed(&body.member("mediaConfig"))?,
             ringing_timeout_in_seconds,
-            joins_meeting: given("meetingInfo") || given("chatInfo"),
+            chat_info: body.member("chatInfo").object(ChatInfo::read)?,
+            meeting_info: body.member("meetingInfo").object(MeetingInfo::read)?.flatten(),
+            join_web_url: url.map(Node::text).transpose()?.flatten(),
         })
+    }
+
+    /// Whether it joins a meeting instead of calling someone.
+    pub fn joins_meeting(&self) -> bool {
+        self.chat_info.is_some() || self.meeting_info.is_some() || self.join_web_url.is_some()
     }
 
     /// The body of the request.
@@ -301,7 +315,10 @@ impl Object for CreateCall<'_> {
         out.maybe("tenantId", &self.tenant_id)?;
         out.list("requestedModalities", &self.requested_modalities)?;
         out.object("mediaConfig", &self.media_config)?;
-        out.maybe("ringingTimeoutInSeconds", &self.ringing_timeout_in_seconds)
+        out.maybe("ringingTimeoutInSeconds", &self.ringing_timeout_in_seconds)?;
+        out.maybe_object("chatInfo", &self.chat_info)?;
+        out.maybe_object("meetingInfo", &self.meeting_info)?;
+        out.maybe("joinWebUrl", &self.join_web_url)
     }
 }
 

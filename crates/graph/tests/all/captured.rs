@@ -22,7 +22,7 @@ fn body(resource: &Resource<'_>, version: Version, body: &[u8]) -> Result<String
         Resource::CreateCall => {
             let create = CreateCall::parse(body, version)?;
             let target = create.targets.first().and_then(|t| t.identity.first());
-            format!("target {:?}, joins {}", target.map(|(kind, _)| kind), create.joins_meeting)
+            format!("target {:?}, joins {}", target.map(|(kind, _)| kind), create.joins_meeting())
         }
         Resource::Act { action: Action::Answer, .. } => format!("{:?}", Answer::parse(body)?.media_config),
         Resource::Act { action: Action::Reject, .. } => format!("{:?}", Reject::parse(body)?.reason),

@@ -2,6 +2,7 @@
 
 mod captured;
 mod hostile;
+mod meetings;
 mod notifications;
 mod paths;
 mod printed;

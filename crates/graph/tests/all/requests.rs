@@ -35,7 +35,9 @@ fn a_call_as_the_documents_place_it() {
             requested_modalities: vec![Modality::Audio],
             media_config: MediaConfig::service_hosted(),
             ringing_timeout_in_seconds: None,
-            joins_meeting: false,
+            chat_info: None,
+            meeting_info: None,
+            join_web_url: None,
         }
     );
     let beta = CreateCall::parse(body.as_bytes(), Beta).expect("a call");
@@ -54,16 +56,6 @@ fn every_kind_of_target_is_understood() {
         let (found, identity) = call.targets[0].identity.first().expect(kind_name);
         assert_eq!((found, identity.id.as_deref(), identity.tenant_id.as_deref()), (*kind, Some("x"), Some("t")));
     }
-}
-
-#[test]
-fn meetings_are_recognised_by_presence() {
-    for member in [r#""meetingInfo":{"token":"t"}"#, r#""chatInfo":{}"#] {
-        let body = format!(r#"{{"callbackUri":"https://b","mediaConfig":{{}},{member}}}"#);
-        assert!(create(&body).expect(member).joins_meeting, "{member}");
-    }
-    let body = r#"{"callbackUri":"https://b","mediaConfig":{},"meetingInfo":null,"chatInfo":null}"#;
-    assert!(!create(body).expect("a call").joins_meeting);
 }
 
 #[test]
@@ -338,7 +330,9 @@ fn what_a_client_prints_the_server_reads() {
         requested_modalities: vec![Modality::Audio],
         media_config: MediaConfig::service_hosted(),
         ringing_timeout_in_seconds: Some(60),
-        joins_meeting: false,
+        chat_info: None,
+        meeting_info: None,
+        join_web_url: None,
     };
     expect![[r##"{"@odata.type":"#microsoft.graph.call","callbackUri":"https://bot.example/cb","targets":[{"@odata.type":"#microsoft.graph.invitationParticipantInfo","identity":{"@odata.type":"#microsoft.graph.identitySet","phone":{"@odata.type":"#microsoft.graph.identity","id":"+4930123"}}}],"source":{"@odata.type":"#microsoft.graph.participantInfo","identity":{"@odata.type":"#microsoft.graph.identitySet","applicationInstance":{"@odata.type":"#microsoft.graph.identity","id":"a-1"}}},"subject":"subject","tenantId":"t-1","requestedModalities":["audio"],"mediaConfig":{"@odata.type":"#microsoft.graph.serviceHostedMediaConfig"},"ringingTimeoutInSeconds":60}"##]].assert_eq(std::str::from_utf8(&call.print()).expect("text"));
     assert_eq!(CreateCall::parse(&call.print(), Beta), Ok(call));
