@@ -11,6 +11,7 @@ pub mod engine;
 pub mod first_seen;
 mod http;
 pub mod limits;
+mod meetings;
 mod notify;
 pub mod outbound;
 mod phones;

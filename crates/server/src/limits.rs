@@ -164,3 +164,5 @@ pub const SCRIPTED_SOUND_LEAST: u16 = 128;
 pub const SCRIPTED_LIKENESS: f64 = 0.8;
 /// Entries of the timeline kept for one scripted phone's call.
 pub const SCRIPTED_STORY: usize = 200;
+/// Meetings that are known by their names; the one named longest ago is then forgotten, and made anew when it is named again.
+pub const MEETINGS: usize = 10_000;

@@ -185,6 +185,7 @@ impl Server {
             auth,
             directory: directory.clone(),
             first_seen: first_seen.clone(),
+            meetings: phones.meetings(),
             trace: trace.clone(),
             others: others(clock, lanes.clone(), phones.clone()),
             open_metrics: settings.open_metrics,

@@ -55,6 +55,39 @@ fn invitation(identity: &core::Identity) -> graph::InvitationParticipantInfo<'_>
     graph::InvitationParticipantInfo { identity: identity_set(identity), ..Default::default() }
 }
 
+fn chat_info(meeting: &core::Meeting) -> graph::ChatInfo<'_> {
+    graph::ChatInfo {
+        thread_id: Some(meeting.thread.as_str().into()),
+        message_id: meeting.message.as_deref().map(Into::into),
+        reply_chain_message_id: meeting.reply_chain.as_deref().map(Into::into),
+    }
+}
+
+fn meeting_info(meeting: &core::Meeting) -> Option<graph::MeetingInfo<'_>> {
+    Some(match meeting.info.as_ref()? {
+        core::MeetingInfo::Organizer(organizer) => graph::MeetingInfo::Organizer { organizer: identity_set(organizer) },
+        core::MeetingInfo::Token(token) => graph::MeetingInfo::Token { token: token.as_str().into() },
+        core::MeetingInfo::JoinMeetingId { id, passcode } => graph::MeetingInfo::JoinMeetingId {
+            join_meeting_id: id.as_str().into(),
+            passcode: passcode.as_deref().map(Into::into),
+        },
+    })
+}
+
+/// Everyone in a conversation.
+pub(crate) fn participants(roster: &[(core::ParticipantId, core::Identity)]) -> Vec<graph::Participant<'_>> {
+    let mut participants = Vec::with_capacity(roster.len());
+    for (index, (id, identity)) in roster.iter().enumerate() {
+        participants.push(graph::Participant {
+            id: id.to_string().into(),
+            info: participant_info(identity),
+            media_streams: vec![graph::MediaStream::audio((index + 1).to_string())],
+            ..Default::default()
+        });
+    }
+    participants
+}
+
 fn result_info(result: &core::ResultInfo) -> graph::ResultInfo<'_> {
     graph::ResultInfo { code: result.code, subcode: result.subcode, message: Some(result.message.as_str().into()) }
 }
@@ -186,7 +219,7 @@ pub(crate) fn call(view: &CallView) -> graph::Call<'_> {
         callback_uri: Some(view.call.callback.as_str().into()),
         call_chain_id: Some(view.conversation.to_string().into()),
         source: Some(participant_info(&begun.source)),
-        targets: vec![invitation(&begun.target)],
+        targets: begun.target.iter().map(invitation).collect(),
         requested_modalities: vec![graph::Modality::Audio],
         active_modalities: audio.filter(|active| *active).map(|_| graph::Modality::Audio).into_iter().collect(),
         media_config: Some(graph::MediaConfig::service_hosted()),
@@ -195,6 +228,8 @@ pub(crate) fn call(view: &CallView) -> graph::Call<'_> {
         tenant_id: Some(begun.tenant.as_str().into()),
         subject: begun.subject.as_deref().map(Into::into),
         result_info: result.map(result_info),
+        chat_info: begun.meeting.as_ref().map(chat_info),
+        meeting_info: begun.meeting.as_ref().and_then(meeting_info),
         ..Default::default()
     }
 }
@@ -209,6 +244,12 @@ pub(crate) fn notification<'a>(owner: &'a LaneOwner, notice: &'a core::Notice, a
         tenant_id: Some(owner.tenant.as_str().into()),
         ..Default::default()
     };
+    // Real notices of a meeting's call name it once it is there (client-facts §3).
+    let met = |call: graph::Call<'a>| graph::Call {
+        chat_info: notice.meeting.as_ref().map(chat_info),
+        meeting_info: notice.meeting.as_ref().and_then(meeting_info),
+        ..call
+    };
     let mut notification = match &notice.told {
         core::Told::Incoming { source, target, me, them: _ } => {
             let call = graph::Call {
@@ -222,29 +263,21 @@ pub(crate) fn notification<'a>(owner: &'a LaneOwner, notice: &'a core::Notice, a
             };
             graph::Notification::incoming(id.clone(), call)
         }
-        core::Told::Establishing => graph::Notification::updated(id.clone(), part(graph::CallState::Establishing)),
+        core::Told::Establishing => graph::Notification::updated(id.clone(), met(part(graph::CallState::Establishing))),
         core::Told::Established { direction: began, audio } => {
             let call = graph::Call {
                 direction: Some(direction(*began)),
                 media_state: audio.map(media_state),
                 ..part(graph::CallState::Established)
             };
-            graph::Notification::updated(id.clone(), call)
+            graph::Notification::updated(id.clone(), met(call))
         }
         core::Told::Terminating => graph::Notification::updated(id.clone(), part(graph::CallState::Terminating)),
         core::Told::Terminated(result) => {
             let call = graph::Call { result_info: Some(result_info(result)), ..part(graph::CallState::Terminated) };
             graph::Notification::terminated(id.clone(), call)
         }
-        core::Told::Roster(parties) => {
-            let participants = parties.iter().enumerate().map(|(index, (participant, identity))| graph::Participant {
-                id: participant.to_string().into(),
-                info: participant_info(identity),
-                media_streams: vec![graph::MediaStream::audio((index + 1).to_string())],
-                ..Default::default()
-            });
-            graph::Notification::roster(id.clone(), participants.collect())
-        }
+        core::Told::Roster(parties) => graph::Notification::roster(id.clone(), participants(parties)),
         core::Told::OperationEnded(ended) => {
             graph::Notification::operation_ended(id.clone(), operation(ended, Some(auth)))
         }

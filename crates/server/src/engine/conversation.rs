@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ringback_core::{
-    Call, CallId, Conversation, ConversationId, Effect, EndCause, Event, Input, LegId, LegPhase, NewCall, Now,
-    Operation, OperationId, OperationKind, Record, RecordOutcome, Refusal,
+    Call, CallId, Conversation, ConversationId, Effect, EndCause, Event, Input, LegPhase, NewCall, Now, Operation,
+    OperationId, OperationKind, Record, RecordOutcome, Refusal,
 };
 use ringback_ledger::{Append, AppendError, Cursor, IndexRow, Version};
 use tokio::sync::{mpsc, oneshot};
@@ -22,7 +22,6 @@ pub(crate) struct Begin {
     state: Conversation,
     version: Version,
     call: CallId,
-    leg: LegId,
     first: First,
 }
 
@@ -43,49 +42,53 @@ impl Begin {
         reply: oneshot::Sender<Result<Done, EngineError>>,
     ) -> Self {
         let first = First::Verb(Box::new(first), reply);
-        Self { state: Conversation::new(id), version: Version(0), call: new.call, leg: new.leg, first }
+        Self { state: Conversation::new(id), version: Version(0), call: new.call, first }
     }
 
     /// Folded from the log, to be adopted.
     pub(crate) fn adopt(state: Conversation, version: Version, begun: &NewCall) -> Self {
-        Self { state, version, call: begun.call, leg: begun.leg, first: First::Adoption }
+        Self { state, version, call: begun.call, first: First::Adoption }
     }
 }
 
 /// Starts the task and its wall.
 pub(crate) fn spawn(shared: Arc<Shared>, begin: Begin, inbox: Inbox) {
     tokio::spawn(async move {
-        let (id, call, leg) = (begin.state.id(), begin.call, begin.leg);
+        let (id, call) = (begin.state.id(), begin.call);
         let task = Task { shared: Arc::clone(&shared), state: begin.state, version: begin.version };
         let outcome = tokio::spawn(task.live(begin.first, inbox)).await;
         let world = shared.world();
+        let hang_up = || shared.registry.legs_of(call).into_iter().for_each(|leg| world.legs.hang_up(leg, None));
         match outcome {
             Ok(Ending::Over) => {}
             Ok(Ending::GivenUp) => {
-                tracing::error!(conversation = %id, "a conversation was given up; its leg is hung up");
+                tracing::error!(conversation = %id, "a conversation was given up; its legs are hung up");
                 world.tell.abandon(call);
-                world.legs.hang_up(leg, None);
+                hang_up();
             }
             Err(_) => {
                 tracing::error!(conversation = %id, "a conversation broke; it is ended, and its bot is told");
-                world.legs.hang_up(leg, None);
-                match tokio::spawn(end_broken(Arc::clone(&shared), id, leg)).await {
+                hang_up();
+                match tokio::spawn(end_broken(Arc::clone(&shared), id)).await {
                     // What the broken task had recorded, and not handed on, is in the log.
                     Ok(Ok(())) => world.tell.catch_up(call),
                     Ok(Err(_)) | Err(_) => world.tell.abandon(call),
                 }
             }
         }
-        shared.registry.leave(call, leg);
+        shared.registry.leave(call);
     });
 }
 
 /// Ends what a task left when it broke, from what is recorded.
-async fn end_broken(shared: Arc<Shared>, id: ConversationId, leg: LegId) -> Result<(), Stop> {
+async fn end_broken(shared: Arc<Shared>, id: ConversationId) -> Result<(), Stop> {
     let (state, version) = recovery::folded(&shared, id).await.map_err(|_| Stop::GivenUp)?;
     let mut task = Task { shared, state, version };
-    let cause = EndCause::Failed("the server broke off the call".to_owned());
-    task.record(Input::LegEnded { leg, cause }).await?;
+    // The call's own leg first: why it ends is why the call does.
+    for leg in task.state.legs().map(|leg| leg.id).collect::<Vec<_>>() {
+        let cause = EndCause::Failed("the server broke off the call".to_owned());
+        task.record(Input::LegEnded { leg, cause }).await?;
+    }
     // The call waits for a recording, and nobody is left to hear of its end.
     for operation in task.recovered().await {
         let outcome = RecordOutcome::CutShort("the server broke off the call".to_owned());
@@ -327,6 +330,7 @@ impl Task {
         let mut counted: Vec<(CallId, u32)> = vec![];
         for event in &record.events {
             self.state.evolve(record.at, event);
+            self.register(event);
             effects.extend(self.state.effects(event));
             for (call, notice) in self.state.notices(event) {
                 let index = next_index(&mut counted, call);
@@ -337,6 +341,21 @@ impl Task {
         let told: Vec<CallId> = counted.iter().map(|(call, _)| *call).collect();
         self.shared.trace.recorded(&self.state, self.version.0, record, &told);
         effects
+    }
+
+    /// Phones that come into a meeting and leave it, and the bot that leaves it, are known in the registry.
+    fn register(&self, event: &Event) {
+        let registry = &self.shared.registry;
+        match event {
+            Event::LegAdmitted { leg, call, .. } => registry.add_leg(*call, *leg),
+            Event::LegEnded { leg, .. } if self.state.leg(*leg).is_none() => registry.remove_leg(*leg),
+            Event::CallEnding { call, .. } | Event::CallTerminated { call, .. }
+                if self.state.call(*call).is_some_and(|call| call.begun.meeting.is_some()) =>
+            {
+                registry.leave_meeting(*call);
+            }
+            _ => {}
+        }
     }
 
     fn open_lane(&self, call: CallId, events: &[Event]) {
@@ -359,6 +378,8 @@ impl Task {
         for effect in effects {
             match effect {
                 Effect::Place { leg, app, tenant, from, to } => world.legs.place(leg, &app, &tenant, &from, &to),
+                Effect::TakeSeat { leg } => world.legs.take_seat(leg),
+                Effect::Admit { leg, seat } => world.legs.admit(leg, seat),
                 Effect::Accept { leg } => world.legs.accept(leg),
                 Effect::Decline { leg, status } => world.legs.decline(leg, status),
                 Effect::HangUp { leg, dialog } => world.legs.hang_up(leg, dialog.as_deref()),
@@ -385,7 +406,7 @@ impl Task {
         let leg = self.state.leg(call.begun.leg).map_or(LegPhase::Ended, |leg| leg.phase.clone());
         let mut call = call.clone();
         call.operations.clear();
-        Some(CallView { conversation: self.state.id(), call, leg })
+        Some(CallView { conversation: self.state.id(), call, leg, roster: self.state.roster() })
     }
 
     /// A conversation whose first input was refused never was.

@@ -19,7 +19,7 @@ mod world;
 use std::sync::{Arc, OnceLock};
 
 use ringback_core::{
-    AppId, CallId, ConversationId, Epoch, Identity, Input, LegId, NewCall, Operation, ParticipantId, TenantId,
+    AppId, CallId, ConversationId, Epoch, Identity, Input, LegId, Meeting, NewCall, Operation, ParticipantId, TenantId,
     limits as core_limits,
 };
 use ringback_ledger::{CallRow, Ledger, Stats, Undelivered};
@@ -72,9 +72,9 @@ pub struct Engine {
     shared: Arc<Shared>,
 }
 
-/// Who calls whom, for a call that is about to be placed or offered.
+/// Who calls whom, for a call that is about to be placed or offered; or which meeting a bot is about to join.
 #[derive(Clone, Debug)]
-pub struct Parties {
+pub struct Parties<T = Identity> {
     /// Whose bot.
     pub app: AppId,
     /// In which tenant.
@@ -83,8 +83,8 @@ pub struct Parties {
     pub callback: String,
     /// Who calls.
     pub source: Identity,
-    /// Who is called.
-    pub target: Identity,
+    /// Who is called, or the meeting.
+    pub target: T,
     /// Graph's `subject`.
     pub subject: Option<String>,
     /// How many calls the app may have at once.
@@ -113,9 +113,31 @@ impl Engine {
         let ring = ring.unwrap_or(core_limits::RINGING).min(core_limits::RINGING_MAX);
         let until = self.shared.clock.now().plus(ring);
         let max_calls = parties.max_calls;
-        let new = begin(parties, LegId(fresh_id()), until);
+        let new = call_to(parties, LegId(fresh_id()), until);
         let answer = self.spawn(&new, max_calls, Input::PlaceCall(new.clone()))?;
         answer.await.map_err(|_| EngineError::Stopping)?
+    }
+
+    /// Verb: create call, into a meeting. The answer carries the call, `establishing`.
+    pub async fn join_meeting(&self, parties: Parties<Meeting>) -> Result<Done, EngineError> {
+        let until = self.shared.clock.now().plus(core_limits::RINGING);
+        let max_calls = parties.max_calls;
+        let (new, meeting) = begin(parties, LegId(fresh_id()), until);
+        let new = NewCall { meeting: Some(meeting), ..new };
+        let answer = self.spawn(&new, max_calls, Input::PlaceCall(new.clone()))?;
+        answer.await.map_err(|_| EngineError::Stopping)?
+    }
+
+    /// A phone dialled a meeting, by its thread. On an error the caller must decline the leg.
+    pub async fn phone_joins(&self, leg: LegId, thread: &str, identity: Identity) -> Result<(), EngineError> {
+        let mailbox = self.shared.registry.by_meeting(thread).ok_or(EngineError::NobodyThere)?;
+        let input = Input::PhoneJoins { leg, participant: ParticipantId(fresh_id()), identity };
+        request(&mailbox, input).await.map(drop)
+    }
+
+    /// The call of the bot that is in a meeting, by its thread.
+    pub fn in_meeting(&self, thread: &str) -> Option<CallId> {
+        self.shared.registry.in_meeting(thread)
     }
 
     /// A phone rings a bot. The leg is known here as soon as this returns; whether it was offered,
@@ -123,7 +145,7 @@ impl Engine {
     pub fn offer(&self, leg: LegId, parties: Parties) -> Result<Answer, EngineError> {
         let until = self.shared.clock.now().plus(core_limits::ASK);
         let max_calls = parties.max_calls;
-        let new = begin(parties, leg, until);
+        let new = call_to(parties, leg, until);
         self.spawn(&new, max_calls, Input::CallOffered(new.clone()))
     }
 
@@ -311,7 +333,7 @@ impl Engine {
     fn spawn(&self, new: &NewCall, max_calls: usize, first: Input) -> Result<Answer, EngineError> {
         let id = ConversationId(fresh_id());
         let (mailbox, inbox) = mailbox::open();
-        self.shared.registry.enter(id, new, max_calls, &mailbox)?;
+        self.shared.registry.enter(id, new, max_calls, &mailbox, new.meeting.as_ref())?;
         let (reply, answer) = oneshot::channel();
         let begin = conversation::Begin::new(id, new, first, reply);
         conversation::spawn(Arc::clone(&self.shared), begin, inbox);
@@ -325,20 +347,29 @@ async fn request(mailbox: &Mailbox, input: Input) -> Result<Done, EngineError> {
     answer.await.map_err(|_| EngineError::Stopping)?
 }
 
-fn begin(parties: Parties, leg: LegId, until: ringback_core::Now) -> NewCall {
-    NewCall {
+/// A call with two ends.
+fn call_to(parties: Parties, leg: LegId, until: ringback_core::Now) -> NewCall {
+    let (new, target) = begin(parties, leg, until);
+    NewCall { target: Some(target), them: Some(ParticipantId(fresh_id())), ..new }
+}
+
+/// A call without its far end, and what that is to be.
+fn begin<T>(parties: Parties<T>, leg: LegId, until: ringback_core::Now) -> (NewCall, T) {
+    let new = NewCall {
         call: CallId(fresh_id()),
         leg,
         app: parties.app,
         tenant: parties.tenant,
         callback: parties.callback,
         source: parties.source,
-        target: parties.target,
+        target: None,
         me: ParticipantId(fresh_id()),
-        them: ParticipantId(fresh_id()),
+        them: None,
         subject: parties.subject,
+        meeting: None,
         until,
-    }
+    };
+    (new, parties.target)
 }
 
 /// A verb's answer, on its way.

@@ -51,9 +51,12 @@ pub(super) async fn folded(shared: &Shared, id: ConversationId) -> Result<(Conve
 async fn adopt(shared: &Arc<Shared>, id: ConversationId) -> Result<(), EngineError> {
     let (state, version) = folded(shared, id).await?;
     let begun: Vec<NewCall> = state.calls().map(|call: &Call| call.begun.clone()).collect();
+    let phones = state.legs().filter(|leg| leg.party.is_some()).map(|leg| (leg.call, leg.id)).collect::<Vec<_>>();
     let Some(first) = begun.first() else { return Ok(()) };
     let (mailbox, inbox) = mailbox::open();
-    shared.registry.enter(id, first, usize::MAX, &mailbox)?;
+    // It is about to end, and keeps nobody out of its meeting.
+    shared.registry.enter(id, first, usize::MAX, &mailbox, None)?;
+    phones.into_iter().for_each(|(call, leg)| shared.registry.add_leg(call, leg));
     for call in &begun {
         shared.world().tell.reopen(owner(id, call));
     }

@@ -22,6 +22,8 @@ impl Legs for Broken {
     fn place(&self, _: LegId, _: &AppId, _: &TenantId, _: &Identity, _: &Identity) {
         panic!("on purpose");
     }
+    fn take_seat(&self, _: LegId) {}
+    fn admit(&self, _: LegId, _: LegId) {}
     fn accept(&self, _: LegId) {}
     fn decline(&self, _: LegId, _: u16) {}
     fn hang_up(&self, _: LegId, _: Option<&str>) {}
@@ -59,6 +61,8 @@ struct Idle;
 
 impl Legs for Idle {
     fn place(&self, _: LegId, _: &AppId, _: &TenantId, _: &Identity, _: &Identity) {}
+    fn take_seat(&self, _: LegId) {}
+    fn admit(&self, _: LegId, _: LegId) {}
     fn accept(&self, _: LegId) {}
     fn decline(&self, _: LegId, _: u16) {}
     fn hang_up(&self, _: LegId, _: Option<&str>) {}

@@ -1,6 +1,6 @@
 //! What the engine answers: copies of state, cut at the moment of the answer.
 
-use ringback_core::{Call, ConversationId, LegPhase, Operation, Refusal};
+use ringback_core::{Call, ConversationId, Identity, LegPhase, Operation, ParticipantId, Refusal};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
@@ -13,6 +13,8 @@ pub struct CallView {
     pub call: Call,
     /// Its leg, for the operator.
     pub leg: LegPhase,
+    /// Everyone in the conversation.
+    pub roster: Vec<(ParticipantId, Identity)>,
 }
 
 /// What became of a verb.
@@ -39,6 +41,12 @@ pub enum EngineError {
     /// The app has as many calls as it may.
     #[error("the app has {0} calls, which is as many as it may have at once")]
     TooManyCalls(usize),
+    /// A bot is in the meeting already.
+    #[error("a bot is in this meeting already, and one is all that a meeting takes so far: hang up its call first")]
+    MeetingTaken,
+    /// No bot is in the meeting.
+    #[error("no bot is in the meeting")]
+    NobodyThere,
     /// The disk is full.
     #[error("the disk is full")]
     StorageFull,

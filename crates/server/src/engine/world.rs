@@ -14,6 +14,11 @@ use tokio::sync::oneshot;
 pub trait Legs: Send + Sync + 'static {
     /// Make a leg; answered by `LegAnswered` or `LegEnded`.
     fn place(&self, leg: LegId, app: &AppId, tenant: &TenantId, from: &Identity, to: &Identity);
+    /// Make a bot's seat in a meeting: it plays to everyone there, and hears everyone. Answered by `LegAnswered` or
+    /// `LegEnded`.
+    fn take_seat(&self, leg: LegId);
+    /// Answer a phone that dialled a meeting, and let it hear and be heard there; answered by `LegAnswered` or `LegEnded`.
+    fn admit(&self, leg: LegId, seat: LegId);
     /// Answer an incoming leg; answered by `LegAnswered` or `LegEnded`.
     fn accept(&self, leg: LegId);
     /// Decline an incoming leg with a SIP status; answered by `LegEnded`.

@@ -18,6 +18,7 @@ use crate::auth::{Auth, Caller};
 use crate::directory::{App, Destination, SharedDirectory, SipHome};
 use crate::engine::{CallView, Done, Engine, Parties, fresh_id};
 use crate::limits;
+use crate::meetings::Meetings;
 use crate::recordings::Recordings;
 use crate::trace::{About, Rule, Trace};
 use crate::wire;
@@ -29,6 +30,7 @@ pub(crate) struct GraphApi {
     pub(crate) home: SipHome,
     pub(crate) auth: Arc<Auth>,
     pub(crate) recordings: Recordings,
+    pub(crate) meetings: Meetings,
     pub(crate) trace: Trace,
 }
 
@@ -153,8 +155,8 @@ impl GraphApi {
     async fn create(&self, caller: &Caller, links: &Links<'_>, body: &Bytes) -> Result<Reply, Refused> {
         let create = graph::CreateCall::parse(body, links.version)?;
         claims::check_tenant(caller, &create)?;
-        if create.joins_meeting {
-            return Err(Refused::not_served("Joining a meeting"));
+        if create.joins_meeting() {
+            return self.join(caller, links, create).await;
         }
         service_hosted(&create.media_config)?;
         let target = match create.targets.as_slice() {
@@ -175,6 +177,11 @@ impl GraphApi {
         };
         let ring = create.ringing_timeout_in_seconds.and_then(|seconds| u64::try_from(seconds).ok());
         let done = self.engine.place_call(parties, ring.filter(|s| *s > 0).map(Duration::from_secs)).await?;
+        self.created(links, done)
+    }
+
+    /// The answer that carries a new call.
+    pub(super) fn created(&self, links: &Links<'_>, done: Done) -> Result<Reply, Refused> {
         let view = done.call.ok_or_else(Refused::call_not_found)?;
         let id = view.call.id().to_string();
         let reply = Reply::body(StatusCode::CREATED, ODATA, wire::call(&view).print(links, CallForm::Created));
@@ -213,7 +220,7 @@ impl GraphApi {
         })
     }
 
-    fn app(&self, caller: &Caller) -> Result<Arc<App>, Refused> {
+    pub(super) fn app(&self, caller: &Caller) -> Result<Arc<App>, Refused> {
         self.directory.current().app(&caller.app).cloned().ok_or_else(Refused::not_registered)
     }
 
@@ -276,7 +283,7 @@ fn json(bytes: Vec<u8>) -> Reply {
     Reply::body(StatusCode::OK, ODATA, bytes)
 }
 
-fn invalid(message: impl Into<String>) -> Refused {
+pub(super) fn invalid(message: impl Into<String>) -> Refused {
     Refused::new(StatusCode::BAD_REQUEST, "invalidRequest", message)
 }
 
@@ -338,7 +345,7 @@ fn play_prompt(call: CallId, operation: OperationId, play: graph::PlayPrompt<'_>
     }
 }
 
-fn service_hosted(config: &graph::MediaConfig<'_>) -> Result<(), Refused> {
+pub(super) fn service_hosted(config: &graph::MediaConfig<'_>) -> Result<(), Refused> {
     match config {
         graph::MediaConfig::ServiceHosted { .. } => Ok(()),
         graph::MediaConfig::AppHosted { .. } => {

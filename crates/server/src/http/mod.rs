@@ -11,6 +11,7 @@ mod explain;
 mod findings;
 mod graph_api;
 mod health;
+mod meetings;
 mod operator;
 mod origin;
 mod recordings;
@@ -39,6 +40,7 @@ use crate::directory::{SharedDirectory, SipHome};
 use crate::engine::Engine;
 use crate::first_seen::FirstSeen;
 use crate::limits;
+use crate::meetings::Meetings;
 use crate::recordings::Recordings;
 use crate::scripted::ScriptedPhones;
 use crate::trace::Trace;
@@ -64,6 +66,7 @@ pub(crate) struct Serving {
     pub(crate) auth: Arc<Auth>,
     pub(crate) directory: SharedDirectory,
     pub(crate) first_seen: FirstSeen,
+    pub(crate) meetings: Meetings,
     pub(crate) trace: Trace,
     /// Fills in what only other rooms know.
     pub(crate) others: Others,
@@ -107,6 +110,7 @@ impl Listener {
                 home: serving.home,
                 auth: Arc::clone(&serving.auth),
                 recordings: serving.recordings,
+                meetings: serving.meetings,
                 trace: serving.trace.clone(),
             },
             scripted: serving.scripted,

@@ -61,6 +61,7 @@ impl Operator {
         match (method.as_str(), segments.as_slice()) {
             ("GET", ["timeline"]) => Ok(self.timeline()),
             ("GET", ["status"]) => self.status(health, api).await,
+            ("GET", ["meetings"]) => Ok(api.list_meetings()),
             ("GET", ["calls"]) => {
                 let views = api.engine.all_calls(None, limits::LIST_PAGE).await;
                 Ok(json(print_views(base, &views)))
@@ -84,7 +85,7 @@ impl Operator {
                 Ok(json(print_operations(base, id, &[found])))
             }
             ("GET", ["calls", call, "undelivered"]) => undelivered(api, call_id(call)?).await,
-            (_, known @ ["timeline" | "status" | "calls", ..]) => Err(Refused {
+            (_, known @ ["timeline" | "status" | "meetings" | "calls", ..]) => Err(Refused {
                 allow: Some(if matches!(known, ["calls", _]) { "GET, DELETE" } else { "GET" }),
                 ..Refused::new(StatusCode::METHOD_NOT_ALLOWED, "notAllowed", "The method is not allowed here.")
             }),

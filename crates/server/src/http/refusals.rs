@@ -102,6 +102,13 @@ impl Refused {
         Self::new(StatusCode::FORBIDDEN, "accessDenied", message)
     }
 
+    /// Meetings are made on first sight, and only where any identity is.
+    pub(crate) fn no_meetings() -> Self {
+        let message = "There are no meetings here: they are made on first sight, and only by a server that accepts any \
+                       identity (`identities = \"any\"` in its configuration, or none).";
+        Self::new(StatusCode::FORBIDDEN, "accessDenied", message)
+    }
+
     /// In the contract, and not offered here.
     pub(crate) fn not_served(what: &str) -> Self {
         Self::new(StatusCode::NOT_IMPLEMENTED, "notSupported", format!("{what} is not offered by this server yet."))
@@ -113,9 +120,11 @@ impl From<Refusal> for Refused {
         let (status, code) = match refusal {
             // 404/8522: contract §4.5.
             Refusal::CallNotFound => (StatusCode::NOT_FOUND, "8522"),
-            Refusal::NotIncoming | Refusal::StillIncoming | Refusal::NotEstablished | Refusal::AlreadyBegun => {
-                (StatusCode::CONFLICT, "notAllowed")
-            }
+            Refusal::NotIncoming
+            | Refusal::StillIncoming
+            | Refusal::NotEstablished
+            | Refusal::AlreadyBegun
+            | Refusal::MeetingFull => (StatusCode::CONFLICT, "notAllowed"),
             // 8523: client-facts §4.
             Refusal::NotOnePrompt { .. } => (StatusCode::BAD_REQUEST, "8523"),
             Refusal::ClientContextTooLong { .. }
@@ -158,6 +167,9 @@ impl From<EngineError> for Refused {
             EngineError::TooManyCalls(_) => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "activityLimitReached", format!("Nothing was done: {error}."))
                     .retry(5)
+            }
+            EngineError::MeetingTaken | EngineError::NobodyThere => {
+                Self::new(StatusCode::CONFLICT, "notAllowed", format!("Nothing was done: {error}."))
             }
             EngineError::Ledger(why) => {
                 tracing::error!(%why, "the ledger failed");

@@ -1,16 +1,20 @@
-//! A phone rings: which bot it reaches, and how the bot sees who calls.
+//! A phone rings: which bot or meeting it reaches, and how the bot sees who calls.
 
-use ringback_core::{Identity, IdentityKind, LegId};
+use std::sync::Arc;
+
+use ringback_core::{Identity, IdentityKind, LegId, TenantId};
 use ringback_signal::{Incoming, Peer};
 
 use super::Phones;
-use crate::directory::{App, Directory, dialled};
-use crate::engine::{Legs, Parties};
+use crate::directory::{App, Directory, User, dialled};
+use crate::engine::{EngineError, Legs, Parties};
 use crate::trace::Entry;
 
 /// SIP's words for why a call does not reach a bot (RFC 3261 §21).
 const NOT_FOUND: u16 = 404;
-const UNAVAILABLE: u16 = 503;
+/// Nobody is there who could answer.
+const NOBODY_THERE: u16 = 480;
+pub(super) const UNAVAILABLE: u16 = 503;
 
 impl Phones {
     pub(super) fn incoming(&self, leg: LegId, incoming: Incoming) {
@@ -25,7 +29,7 @@ impl Phones {
             .is_some_and(|trunk| self.calls_of_trunk(&trunk.name) >= trunk.max_calls as usize);
         self.enter(leg, trunk);
         let Some((app, source)) = reached(&directory, &incoming) else {
-            return self.decline(leg, NOT_FOUND);
+            return self.dialled_meeting(leg, &directory, incoming);
         };
         if full {
             return self.decline(leg, UNAVAILABLE);
@@ -61,6 +65,32 @@ impl Phones {
         }
     }
 
+    /// Whoever has a phone here may dial a meeting; trunks may not, since its number is none of the telephone network.
+    fn dialled_meeting(&self, leg: LegId, directory: &Directory, incoming: Incoming) {
+        let meeting = self.shared.meetings.dialled(&dialled(&incoming.called));
+        let identity = match (&incoming.peer, caller(directory, &incoming)) {
+            (Peer::Trunk(_), _) => None,
+            (Peer::User(_), user) => user.map(|user| as_seen(user, &user.tenant)),
+            (Peer::Scripted(_), user) => {
+                Some(user.map_or_else(|| telephone(&incoming), |user| as_seen(user, &user.tenant)))
+            }
+        };
+        let (Some(meeting), Some(identity)) = (meeting, identity) else {
+            return self.decline(leg, NOT_FOUND);
+        };
+        let this = self.clone();
+        self.shared.runtime.spawn(async move {
+            match this.shared.engine.phone_joins(leg, &meeting.thread, identity).await {
+                Ok(()) => this.tell_scripted(leg, &incoming.peer),
+                Err(EngineError::NobodyThere) => this.decline(leg, NOBODY_THERE),
+                Err(error) => {
+                    tracing::warn!(%error, "a phone was kept out of its meeting");
+                    this.decline(leg, UNAVAILABLE);
+                }
+            }
+        });
+    }
+
     /// A scripted phone learns which call it is in.
     fn tell_scripted(&self, leg: LegId, peer: &Peer) {
         if let Peer::Scripted(phone) = peer
@@ -72,30 +102,43 @@ impl Phones {
 }
 
 /// The bot at the called number, if this caller may reach it, and the caller as the bot sees it.
-fn reached(directory: &Directory, incoming: &Incoming) -> Option<(std::sync::Arc<App>, Identity)> {
+fn reached(directory: &Directory, incoming: &Incoming) -> Option<(Arc<App>, Identity)> {
     let app = directory.app_by_number(&dialled(&incoming.called)).cloned()?;
-    let user = match &incoming.peer {
-        Peer::User(name) => Some(directory.user_by_sip(name)?),
-        // A scripted phone with a user's number stands for that user, with any other for a telephone.
-        Peer::Scripted(_) => directory.user_by_sip(&incoming.from),
-        Peer::Trunk(_) => None,
-    };
-    let source = match user {
-        // Users reach the bots of their own tenant.
-        Some(user) if directory.sees(&app.tenant, &user.tenant) => Identity {
-            kind: IdentityKind::User,
-            id: user.id.clone(),
-            display_name: Some(user.name.clone()),
-            // Where tenants separate nobody, the caller is one of the bot's own.
-            tenant: Some(app.tenant.as_str().to_owned()),
-        },
-        Some(_) => return None,
-        None => Identity {
-            kind: IdentityKind::Phone,
-            id: incoming.from.clone(),
-            display_name: incoming.from_display.clone(),
-            tenant: None,
-        },
+    let source = match (&incoming.peer, caller(directory, incoming)) {
+        (Peer::User(_), None) => return None,
+        // Users reach the bots of their own tenant. Where tenants separate nobody, the caller is one of the bot's own.
+        (_, Some(user)) if directory.sees(&app.tenant, &user.tenant) => as_seen(user, &app.tenant),
+        (_, Some(_)) => return None,
+        (_, None) => telephone(incoming),
     };
     Some((app, source))
+}
+
+/// The user whose phone calls. A scripted phone with a user's number stands for that user, with any other for a telephone.
+fn caller<'d>(directory: &'d Directory, incoming: &Incoming) -> Option<&'d Arc<User>> {
+    match &incoming.peer {
+        Peer::User(name) => directory.user_by_sip(name),
+        Peer::Scripted(_) => directory.user_by_sip(&incoming.from),
+        Peer::Trunk(_) => None,
+    }
+}
+
+/// A user as bots see him.
+fn as_seen(user: &User, tenant: &TenantId) -> Identity {
+    Identity {
+        kind: IdentityKind::User,
+        id: user.id.clone(),
+        display_name: Some(user.name.clone()),
+        tenant: Some(tenant.as_str().to_owned()),
+    }
+}
+
+/// A telephone as bots see it.
+fn telephone(incoming: &Incoming) -> Identity {
+    Identity {
+        kind: IdentityKind::Phone,
+        id: incoming.from.clone(),
+        display_name: incoming.from_display.clone(),
+        tenant: None,
+    }
 }

@@ -23,6 +23,7 @@ use prompts::Prompts;
 use crate::directory::{Destination, SharedDirectory, SipHome, dialled};
 use crate::engine::{Engine, Legs};
 use crate::limits;
+use crate::meetings::Meetings;
 use crate::outbound::Outbound;
 use crate::recordings::Recordings;
 use crate::scripted::ScriptedPhones;
@@ -41,6 +42,8 @@ enum Line {
         /// Ends it after the longest time a trunk's call may last.
         guard: Option<AbortHandle>,
     },
+    /// A bot's seat in a meeting: a mixer of the media room.
+    Seat,
     /// A test line: answers at once, prompts finish at once, and it says a tone of a second whenever it is recorded.
     Test,
 }
@@ -68,6 +71,7 @@ struct Shared {
     outbound: Outbound,
     recordings: Recordings,
     scripted: ScriptedPhones,
+    meetings: Meetings,
     trace: Trace,
     runtime: tokio::runtime::Handle,
     lines: Mutex<HashMap<LegId, Line>>,
@@ -83,6 +87,11 @@ struct Wires {
 }
 
 impl Phones {
+    /// The meetings that phones may dial.
+    pub(crate) fn meetings(&self) -> Meetings {
+        self.shared.meetings.clone()
+    }
+
     /// SIP dialogs, those that ring included.
     pub(crate) fn sip_legs(&self) -> usize {
         self.wires().map_or(0, |wires| wires.sip.legs())
@@ -108,6 +117,7 @@ impl Phones {
             outbound,
             recordings,
             scripted,
+            meetings: Meetings::default(),
             trace,
             runtime: tokio::runtime::Handle::current(),
             lines: Mutex::default(),
@@ -137,7 +147,10 @@ impl Phones {
     }
 
     fn ended(&self, leg: LegId, cause: core::EndCause) {
-        self.lines().remove(&leg);
+        let line = self.lines().remove(&leg);
+        if let (Some(Line::Seat), Some(wires)) = (line, self.wires()) {
+            wires.media.close(leg.0);
+        }
         self.happening(leg, Input::LegEnded { leg, cause });
     }
 
@@ -198,11 +211,11 @@ impl Phones {
 
     /// Hangs up every phone, because the server stops; waits for that at most `within`.
     pub(crate) async fn stop(&self, within: Duration) {
-        let tests: Vec<LegId> = {
+        let ours: Vec<LegId> = {
             let lines = self.lines();
-            lines.iter().filter(|(_, line)| matches!(line, Line::Test)).map(|(leg, _)| *leg).collect()
+            lines.iter().filter(|(_, line)| matches!(line, Line::Test | Line::Seat)).map(|(leg, _)| *leg).collect()
         };
-        for leg in tests {
+        for leg in ours {
             self.ended(leg, stopped());
         }
         if let Some(wires) = self.wires() {
@@ -233,7 +246,7 @@ impl Phones {
                 }
                 why
             }
-            Some(Line::Test) | None => None,
+            Some(Line::Test | Line::Seat) | None => None,
         };
         match cause {
             signal::EndCause::LocalHangUp => match why {
@@ -281,6 +294,30 @@ impl Legs for Phones {
                 let caller =
                     self.shared.directory.current().app(app).and_then(|app| trunk.caller(app).map(str::to_owned));
                 self.place_sip(leg, to, Some(trunk.name.clone()), from, caller);
+            }
+        }
+    }
+
+    fn take_seat(&self, leg: LegId) {
+        let Some(wires) = self.wires() else {
+            return self.ended(leg, core::EndCause::Failed("there is no media".to_owned()));
+        };
+        if let Err(error) = wires.media.open_mixer(leg.0) {
+            return self.ended(leg, core::EndCause::Failed(error.to_string()));
+        }
+        self.lines().insert(leg, Line::Seat);
+        self.happening(leg, Input::LegAnswered { leg, dialog: String::new() });
+    }
+
+    fn admit(&self, leg: LegId, seat: LegId) {
+        // It may have hung up before the meeting knew of it, and then nobody would tell.
+        let wires = self.wires().filter(|_| self.lines().contains_key(&leg));
+        let Some(wires) = wires else { return self.ended(leg, core::EndCause::Cancelled) };
+        match wires.media.mix(leg.0, seat.0) {
+            Ok(()) => wires.sip.accept(leg.0),
+            Err(error) => {
+                tracing::warn!(%error, "a phone was kept out of its meeting");
+                self.decline(leg, incoming::UNAVAILABLE);
             }
         }
     }

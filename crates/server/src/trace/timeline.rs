@@ -92,6 +92,7 @@ fn describe(conversation: ConversationId, event: &Event) -> Entry {
     };
     match event {
         Event::CallOffered(begun) => Entry::about(begun.call, "call offered to its bot"),
+        Event::CallPlaced(begun) if begun.meeting.is_some() => Entry::about(begun.call, "meeting joined by its bot"),
         Event::CallPlaced(begun) => Entry::about(begun.call, "call placed by its bot"),
         Event::AskRedirected { call, .. } => Entry::about(call, "incoming call sent to another webhook"),
         Event::CallbackChanged { call, .. } => Entry::about(call, "notices go to another webhook from now on"),
@@ -108,6 +109,8 @@ fn describe(conversation: ConversationId, event: &Event) -> Entry {
         Event::CallTerminated { call, result } => {
             Entry::about(call, format!("call terminated {}/{}", result.code, result.subcode))
         }
+        Event::LegAdmitted { leg, call, .. } => Entry::about(call, format!("phone, leg {leg}, dialled the meeting")),
+        Event::RosterChanged { call } => Entry::about(call, "a phone came into the meeting, or left it"),
         Event::LegAnswered { leg, .. } => Entry::about(conversation, format!("leg {leg} is up")),
         Event::LegReleased { leg, .. } => Entry::about(conversation, format!("leg {leg} released")),
         Event::LegEnded { leg, .. } => Entry::about(conversation, format!("leg {leg} ended")),

@@ -10,6 +10,7 @@ mod https;
 mod identity;
 mod journal;
 mod lanes;
+mod meetings;
 mod metrics;
 mod microsoft;
 mod notified;

@@ -31,6 +31,7 @@ const DRAWN: &[Room] = &[
             "wire",
             "recordings",
             "scripted",
+            "meetings",
             "tls",
             "directory",
             "data_folder",
@@ -50,13 +51,14 @@ const DRAWN: &[Room] = &[
     // What stands in for the engine's traits: the only room that holds legs and media, as a simulation holds its own.
     Room {
         name: "phones",
-        may: &["engine", "directory", "outbound", "recordings", "scripted", "trace", "clock", "limits"],
+        may: &["engine", "directory", "outbound", "recordings", "scripted", "meetings", "trace", "clock", "limits"],
         not_crates: &[GRAPH, LEDGER],
     },
     // Far ends that tests drive: phones of their own, beside the server's legs.
     Room { name: "scripted", may: &["directory", "trace", "limits"], not_crates: &[GRAPH, LEDGER] },
     // Tapes of the media room, and files.
     Room { name: "recordings", may: &["limits"], not_crates: &[GRAPH, LEDGER, SIGNAL] },
+    Room { name: "meetings", may: &["limits"], not_crates: ALL_BUT_CORE },
     Room { name: "outbound", may: &["directory", "trace", "limits"], not_crates: ALL_BUT_CORE },
     Room {
         name: "auth",

@@ -124,6 +124,7 @@ fn machine(table: &mut Table) {
         Refusal::QueueFull,
         Refusal::ConversationFull,
         Refusal::AlreadyBegun,
+        Refusal::MeetingFull,
     ];
     for refusal in all {
         let when = match refusal {
@@ -144,6 +145,7 @@ fn machine(table: &mut Table) {
             Refusal::QueueFull => "playPrompt, recordResponse, sendDtmfTones",
             Refusal::ConversationFull => "every verb but those that end the call",
             Refusal::AlreadyBegun => "never to a bot: ids are made here",
+            Refusal::MeetingFull => "never to a bot: a phone that joins is declined with 503",
         };
         table.refused(refusal, when);
     }
@@ -155,6 +157,8 @@ fn engine(table: &mut Table) {
         EngineError::Busy("the call's mailbox"),
         EngineError::Stopping,
         EngineError::StorageFull,
+        EngineError::MeetingTaken,
+        EngineError::NobodyThere,
         EngineError::Ledger("not shown".to_owned()),
     ];
     for error in all {
@@ -163,6 +167,8 @@ fn engine(table: &mut Table) {
             EngineError::Busy(_) => "a queue or table is full",
             EngineError::Stopping => "the server stops, or gave this call up",
             EngineError::StorageFull => "only what ends something is recorded until there is room",
+            EngineError::MeetingTaken => "create call with a meeting",
+            EngineError::NobodyThere => "never to a bot: a phone that joins is declined with 480",
             EngineError::Ledger(_) => "a fault of the server; the trace says more",
             EngineError::Refused(_) => "see above",
         };
@@ -189,14 +195,15 @@ fn wire(table: &mut Table) {
         table.refused(error, when);
     }
     table.refused(
-        Refused::not_served("Joining a meeting"),
-        "create call with meetings, several targets, app-hosted media",
+        Refused::not_served("Calling more than one target"),
+        "create call with several targets, app-hosted media",
     );
     table.refused(Refused::tenant_mismatch(), "create call's `tenantId` is not the token's");
     table.refused(
         Refused::source_invalid(),
         "create call to the telephone network without `source.identity.applicationInstance`, or in another app's name",
     );
+    table.refused(Refused::no_meetings(), "create call with a meeting");
     table.refused(Refused::operation_not_found(), "the call is known, the operation is not");
     table.refused(Refused::no_room_for_recordings(1_024), "recordResponse, over the app's `max_recording_mib`");
     seen(table);
