@@ -148,3 +148,94 @@ impl Mixer {
 fn clip(sample: i32) -> i16 {
     sample.clamp(i16::MIN.into(), i16::MAX.into()) as i16
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Repeat;
+    use crate::prompt::Prompt;
+    use std::time::Duration;
+
+    const SEAT: LegId = LegId::from_u128(1);
+    const PLAY: PlayId = PlayId::from_u128(2);
+    const NEXT: PlayId = PlayId::from_u128(3);
+
+    fn mixer(legs: usize) -> Mixer {
+        let mut mixer = Mixer::new(SEAT, Pace::new(0), Arc::default());
+        (0..legs).for_each(|place| mixer.add(place));
+        mixer
+    }
+
+    fn play(mixer: &mut Mixer, id: PlayId, samples: &[i16]) {
+        mixer.plays.fetch_add(1, Ordering::Relaxed);
+        mixer.play(Turn::play(id, vec![Arc::new(Prompt::from_pcm16k(samples.to_vec()))], Repeat::Times(1)));
+    }
+
+    /// One frame in which each leg says a constant; what each then hears, by its first sample, and what was told.
+    fn frame(mixer: &mut Mixer, says: &[i16]) -> (Vec<i16>, Vec<MediaEvent>) {
+        says.iter().enumerate().for_each(|(voice, level)| mixer.hear(voice, &[*level; FRAME_PCM]));
+        let mut told = Vec::new();
+        mixer.mix(|event| told.push(event));
+        ((0..says.len()).map(|voice| mixer.frame_for(voice)[0]).collect(), told)
+    }
+
+    #[test]
+    fn everyone_hears_the_others_and_what_plays() {
+        let mut mixer = mixer(3);
+        assert_eq!(frame(&mut mixer, &[100, 20, 3]), (vec![23, 103, 120], vec![]));
+        play(&mut mixer, PLAY, &[1_000; FRAME_PCM + 2]);
+        assert_eq!(frame(&mut mixer, &[100, 20, 3]), (vec![1_023, 1_103, 1_120], vec![]));
+        let finished = MediaEvent::Finished { play: PLAY };
+        assert_eq!(frame(&mut mixer, &[0, 0, 0]), (vec![1_000; 3], vec![finished]));
+        assert_eq!((mixer.frame_for(0)[1], mixer.frame_for(0)[2]), (1_000, 0), "silence behind its end");
+        // Who has left, and who says nothing, is not heard.
+        mixer.remove(1);
+        assert_eq!((mixer.place(0), mixer.place(1), mixer.place(2)), (Some(0), Some(2), None));
+        mixer.hear(0, &[7; FRAME_PCM]);
+        mixer.hear(1, &[]);
+        mixer.mix(|_| {});
+        assert_eq!((mixer.frame_for(0)[0], mixer.frame_for(1)[0]), (0, 7));
+    }
+
+    #[test]
+    fn what_is_too_loud_is_cut_off() {
+        let mut mixer = mixer(3);
+        assert_eq!(frame(&mut mixer, &[30_000, 30_000, -1]).0, [29_999, 29_999, i16::MAX]);
+        assert_eq!(frame(&mut mixer, &[-30_000, -30_000, 5]).0, [-29_995, -29_995, i16::MIN]);
+    }
+
+    #[test]
+    fn plays_have_their_time_with_nobody_there_and_follow_without_a_gap() {
+        let mut mixer = mixer(0);
+        play(&mut mixer, PLAY, &[1; FRAME_PCM / 2]);
+        play(&mut mixer, NEXT, &[2; FRAME_PCM]);
+        let (_, told) = frame(&mut mixer, &[]);
+        assert_eq!(told, [MediaEvent::Finished { play: PLAY }]);
+        assert_eq!((mixer.played[FRAME_PCM / 2 - 1], mixer.played[FRAME_PCM / 2]), (1, 2));
+        assert_eq!(frame(&mut mixer, &[]).1, [MediaEvent::Finished { play: NEXT }]);
+        assert_eq!(mixer.plays.load(Ordering::Relaxed), 0);
+        // What is stopped tells nothing.
+        play(&mut mixer, PLAY, &[1; FRAME_PCM]);
+        mixer.end(PLAY, false);
+        assert_eq!((frame(&mut mixer, &[]).1, mixer.plays.load(Ordering::Relaxed)), (vec![], 0));
+    }
+
+    #[test]
+    fn keys_are_tones_for_everyone() {
+        let mut mixer = mixer(1);
+        mixer.plays.fetch_add(1, Ordering::Relaxed);
+        mixer.play(Turn::keys(PLAY, vec![Tone::Digit(5)], Duration::ZERO));
+        let mut loud = 0;
+        let mut frames = 0;
+        loop {
+            let (_, told) = frame(&mut mixer, &[0]);
+            frames += 1;
+            loud += usize::from(mixer.frame_for(0).iter().any(|sample| sample.unsigned_abs() > 1_000));
+            if !told.is_empty() {
+                break assert_eq!(told, [MediaEvent::Finished { play: PLAY }]);
+            }
+            assert!(frames < 100, "it never ends");
+        }
+        assert_eq!((loud, frames), (5, 8), "100 ms, and a pause of 60");
+    }
+}

@@ -28,6 +28,8 @@ fn name(event: &Event) -> &'static str {
         Event::CallTerminating { .. } => "callTerminating",
         Event::CallEnding { .. } => "callEnding",
         Event::CallTerminated { .. } => "callTerminated",
+        Event::LegAdmitted { .. } => "legAdmitted",
+        Event::RosterChanged { .. } => "rosterChanged",
         Event::LegAnswered { .. } => "legAnswered",
         Event::LegReleased { .. } => "legReleased",
         Event::LegEnded { .. } => "legEnded",
@@ -40,7 +42,7 @@ fn name(event: &Event) -> &'static str {
 }
 
 /// How many kinds [`name`] knows.
-const KINDS: usize = 19;
+const KINDS: usize = 21;
 
 fn read_through_a_store(texts: &str) -> Vec<Record> {
     run(async {

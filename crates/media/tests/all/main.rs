@@ -3,6 +3,7 @@
 mod correlation;
 mod jitter;
 mod legs;
+mod mixing;
 mod phone;
 mod pressing;
 mod prompts;

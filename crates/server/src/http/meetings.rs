@@ -26,14 +26,14 @@ impl GraphApi {
         links: &Links<'_>,
         create: graph::CreateCall<'_>,
     ) -> Result<Reply, Refused> {
+        if !self.directory.current().is_open() {
+            return Err(Refused::no_meetings());
+        }
         service_hosted(&create.media_config)?;
         if !create.targets.is_empty() {
             return Err(invalid("targets must be empty where a meeting is joined: phones join it by its number."));
         }
         let app = self.app(caller)?;
-        if !self.directory.current().is_open() {
-            return Err(Refused::no_meetings());
-        }
         let (known, meeting) = self.meeting(&create)?;
         let parties = Parties {
             app: caller.app.clone(),
