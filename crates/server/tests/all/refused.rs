@@ -259,10 +259,9 @@ async fn a_bad_body_is_refused_in_words_that_name_the_member() {
         assert!(refused.message().contains(member), "{member}: {}", refused.message());
     }
     let app_hosted = json!({"@odata.type": "#microsoft.graph.appHostedMediaConfig", "blob": "x"});
-    for body in [
-        changed("mediaConfig", app_hosted),
-        changed("targets", json!([good["targets"][0], good["targets"][0]])),
-    ] {
+    for body in
+        [changed("mediaConfig", app_hosted), changed("targets", json!([good["targets"][0], good["targets"][0]]))]
+    {
         assert_eq!(world.bot.post("", &body).await.is(501).code(), "notSupported");
     }
     // None of it began a call.
