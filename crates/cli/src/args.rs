@@ -42,6 +42,9 @@ pub(crate) enum Command {
     /// Be a phone: call a bot, say, press, listen.
     #[command(subcommand)]
     Phone(crate::phone::Phone),
+    /// Tell a bot again what it was told.
+    #[command(subcommand)]
+    Notification(crate::notification::Notification),
     /// Make something happen to a bot.
     #[command(subcommand)]
     Trigger(crate::phone::Trigger),

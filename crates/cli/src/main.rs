@@ -9,6 +9,7 @@ mod doctor;
 mod door;
 mod explain;
 mod lint;
+mod notification;
 mod phone;
 mod run;
 mod serve;
@@ -68,6 +69,7 @@ async fn obey(args: Args) -> Result<ExitCode, Failure> {
         Command::Operation(operation) => show::operation(operation, json).await,
         Command::Tail(door) => show::tail(door, json).await,
         Command::Explain(explain) => explain::run(explain, json).await,
+        Command::Notification(command) => notification::run(command, json).await,
         Command::Phone(command) => phone::phone(command, json).await,
         Command::Trigger(command) => phone::trigger(command, json).await,
         Command::Lint(lint) => lint::run(lint, json).await,

@@ -138,6 +138,14 @@ pub const STORY: usize = 200;
 pub const STORY_CALLS: usize = 100_000;
 /// How far the clocks of ids and of records may be apart: one follows the wall, the other does not.
 pub const STORY_CLOCKS: Duration = Duration::from_secs(60);
+/// Notices that an operator may have told again by one request, each with one attempt.
+pub const RESENT_AT_ONCE: usize = 100;
+/// Faults of notifications that wait for their notices: a test asks for a few.
+pub const FAULTS: usize = 64;
+/// Notices that one such fault meets.
+pub const FAULT_NOTICES: u32 = 1_000;
+/// The longest that a fault makes a notice wait: longer than bots wait for one.
+pub const FAULT_DELAY: Duration = Duration::from_secs(60);
 /// Scripted phones at once: each has two sockets and keeps what it hears (9.6 MB at most).
 pub const SCRIPTED_PHONES: usize = 64;
 /// A scripted phone that nobody asked for so long makes room: its test is over, or broke off.

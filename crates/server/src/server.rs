@@ -193,7 +193,7 @@ impl Server {
             recordings: recordings.clone(),
             scripted: scripted.clone(),
             trunks: trunks(sip.clone()),
-            trials: trials(lanes.clone()),
+            lanes: lanes.clone(),
             addresses: serde_json::json!({
                 "http": http_addr,
                 "https": https_addr,
@@ -457,21 +457,6 @@ fn trunks(sip: Sip) -> http::Trunks {
         })
     };
     Arc::new(move || sip.trunks().into_iter().map(print).collect())
-}
-
-/// Webhooks tried without a call.
-fn trials(lanes: Lanes) -> http::Trials {
-    let reached = lanes.clone();
-    http::Trials {
-        tokens: Arc::new(move |app| {
-            let lanes = lanes.clone();
-            Box::pin(async move { lanes.try_tokens(app).await })
-        }),
-        webhooks: Arc::new(move || {
-            let lanes = reached.clone();
-            Box::pin(async move { lanes.try_webhooks().await })
-        }),
-    }
 }
 
 /// What trunks are verified with.

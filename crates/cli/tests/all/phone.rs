@@ -158,4 +158,13 @@ fn an_incoming_call_is_triggered() {
     let call = stdout.lines().find_map(|line| line.strip_prefix("call ")).expect("the call's id");
     assert_eq!(call.len(), 36, "{stdout}");
     assert!(stdout.contains("the bot answered\n"), "{stdout}");
+
+    // What the bot was told of it, once more.
+    let output = set.run(&["notification", "resend", call, "--json"]);
+    let (stdout, stderr) = out(&output);
+    assert!(output.status.success(), "{stdout}{stderr}");
+    let resent: Value = serde_json::from_str(stdout.trim()).expect("JSON");
+    assert_eq!((&resent["taken"], &resent["outcome"]), (&Value::Bool(true), &"acknowledged".into()));
+    let output = set.run(&["notification", "resend", call, "--undelivered"]);
+    assert!(out(&output).1.contains("No notice of this call was given up"), "{:?}", out(&output));
 }

@@ -223,6 +223,12 @@ impl Engine {
         Ok(self.row(call).await?.map(|row| (row.app, row.tenant)))
     }
 
+    /// Whose lane tells of a call, ended or not: for the operator.
+    pub async fn lane_owner(&self, call: CallId) -> Result<Option<LaneOwner>, EngineError> {
+        let owner = |row: CallRow| LaneOwner { call, conversation: row.conversation, app: row.app, tenant: row.tenant };
+        Ok(self.row(call).await?.filter(|row| self.is_readable(row)).map(owner))
+    }
+
     /// Notices of a call that its bot could not be given, in order: for the operator.
     pub async fn undelivered(&self, call: CallId) -> Result<Vec<Undelivered>, EngineError> {
         let marks = self.shared.ledger.undelivered(call, None, limits::LIST_PAGE).await;

@@ -2,33 +2,19 @@
 //!
 //! It must not know how a webhook is tried.
 
-use std::pin::Pin;
-use std::sync::Arc;
-
 use hyper::{Method, StatusCode};
 use ringback_core::AppId;
 use serde_json::{Value, json};
 
 use super::answer::{JSON, Reply};
 use super::refusals::Refused;
+use crate::notify::Lanes;
 use crate::trace::{Rule, Trace};
-
-/// The answer to a trial, later.
-pub(crate) type Tried<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// Trials of webhooks, which another room makes.
-#[derive(Clone)]
-pub(crate) struct Trials {
-    /// Whether an app's webhook checks tokens.
-    pub(crate) tokens: Arc<dyn Fn(AppId) -> Tried<Result<Value, String>> + Send + Sync>,
-    /// Whether each app's webhook can be reached.
-    pub(crate) webhooks: Arc<dyn Fn() -> Tried<Value> + Send + Sync>,
-}
 
 /// `…/findings` and `…/trials/…`; `None`: another address.
 pub(crate) async fn serve(
     trace: &Trace,
-    trials: &Trials,
+    lanes: &Lanes,
     method: &Method,
     segments: &[&str],
 ) -> Option<Result<Reply, Refused>> {
@@ -43,11 +29,12 @@ pub(crate) async fn serve(
             trace.found(None, Rule::ProxyIgnored, "seen by `ringback run`");
             Ok(Reply::empty(StatusCode::NO_CONTENT))
         }
-        ("POST", ["trials", "tokens", app]) => (trials.tokens)(AppId::new(app))
-            .await
-            .map(|tried| json(&tried))
-            .map_err(|why| Refused::new(StatusCode::NOT_FOUND, "itemNotFound", format!("Nothing was tried: {why}."))),
-        ("POST", ["trials", "webhooks"]) => Ok(json(&(trials.webhooks)().await)),
+        ("POST", ["trials", "tokens", app]) => {
+            lanes.try_tokens(AppId::new(app)).await.map(|tried| json(&tried)).map_err(|why| {
+                Refused::new(StatusCode::NOT_FOUND, "itemNotFound", format!("Nothing was tried: {why}."))
+            })
+        }
+        ("POST", ["trials", "webhooks"]) => Ok(json(&lanes.try_webhooks().await)),
         (_, ["findings"] | ["findings", "proxyIgnored"] | ["trials", "webhooks"] | ["trials", "tokens", _]) => {
             let allow = if segments == ["findings"] { "GET, DELETE" } else { "POST" };
             Err(Refused {

@@ -12,6 +12,7 @@ mod findings;
 mod graph_api;
 mod health;
 mod meetings;
+mod notices;
 mod operator;
 mod origin;
 mod recordings;
@@ -41,6 +42,7 @@ use crate::engine::Engine;
 use crate::first_seen::FirstSeen;
 use crate::limits;
 use crate::meetings::Meetings;
+use crate::notify::Lanes;
 use crate::recordings::Recordings;
 use crate::scripted::ScriptedPhones;
 use crate::trace::Trace;
@@ -52,7 +54,6 @@ use recordings::Reader;
 use secure::Handshakes;
 use service::Service;
 
-pub(crate) use findings::Trials;
 pub(crate) use health::Others;
 pub(crate) use operator::Trunks;
 pub(crate) use origin::Origins;
@@ -76,7 +77,7 @@ pub(crate) struct Serving {
     pub(crate) recordings: Recordings,
     pub(crate) scripted: ScriptedPhones,
     pub(crate) trunks: Trunks,
-    pub(crate) trials: Trials,
+    pub(crate) lanes: Lanes,
     pub(crate) addresses: serde_json::Value,
     pub(crate) origins: Origins,
 }
@@ -114,13 +115,14 @@ impl Listener {
                 trace: serving.trace.clone(),
             },
             scripted: serving.scripted,
+            lanes: serving.lanes.clone(),
             origins: serving.origins,
             auth: serving.auth,
             operator: Operator {
                 trace: serving.trace.clone(),
                 trunks: serving.trunks,
                 first_seen: serving.first_seen,
-                trials: serving.trials,
+                lanes: serving.lanes,
                 addresses: serving.addresses,
                 stopping: stopping.clone(),
             },

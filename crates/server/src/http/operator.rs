@@ -12,14 +12,16 @@ use tokio::sync::{broadcast, mpsc, watch};
 use super::answer::{JSON, Reply};
 use super::apps;
 use super::explain;
-use super::findings::{self, Trials};
+use super::findings;
 use super::graph_api::{GraphApi, call_id, print_operations, print_views};
 use super::health::Health;
+use super::notices;
 use super::refusals::Refused;
 use super::stopped;
 use crate::engine::EngineError;
 use crate::first_seen::FirstSeen;
 use crate::limits;
+use crate::notify::Lanes;
 use crate::trace::{Entry, Trace};
 
 /// Prints how the trunks are.
@@ -29,7 +31,7 @@ pub(crate) type Trunks = Arc<dyn Fn() -> serde_json::Value + Send + Sync>;
 pub(crate) struct Operator {
     pub(crate) trace: Trace,
     pub(crate) trunks: Trunks,
-    pub(crate) trials: Trials,
+    pub(crate) lanes: Lanes,
     pub(crate) first_seen: FirstSeen,
     /// Where the server listens, as the status shows it.
     pub(crate) addresses: serde_json::Value,
@@ -48,7 +50,10 @@ impl Operator {
         body: &Bytes,
     ) -> Result<Reply, Refused> {
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-        if let Some(answered) = findings::serve(&self.trace, &self.trials, method, &segments).await {
+        if let Some(answered) = findings::serve(&self.trace, &self.lanes, method, &segments).await {
+            return answered;
+        }
+        if let Some(answered) = notices::serve(&self.lanes, method, &segments, body).await {
             return answered;
         }
         if let Some(answered) = explain::serve(api, method, &segments).await {

@@ -27,6 +27,7 @@ use crate::auth::{Auth, TokenError};
 use crate::clock;
 use crate::engine::fresh_id;
 use crate::limits;
+use crate::notify::Lanes;
 use crate::scripted::ScriptedPhones;
 use crate::trace::{self, Entry, Rule, Trace, metrics};
 
@@ -37,6 +38,7 @@ pub(crate) struct Service {
     pub(crate) operator: Operator,
     pub(crate) recordings: Reader,
     pub(crate) scripted: ScriptedPhones,
+    pub(crate) lanes: Lanes,
     pub(crate) origins: Origins,
     pub(crate) health: Health,
     pub(crate) open_metrics: bool,
@@ -114,7 +116,7 @@ impl Service {
             if let Some(rest) = rest.strip_prefix("test/") {
                 let query = target.split_once('?').map_or("", |(_, query)| query);
                 let body = read_at_most(body, headers, limits::SCRIPTED_WAV).await?;
-                return testing::serve(&self.scripted, method, rest, query, &body).await;
+                return testing::serve(&self.scripted, &self.lanes, method, rest, query, &body).await;
             }
             let body = read(body, headers).await?;
             return self.operator.serve(&self.api, &self.health, base, method, rest, &body).await;
@@ -280,6 +282,9 @@ const WORDS: &[&str] = &[
     "expect",
     "hang-up",
     "heard.wav",
+    "faults",
+    "notifications",
+    "resend",
     "findings",
     "apps",
     "first-seen",

@@ -1,5 +1,5 @@
-//! The test API, `/_ringback/test/…` (docs/TESTING.md): scripted phones, for tests in any language. Part of the operator's
-//! door.
+//! The test API, `/_ringback/test/…` (docs/TESTING.md), for tests in any language: scripted phones, and faults of
+//! notifications. Part of the operator's door.
 //!
 //! It must not know how a phone speaks SIP, nor how a recording is judged.
 
@@ -7,14 +7,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
+use ringback_core::AppId;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use super::answer::{JSON, Reply};
+use super::graph_api::call_id;
 use super::refusals::Refused;
 use crate::limits;
+use crate::notify::{Fault, Kind, Lanes, TooMany};
 use crate::scripted::{Await, Called, NewPhone, Outcome, ScriptError, ScriptedPhone, ScriptedPhones, Terms, Voice};
 
 /// The body of a phone to be made.
@@ -72,9 +75,30 @@ enum Reached {
     Ended,
 }
 
+/// The body of a fault.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct MakeFault {
+    fault: FaultName,
+    delay_ms: Option<u64>,
+    app: Option<String>,
+    call: Option<String>,
+    next: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum FaultName {
+    Delay,
+    Drop,
+    Duplicate,
+    Swap,
+}
+
 /// Carries out a request; `path` is what follows `/_ringback/test/`.
 pub(super) async fn serve(
     phones: &ScriptedPhones,
+    lanes: &Lanes,
     method: &Method,
     path: &str,
     query: &str,
@@ -104,17 +128,75 @@ pub(super) async fn serve(
             let outcome = take(phones, &phone, step, query, body).await?;
             Ok(json_reply(StatusCode::OK, &print(&outcome, &phone)))
         }
-        (_, ["phones", rest @ ..]) => Err(Refused {
-            allow: Some(match rest {
-                [] => "GET, POST",
-                [_] => "GET, DELETE",
-                [_, "heard.wav"] => "GET",
-                _ => "POST",
-            }),
-            ..Refused::new(StatusCode::METHOD_NOT_ALLOWED, "notAllowed", "The method is not allowed here.")
-        }),
+        ("POST", ["faults"]) => {
+            let fault = fault(needed(body)?)?;
+            let printed = print_fault(&fault);
+            lanes.faults().add(fault).map_err(|TooMany| too_many_faults())?;
+            Ok(json_reply(StatusCode::CREATED, &printed))
+        }
+        ("GET", ["faults"]) => {
+            let all: Vec<Value> = lanes.faults().all().iter().map(print_fault).collect();
+            Ok(json_reply(StatusCode::OK, &json!({ "value": all })))
+        }
+        ("DELETE", ["faults"]) => {
+            lanes.faults().clear();
+            Ok(Reply::empty(StatusCode::NO_CONTENT))
+        }
+        (_, ["faults"]) => Err(not_allowed("DELETE, GET, POST")),
+        (_, ["phones", rest @ ..]) => Err(not_allowed(match rest {
+            [] => "GET, POST",
+            [_] => "DELETE, GET",
+            [_, "heard.wav"] => "GET",
+            _ => "POST",
+        })),
         _ => Err(Refused::new(StatusCode::NOT_FOUND, "itemNotFound", "There is nothing at this address.")),
     }
+}
+
+fn not_allowed(allow: &'static str) -> Refused {
+    let message = "The method is not allowed here.";
+    Refused { allow: Some(allow), ..Refused::new(StatusCode::METHOD_NOT_ALLOWED, "notAllowed", message) }
+}
+
+/// A fault, within its bounds.
+fn fault(make: MakeFault) -> Result<Fault, Refused> {
+    let kind = match (make.fault, make.delay_ms.map(Duration::from_millis)) {
+        (FaultName::Delay, Some(delay)) if delay <= limits::FAULT_DELAY => Kind::Delay(delay),
+        (FaultName::Drop, None) => Kind::Drop,
+        (FaultName::Duplicate, None) => Kind::Duplicate,
+        (FaultName::Swap, None) => Kind::Swap,
+        _ => {
+            let most = limits::FAULT_DELAY.as_millis();
+            return Err(bad(&format!("`delay` needs `delayMs`, 0 to {most}; the others take none")));
+        }
+    };
+    let next = make.next.unwrap_or(1);
+    if !(1..=limits::FAULT_NOTICES).contains(&next) {
+        return Err(bad(&format!("`next` is 1 to {}", limits::FAULT_NOTICES)));
+    }
+    let call = make.call.as_deref().map(call_id).transpose()?;
+    Ok(Fault { kind, app: make.app.as_deref().map(AppId::new), call, next })
+}
+
+fn print_fault(fault: &Fault) -> Value {
+    let (kind, delay) = match fault.kind {
+        Kind::Delay(delay) => ("delay", Some(delay.as_millis())),
+        Kind::Drop => ("drop", None),
+        Kind::Duplicate => ("duplicate", None),
+        Kind::Swap => ("swap", None),
+    };
+    json!({
+        "fault": kind,
+        "delayMs": delay.map(|delay| u64::try_from(delay).unwrap_or(u64::MAX)),
+        "app": fault.app.as_ref().map(AppId::as_str),
+        "call": fault.call.map(|call| call.to_string()),
+        "next": fault.next,
+    })
+}
+
+fn too_many_faults() -> Refused {
+    let message = format!("{} faults wait already, which is as many as may: delete them.", limits::FAULTS);
+    Refused::new(StatusCode::TOO_MANY_REQUESTS, "activityLimitReached", message)
 }
 
 /// Takes one step with a phone.

@@ -9,13 +9,14 @@ use ringback_ledger::{Cursor, Undelivered, WriteError};
 use tokio::time::Instant;
 
 use super::Shared;
+use super::faults::Kind as Fault;
 use super::post::{Attempt, Letter};
 use super::queue::{Next, Queue};
 use crate::directory::{BadUrl, Origin};
 use crate::engine::{LaneOwner, Posted};
 use crate::limits;
 use crate::outbound::Target;
-use crate::trace::Entry;
+use crate::trace::{Entry, notice_word};
 
 /// Delivers until the call's last notice is told.
 pub(crate) async fn run(shared: Arc<Shared>, owner: LaneOwner, queue: Arc<Queue>) {
@@ -29,6 +30,7 @@ pub(crate) async fn run(shared: Arc<Shared>, owner: LaneOwner, queue: Arc<Queue>
         failing: None,
         target: None,
         moved: false,
+        held: None,
     };
     lane.live().await;
     shared.close(call);
@@ -45,6 +47,8 @@ struct Lane<'a> {
     target: Option<(String, Arc<Target>)>,
     /// It was said that notices go elsewhere.
     moved: bool,
+    /// A notice that comes after the next one, on purpose. The cursor stands before it.
+    held: Option<Posted>,
 }
 
 /// What to do after a notice.
@@ -57,6 +61,7 @@ enum After {
 impl Lane<'_> {
     async fn live(&mut self) {
         self.done = self.start_at().await;
+        self.queue.done(self.done);
         loop {
             match self.queue.next(self.done).await {
                 Next::Stop => return,
@@ -90,6 +95,8 @@ impl Lane<'_> {
 
     /// Tells what the log holds after what was told.
     async fn catch_up(&mut self) -> After {
+        // It stands after the cursor, and is read again.
+        self.held = None;
         let page = loop {
             match self.shared.engine.posted_after(&self.owner, self.done).await {
                 Ok(page) => break page,
@@ -112,25 +119,71 @@ impl Lane<'_> {
     }
 
     async fn tell(&mut self, posted: Posted) -> After {
+        let cursor = posted.cursor;
+        let last = matches!(posted.notice.told, Told::Terminated(_));
+        let may_swap = !last && self.held.is_none() && posted.notice.ask_until.is_none();
+        let fault = self.shared.faults.take(&self.owner, may_swap);
+        if let Some(fault) = fault {
+            self.say_fault(&posted, fault);
+        }
+        if fault == Some(Fault::Swap) {
+            self.held = Some(posted);
+            return After::GoOn;
+        }
+        self.tell_one(posted, fault).await;
+        if let Some(held) = self.held.take() {
+            self.tell_one(held, None).await;
+        }
+        self.done = cursor;
+        self.queue.done(cursor);
+        self.shared.ledger.cursor_put(self.owner.call, cursor);
+        if last { After::LastTold } else { After::GoOn }
+    }
+
+    /// Until the bot has it, or it is recorded as undelivered.
+    async fn tell_one(&mut self, posted: Posted, fault: Option<Fault>) {
         let (cursor, at) = (posted.cursor, posted.at);
         self.queue.begin(at);
-        let last = matches!(posted.notice.told, Told::Terminated(_));
         for released in self.queue.holds_of(cursor.version) {
             // Released, its connection died, or it took too long: all the same to the lane.
             let _ = tokio::time::timeout(limits::HOLD, released).await;
         }
         let target = self.target(&posted.notice.callback);
         let letter = Arc::new(Letter::new(&self.owner, target, posted, &self.shared.auth));
-        let outcome = self.deliver(letter).await;
+        let outcome = match fault {
+            Some(Fault::Drop) => Err("lost on purpose, by a fault that a test asked for".to_owned()),
+            Some(Fault::Delay(delay)) => {
+                tokio::time::sleep(delay).await;
+                self.deliver(letter).await
+            }
+            Some(Fault::Duplicate) => {
+                let outcome = self.deliver(Arc::clone(&letter)).await;
+                if outcome.is_ok() {
+                    letter.post(self.shared).await;
+                }
+                outcome
+            }
+            Some(Fault::Swap) | None => self.deliver(letter).await,
+        };
         let now = self.shared.engine.clock().now();
         self.shared.trace.metrics().told(outcome.is_ok().then(|| at.until(now)));
         if let Err(why) = outcome {
             self.note_undelivered(Undelivered { call: self.owner.call, at: cursor, text: why }).await;
         }
-        self.done = cursor;
-        self.queue.done();
-        self.shared.ledger.cursor_put(self.owner.call, cursor);
-        if last { After::LastTold } else { After::GoOn }
+    }
+
+    /// The timeline tells what was done on purpose.
+    fn say_fault(&self, posted: &Posted, fault: Fault) {
+        let what = match fault {
+            Fault::Delay(delay) => format!("comes {} ms late", delay.as_millis()),
+            Fault::Drop => "is lost".to_owned(),
+            Fault::Duplicate => "comes twice".to_owned(),
+            Fault::Swap => "comes after the next".to_owned(),
+        };
+        self.shared.trace.timeline().add("notification", || {
+            let word = notice_word(&posted.notice.told);
+            Entry::about(self.owner.call, format!("{word} {what}, on purpose"))
+        });
     }
 
     /// Records that a notice was given up; until that is durable, the lane does not go on.
@@ -146,17 +199,14 @@ impl Lane<'_> {
 
     /// Where a notice for this callback goes: there, or where the operator says that it leads.
     fn target(&mut self, callback: &str) -> Result<Arc<Target>, BadUrl> {
-        let directory = self.shared.directory.current();
         let mut target = match self.target.as_ref().filter(|(text, _)| text == callback) {
             Some((_, target)) => Arc::clone(target),
             None => Arc::new(Target::parse(callback)?),
         };
         self.target = Some((callback.to_owned(), Arc::clone(&target)));
-        let goes = directory.app(&self.owner.app).and_then(|app| app.reach.of_callback(target.url()));
-        if let Some(goes) = goes {
-            let from = target;
-            target = Arc::new(Target::of(goes)?);
-            self.say_moved(from.origin(), target.origin());
+        if let Some(leads) = self.shared.leads(&self.owner.app, &target)? {
+            self.say_moved(target.origin(), leads.origin());
+            target = Arc::new(leads);
         }
         Ok(target)
     }

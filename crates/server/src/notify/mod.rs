@@ -3,24 +3,28 @@
 //! A lane is fed from memory; when that overflows, or after a restart, it reads the log again. This
 //! room must not know: how a call decides, who calls whom, or HTTP's serving side.
 
+mod faults;
 mod lane;
 mod post;
 mod queue;
+mod resend;
 mod trial;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ringback_core::{CallId, Now};
+use ringback_core::{AppId, CallId, Now};
 use ringback_ledger::Ledger;
 use tokio::task::AbortHandle;
 
 use crate::auth::Auth;
-use crate::directory::SharedDirectory;
+use crate::directory::{BadUrl, SharedDirectory};
 use crate::engine::{Engine, Hold, LaneOwner, Posted, Tell};
-use crate::outbound::Outbound;
+use crate::outbound::{Outbound, Target};
 use crate::trace::Trace;
+pub(crate) use faults::{Fault, Faults, Kind, TooMany};
 use queue::Queue;
+pub(crate) use resend::{ResendError, Resent, Which};
 
 /// What every lane shares.
 pub(crate) struct Shared {
@@ -31,6 +35,7 @@ pub(crate) struct Shared {
     outbound: Outbound,
     trace: Trace,
     lanes: Mutex<HashMap<CallId, Open>>,
+    faults: Faults,
 }
 
 /// A lane that still has something to tell, or may have.
@@ -54,8 +59,13 @@ impl Lanes {
         outbound: Outbound,
         trace: Trace,
     ) -> Self {
-        let lanes = Mutex::new(HashMap::new());
-        Self { shared: Arc::new(Shared { engine, ledger, auth, directory, outbound, trace, lanes }) }
+        let (lanes, faults) = (Mutex::new(HashMap::new()), Faults::default());
+        Self { shared: Arc::new(Shared { engine, ledger, auth, directory, outbound, trace, lanes, faults }) }
+    }
+
+    /// Faults made on purpose.
+    pub(crate) fn faults(&self) -> &Faults {
+        &self.shared.faults
     }
 
     /// How many lanes still have something to tell.
@@ -96,6 +106,12 @@ impl Shared {
     // The map is changed only by whole inserts and removes, so a poisoned lock is still sound.
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<CallId, Open>> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where the operator says that an app's callback leads, if that is elsewhere.
+    fn leads(&self, app: &AppId, callback: &Target) -> Result<Option<Target>, BadUrl> {
+        let directory = self.directory.current();
+        directory.app(app).and_then(|app| app.reach.of_callback(callback.url())).map(Target::of).transpose()
     }
 
     fn close(&self, call: CallId) {

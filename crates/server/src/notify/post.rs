@@ -70,6 +70,10 @@ impl Letter {
         Self { owner: Arc::clone(owner), target, posted, message_id, body }
     }
 
+    pub(crate) fn message_id(&self) -> Uuid {
+        self.message_id
+    }
+
     pub(crate) fn posted(&self) -> &Posted {
         &self.posted
     }
@@ -215,7 +219,8 @@ fn delivery(attempt: &Attempt) -> Delivery {
     }
 }
 
-fn outcome(attempt: &Attempt) -> String {
+/// What became of an attempt, in words.
+pub(crate) fn outcome(attempt: &Attempt) -> String {
     match attempt {
         Attempt::Acknowledged => "acknowledged".to_owned(),
         Attempt::Elsewhere(_) => "sent elsewhere".to_owned(),

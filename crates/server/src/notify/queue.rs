@@ -20,6 +20,7 @@ struct State {
     delivering: bool,
     /// When the notice under delivery was recorded.
     since: Option<Now>,
+    came_to: Cursor,
 }
 
 /// A lane's queue.
@@ -87,9 +88,16 @@ impl Queue {
         self.lock().since = Some(at);
     }
 
-    /// It is done with.
-    pub(crate) fn done(&self) {
-        self.lock().since = None;
+    /// The lane is done with everything up to there.
+    pub(crate) fn done(&self, cursor: Cursor) {
+        let mut state = self.lock();
+        state.since = None;
+        state.came_to = cursor;
+    }
+
+    /// What the lane is done with.
+    pub(crate) fn came_to(&self) -> Cursor {
+        self.lock().came_to
     }
 
     /// Waits for what is next after `done`.

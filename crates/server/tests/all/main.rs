@@ -19,6 +19,7 @@ mod phones;
 mod recordings;
 mod recovery;
 mod refused;
+mod resent;
 mod scripted;
 mod slow;
 mod spans;

@@ -7,12 +7,6 @@ use crate::journal::Reply;
 use crate::web::{Answer, Bot};
 use crate::world::{APP, NUMBER, USERS, WEBHOOK, World, answer, create, play};
 
-/// The operator's way in.
-fn door(world: &World) -> Bot {
-    let token = std::fs::read_to_string(world.server.operator_token_file()).expect("the operator's token");
-    Bot { http: world.http(), token: token.trim().to_owned() }
-}
-
 /// A scripted phone.
 struct Phone {
     door: Bot,
@@ -21,7 +15,7 @@ struct Phone {
 
 impl Phone {
     async fn make(world: &World, how: Value) -> Phone {
-        let door = door(world);
+        let door = world.door();
         let id = door.ask("POST", "/_ringback/test/phones", Some(&how)).await.is(201).id();
         Phone { door, id }
     }
@@ -216,7 +210,7 @@ async fn bad_steps_are_refused_in_words() {
     answers(&world).await;
     phone.good("wait", br#"{"for": "answered"}"#).await;
     assert!(phone.ask("POST", "/expect", &silence).await.is(400).message().contains("only silence"));
-    let door = door(&world);
+    let door = world.door();
     for (how, status) in [
         (json!({"number": NUMBER}), 409),
         (json!({"number": "+15550190000"}), 409),

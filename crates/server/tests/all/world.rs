@@ -119,11 +119,15 @@ impl World {
         bot(self.http(), OTHER_TENANT, FOREIGN_APP).await
     }
 
+    /// The operator's way in.
+    pub(crate) fn door(&self) -> Bot {
+        let token = std::fs::read_to_string(self.server.operator_token_file()).expect("the operator's token");
+        Bot { http: self.http(), token: token.trim().to_owned() }
+    }
+
     /// A request at the operator's door.
     pub(crate) async fn operator(&self, path: &str) -> web::Answer {
-        let token = std::fs::read_to_string(self.server.operator_token_file()).expect("the operator's token");
-        let operator = Bot { http: self.http(), token: token.trim().to_owned() };
-        operator.ask("GET", &format!("/_ringback/{path}"), None).await
+        self.door().ask("GET", &format!("/_ringback/{path}"), None).await
     }
 
     /// Why notices of a call were given up.

@@ -28,6 +28,7 @@ const DRAWN: &[Room] = &[
             "engine",
             "auth",
             "first_seen",
+            "notify",
             "wire",
             "recordings",
             "scripted",

@@ -1,0 +1,133 @@
+//! Notices told again on demand, and notices that are late, lost, doubled or out of order on purpose.
+
+use serde_json::{Value, json};
+
+use crate::journal::Reply;
+use crate::web::Answer;
+use crate::world::{APP, NULL_LINE, SIBLING_APP, World, create};
+
+/// A call to the test line that is hung up; told at `path`.
+async fn short_call(world: &World, path: &str) -> String {
+    let call = world.bot.post("", &create(&world.journal.url(path), NULL_LINE)).await.is(201).id();
+    while world.bot.get(&format!("/{call}")).await.is(200).json()["state"] != "established" {}
+    world.bot.hang_up(&call).await;
+    call
+}
+
+/// What a short call is told, without faults.
+const SHORT: [&str; 6] = ["establishing", "established", "established active", "roster", "terminating", "terminated"];
+
+async fn resend(world: &World, call: &str, which: Value) -> Answer {
+    let path = format!("/_ringback/calls/{call}/notifications/resend");
+    world.door().ask("POST", &path, Some(&which)).await
+}
+
+async fn fault(world: &World, fault: Value) -> Answer {
+    world.door().ask("POST", "/_ringback/test/faults", Some(&fault)).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notice_is_told_again_with_the_same_id_and_body() {
+    let world = World::start().await;
+    world.journal.script("/calls", [Reply::status(202), Reply::status(404)]);
+    let call = short_call(&world, "/calls").await;
+    assert_eq!(world.over(&call).await, SHORT);
+    let first = world.journal.of(&call);
+    // The last, the one that was refused, and one by its place.
+    let last = resend(&world, &call, json!({})).await.is(200).json()["value"][0].clone();
+    assert_eq!((&last["notice"], &last["taken"]), (&json!("terminated"), &json!(true)));
+    let given_up = resend(&world, &call, json!({"undelivered": true})).await.is(200).json()["value"].clone();
+    assert_eq!((given_up.as_array().unwrap().len(), &given_up[0]["notice"]), (1, &json!("established")));
+    let place = json!({"record": last["record"], "index": last["index"]});
+    resend(&world, &call, place).await.is(200);
+    let again = &world.journal.of(&call)[SHORT.len()..];
+    assert_eq!(
+        again.iter().map(crate::journal::Told::gist).collect::<Vec<_>>(),
+        ["terminated", "established", "terminated"]
+    );
+    for (again, first) in [(0, 5), (1, 1), (2, 5)].map(|(a, f)| (&again[a], &first[f])) {
+        assert_eq!((again.message_id(), &again.body), (first.message_id(), &first.body));
+    }
+    assert_eq!(last["messageId"], first[5].message_id());
+    // A bot that does not take it either is said to.
+    world.journal.script("/calls", [Reply::status(503)]);
+    let refused = resend(&world, &call, json!({})).await.is(200).json()["value"][0].clone();
+    assert_eq!(
+        (&refused["taken"], &refused["outcome"]),
+        (&json!(false), &json!("not taken: the webhook answered 503"))
+    );
+    for (which, status) in [
+        (json!({"record": 1}), 400),
+        (json!({"record": 999, "index": 0}), 404),
+        (json!({"record": 1, "index": 9}), 404),
+    ] {
+        resend(&world, &call, which).await.is(status);
+    }
+    resend(&world, "c1c1c1c1-0000-4000-8000-000000009999", json!({})).await.is(404);
+}
+
+/// First attempts keep their order: what its lane still owes is not told ahead of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_still_to_be_told_is_not_told_again() {
+    let world = World::start().await;
+    world.journal.always("/stuck", Reply::status(503));
+    let call = short_call(&world, "/stuck").await;
+    world.journal.wait(&call, "establishing").await;
+    assert_eq!(resend(&world, &call, json!({"record": 2, "index": 0})).await.is(409).code(), "notAllowed");
+    assert!(resend(&world, &call, json!({})).await.is(404).message().contains("not been told anything yet"));
+    resend(&world, &call, json!({"undelivered": true})).await.is(404);
+    world.journal.mend("/stuck");
+    world.journal.wait(&call, "terminated").await;
+    let mut told = world.journal.gists(&call);
+    told.dedup();
+    assert_eq!(told, SHORT);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn notices_are_late_lost_doubled_and_out_of_order_on_purpose() {
+    let world = World::start().await;
+    // Of another app, and then of ours.
+    fault(&world, json!({"fault": "drop", "app": SIBLING_APP, "next": 9})).await.is(201);
+    fault(&world, json!({"fault": "duplicate", "app": APP})).await.is(201);
+    fault(&world, json!({"fault": "swap", "app": APP})).await.is(201);
+    fault(&world, json!({"fault": "drop", "app": APP})).await.is(201);
+    let made = fault(&world, json!({"fault": "delay", "delayMs": 300, "app": APP})).await.is(201).json();
+    assert_eq!(made, json!({"fault": "delay", "delayMs": 300, "app": APP, "call": null, "next": 1}));
+    let call = short_call(&world, "/calls").await;
+    world.journal.wait(&call, "terminated").await;
+    let expected = [
+        "establishing",
+        "establishing",
+        // The second was held, the third lost, and then the second told.
+        "established",
+        "roster",
+        "terminating",
+        "terminated",
+    ];
+    assert_eq!(world.journal.gists(&call), expected);
+    let told = world.journal.of(&call);
+    assert_eq!((told[0].message_id(), &told[0].body), (told[1].message_id(), &told[1].body));
+    assert_eq!(world.undelivered(&call).await, ["lost on purpose, by a fault that a test asked for"]);
+    let left = world.door().ask("GET", "/_ringback/test/faults", None).await.is(200).json();
+    assert_eq!(left["value"].as_array().unwrap().len(), 1, "only the other app's: {left}");
+    world.door().ask("DELETE", "/_ringback/test/faults", None).await.is(204);
+
+    // One that was held comes after the next.
+    fault(&world, json!({"fault": "swap"})).await.is(201);
+    let call = short_call(&world, "/calls").await;
+    world.journal.wait(&call, "terminated").await;
+    assert_eq!(world.journal.gists(&call)[..3], ["established", "establishing", "established active"]);
+    for (bad, status) in [
+        (json!({"fault": "delay"}), 400),
+        (json!({"fault": "delay", "delayMs": 60_001}), 400),
+        (json!({"fault": "drop", "delayMs": 1}), 400),
+        (json!({"fault": "drop", "next": 0}), 400),
+        (json!({"fault": "melt"}), 400),
+    ] {
+        fault(&world, bad).await.is(status);
+    }
+    for _ in 0..64 {
+        fault(&world, json!({"fault": "drop"})).await.is(201);
+    }
+    fault(&world, json!({"fault": "drop"})).await.is(429);
+}
