@@ -24,6 +24,7 @@ class Running:
         stdin: int = subprocess.DEVNULL,
         stdout: int | None = None,
         env: dict[str, str] | None = None,
+        cwd: Path | None = None,
     ) -> None:
         """`env` is added to this process's environment."""
         self.name = Path(words[0]).name
@@ -35,6 +36,7 @@ class Running:
                 stdout=file if stdout is None else stdout,
                 stderr=file,
                 env=os.environ | (env or {}),
+                cwd=cwd,
                 start_new_session=True,
             )
 

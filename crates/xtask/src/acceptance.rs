@@ -22,7 +22,7 @@ const RUST_CLIENT_TARGET: &str = ".acceptance/rust-client";
 struct Part {
     name: &'static str,
     programs: &'static [Program],
-    /// Whether it runs Node with the packages of acceptance/node.
+    /// Whether it runs Node with the packages of acceptance/node and of the example bot.
     node: bool,
     /// Whether it runs graph-rs-sdk's program.
     rust_client: bool,
@@ -43,6 +43,8 @@ const SIPP: Program = Program { name: "sipp", package: "sip-tester" };
 const PARTS: &[Part] = &[
     Part { name: "identity", programs: &[], node: false, rust_client: false },
     Part { name: "hosts", programs: &[CURL, IPROUTE, SIPP], node: true, rust_client: false },
+    Part { name: "examples", programs: &[BARESIP], node: true, rust_client: false },
+    Part { name: "containers", programs: &[BARESIP, CURL, IPROUTE], node: true, rust_client: false },
     Part { name: "sdk", programs: &[SIPP], node: false, rust_client: false },
     Part { name: "libraries", programs: &[BARESIP, SIPP], node: true, rust_client: true },
     Part { name: "baresip", programs: &[BARESIP], node: false, rust_client: false },
@@ -78,7 +80,8 @@ pub(crate) fn run(root: &Path, options: &[&str]) -> Result<(), Failure> {
             "missing for the acceptance:\n  {list}\nrun it with --install to have this installed"
         )));
     }
-    step("build the server", &mut cargo(root, &["build", "--release", "--package", "ringback"]))?;
+    let programs = ["build", "--release", "--package", "ringback", "--package", "ringback-example-bot"];
+    step("build the server and the example bot", &mut cargo(root, &programs))?;
     if chosen.iter().any(|part| part.rust_client) {
         let words = ["build", "--locked", "--manifest-path", RUST_CLIENT, "--target-dir", RUST_CLIENT_TARGET];
         step("build the Rust client", &mut cargo(root, &words))?;

@@ -1,6 +1,6 @@
-//! What the acceptance needs of Node: the program, and the packages that acceptance/node/package-lock.json names.
+//! What the acceptance needs of Node: the program, and the packages that its lock file and the example bot's name.
 //!
-//! The lock file names no registry: npm takes the one that it is configured for, and checks what it gets against the
+//! The lock files name no registry: npm takes the one that it is configured for, and checks what it gets against the
 //! hashes there.
 
 use crate::Failure;
@@ -12,8 +12,8 @@ use std::process::Command;
 /// The oldest that the packages run on. Debian 12's own is older.
 const MAJOR: u32 = 20;
 
-const FOLDER: &str = "acceptance/node";
-const LOCK: &str = "acceptance/node/package-lock.json";
+/// Folders with a `package-lock.json`.
+const FOLDERS: [&str; 2] = ["acceptance/node", "examples/node"];
 
 /// What is not there, in words.
 pub(super) fn missing(root: &Path) -> Vec<String> {
@@ -21,24 +21,29 @@ pub(super) fn missing(root: &Path) -> Vec<String> {
     if !is_recent() {
         missing.push(format!("Node {MAJOR} or later with npm on the search path (--install does not bring it)"));
     }
-    if !is_current(root) {
-        missing.push(format!("the packages of {LOCK}"));
-    }
+    missing.extend(outdated(root).map(|folder| format!("the packages of {folder}/package-lock.json")));
     missing
 }
 
-/// Installs the packages, if they are not there as the lock file has them.
+/// Installs the packages, where they are not there as the lock file has them.
 pub(super) fn install(root: &Path) -> Result<(), Failure> {
-    if is_current(root) || !is_recent() {
+    if !is_recent() {
         return Ok(());
     }
-    // No package here needs to run a program of its own to be installed.
-    let words = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
-    step("Node packages", Command::new("npm").args(words).current_dir(root.join(FOLDER)))?;
-    // Written last: an installation that broke off is not taken for a whole one.
-    fs::copy(root.join(LOCK), stamp(root))
-        .map_err(|error| Failure::Unable(format!("{}: {error}", stamp(root).display())))?;
+    for folder in outdated(root).map(|folder| root.join(folder)) {
+        // No package here needs to run a program of its own to be installed.
+        let words = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+        step("Node packages", Command::new("npm").args(words).current_dir(&folder))?;
+        // Written last: an installation that broke off is not taken for a whole one.
+        let stamp = stamp(&folder);
+        fs::copy(lock(&folder), &stamp).map_err(|error| Failure::Unable(format!("{}: {error}", stamp.display())))?;
+    }
     Ok(())
+}
+
+/// Folders whose packages are not as their lock files have them.
+fn outdated(root: &Path) -> impl Iterator<Item = &'static str> + '_ {
+    FOLDERS.into_iter().filter(|folder| !is_current(&root.join(folder)))
 }
 
 fn is_recent() -> bool {
@@ -51,15 +56,19 @@ fn major(version: &str) -> Option<u32> {
     version.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
 }
 
-fn is_current(root: &Path) -> bool {
-    match (fs::read(root.join(LOCK)), fs::read(stamp(root))) {
+fn is_current(folder: &Path) -> bool {
+    match (fs::read(lock(folder)), fs::read(stamp(folder))) {
         (Ok(wanted), Ok(installed)) => wanted == installed,
         _ => false,
     }
 }
 
-fn stamp(root: &Path) -> PathBuf {
-    root.join(FOLDER).join("node_modules/installed-lock.json")
+fn lock(folder: &Path) -> PathBuf {
+    folder.join("package-lock.json")
+}
+
+fn stamp(folder: &Path) -> PathBuf {
+    folder.join("node_modules/installed-lock.json")
 }
 
 #[cfg(test)]
@@ -77,6 +86,8 @@ mod tests {
     #[test]
     fn a_folder_without_packages_lacks_them() {
         let missing = missing(Path::new("no such folder"));
-        assert!(missing.iter().any(|line| line.contains(LOCK)));
+        for folder in FOLDERS {
+            assert!(missing.iter().any(|line| line.contains(folder)), "{folder}");
+        }
     }
 }
