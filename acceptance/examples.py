@@ -6,9 +6,6 @@ from __future__ import annotations
 
 import itertools
 import random
-import shutil
-import socket
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -19,22 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from kit import audio, check, part
+from kit import audio, check, ivr, part
 from kit.baresip import RATE, Baresip, free_tcp_port
 from kit.graph import Graph
 from kit.hearing import ALIKE
 from kit.processes import Running
 from kit.server import BOT_NUMBER, Server, World
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-UNLIKE = 0.5
-"""What is heard is less than so like a prompt that was not played. One voice says them all, so there is some likeness."""
-
 MOST_LINES = 150
 """Lines that a bot must stay below."""
-
-STARTS_WITHIN = 60.0
-"""Seconds until a bot must listen; msgraph-sdk alone takes several to be imported."""
 
 CALL_WITHIN = 60.0
 """Seconds until a call must have ended."""
@@ -44,18 +34,8 @@ SPEAKS = 8.0
 
 Json = dict[str, Any]
 
-LANGUAGES: dict[str, tuple[list[str], list[str]]] = {
-    "python": ([sys.executable, "bot.py"], ["bot.py"]),
-    "node": ([shutil.which("node") or "node", "bot.mjs"], ["bot.mjs"]),
-    "rust": (["ringback-example-bot"], ["src/lib.rs", "src/main.rs"]),
-}
-"""How a bot is started, and the files that it is made of."""
-
-
-def prompt(name: str) -> audio.Sound:
-    """What the bots say, at the phone's rate."""
-    sound, rate = audio.read_wav(EXAMPLES / "prompts" / f"{name}.wav")
-    return audio.at_rate(sound, rate, RATE)
+FILES = {"python": ["bot.py"], "node": ["bot.mjs"], "rust": ["src/lib.rs", "src/main.rs"]}
+"""What each bot is made of."""
 
 
 def words(draw: random.Random, seconds: float) -> audio.Sound:
@@ -67,12 +47,6 @@ def words(draw: random.Random, seconds: float) -> audio.Sound:
     return np.concatenate(said)
 
 
-def listens(port: int) -> bool:
-    """Whether somebody takes connections at this port."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 class Ivr:
     """One bot, started by `ringback run` beside a server of its own, and a phone."""
 
@@ -81,30 +55,23 @@ class Ivr:
         self.folder = folder / language
         self.place = self.folder / "bot"
         self.place.mkdir(parents=True)
-        command, files = LANGUAGES[language]
-        source = EXAMPLES / language
-        lines = sum(len((source / file).read_text().splitlines()) for file in files)
-        check.that(lines < MOST_LINES, f"the bot has {lines} lines, wanted less than {MOST_LINES}")
-        for file in files:
-            check.that("ringback run" not in (source / file).read_text(), f"{file} names its platform")
+        texts = [(ivr.EXAMPLES / language / file).read_text() for file in FILES[language]]
+        lines = sum(len(text.splitlines()) for text in texts)
+        check.that(lines < MOST_LINES, f"the {language} bot has {lines} lines, wanted less than {MOST_LINES}")
         port = free_tcp_port()
         self.world = World(f"http://127.0.0.1:{port}/api/calls")
         self.server = stack.enter_context(Server(program, self.folder / "server", self.world))
         self.graph = Graph(self.server)
-        beside = program.parent if language == "rust" else source
-        words = [str(beside / word) if (beside / word).is_file() else word for word in command]
         identity = {
             "AZURE_TENANT_ID": self.world.tenant,
             "AZURE_CLIENT_ID": self.world.app,
             "AZURE_CLIENT_SECRET": self.world.secret,
             "LISTEN": f"127.0.0.1:{port}",
         }
-        data = self.folder / "server/data"
-        run = [program, "run", "--data", data, "--", *words]
+        run = [program, "run", "--data", self.folder / "server/data", "--", *ivr.command(language, program)]
         self.bot = Running(run, self.folder / "bot.log", env=identity, cwd=self.place)
         stack.callback(self.bot.end)
-        ready = check.soon(lambda: listens(port) or self.bot.process.poll() is not None, "the bot listens", STARTS_WITHIN)
-        check.that(ready and self.bot.process.poll() is None, f"the {language} bot runs ({self.bot.tail()})")
+        ivr.wait_until_it_listens(self.bot, "127.0.0.1", port)
         self.says = words(random.Random(), 60)
         self.numbers = itertools.count(1)
 
@@ -151,25 +118,17 @@ class Ivr:
         }
         check.same({context: found.get(context) for context in how}, how, "how the operations ended")
 
-    def heard(self, sound: audio.Sound, those: Sequence[str], never: str) -> None:
-        """These prompts are in what was heard, and that one is not."""
-        found = {name: audio.likeness(sound, prompt(name), RATE) for name in (*those, never)}
-        print("      heard " + ", ".join(f"{name} {likeness:.3f}" for name, likeness in found.items()))
-        for name in those:
-            check.that(found[name] >= ALIKE, f"what was heard is {found[name]:.3f} like {name}, wanted {ALIKE}")
-        check.that(found[never] < UNLIKE, f"what was heard is {found[never]:.3f} like {never}, wanted less than {UNLIKE}")
-
     # The cases
 
     def prompts_are_heard(self) -> None:
         call, sound = self.call("1", "completed")
-        self.heard(sound, ["menu", "hours", "bye"], "address")
+        ivr.heard(sound, ["menu", "hours", "bye"], "address")
         done = ("completed", 0)
         self.ended(call, {"menu": done, "hours": done, "bye": done})
 
     def a_key_steers_and_cuts_the_menu_short(self) -> None:
         call, sound = self.call("2", "running")
-        self.heard(sound, ["address", "bye"], "hours")
+        ivr.heard(sound, ["address", "bye"], "hours")
         done = ("completed", 0)
         self.ended(call, {"menu": ("failed", 8508), "address": done, "bye": done})
 
@@ -180,7 +139,7 @@ class Ivr:
             phone.press("#")
 
         call, sound = self.call("3", "running", leave)
-        self.heard(sound, ["message", "bye"], "hours")
+        ivr.heard(sound, ["message", "bye"], "hours")
         self.ended(call, {"message": ("completed", 8514), "bye": ("completed", 0)})
         kept = self.place / f"message-{call}.wav"
         check.soon(kept.is_file, f"the bot kept the message ({self.bot.tail()})")
@@ -209,7 +168,7 @@ class Ivr:
 
 def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
     run: list[part.Case] = []
-    for language in LANGUAGES:
+    for language in FILES:
         bot = Ivr(language, program, folder, stack)
         steps = [
             bot.prompts_are_heard,

@@ -28,8 +28,8 @@ SAYS_SECONDS = 120
 
 CONFIG = """\
 poll_method        epoll
-sip_listen         127.0.0.1:0
-net_interface      127.0.0.1
+sip_listen         {at}:0
+net_interface      {at}
 rtp_ports          42000-44000
 audio_source       aufile,{folder}/says.wav
 audio_path         {folder}
@@ -77,8 +77,9 @@ class Baresip:
         answers: bool,
         through: int | None = None,
         says: audio.Sound | None = None,
+        at: str = "127.0.0.1",
     ) -> None:
-        """`says` has `RATE` samples a second; without it, it hums."""
+        """`says` has `RATE` samples a second; without it, it hums. `at` is its own address."""
         self.name = phone.name
         self.folder = folder
         self._domain = f"{server[0]}:{server[1]}"
@@ -87,7 +88,7 @@ class Baresip:
         folder.mkdir(parents=True)
         control = free_tcp_port()
         (folder / "config").write_text(
-            CONFIG.format(folder=folder, rate=RATE, modules=module_folder(), control=control)
+            CONFIG.format(at=at, folder=folder, rate=RATE, modules=module_folder(), control=control)
         )
         account = f"<sip:{phone.name}@{self._domain}>;auth_user={phone.name};auth_pass={phone.password};regint=60"
         account += ";answermode=auto" if answers else ";answermode=manual"

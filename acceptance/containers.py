@@ -1,0 +1,232 @@
+"""The layout of examples/compose.yaml in network namespaces: Ringback bears Microsoft's host names at port 443, and bots
+that know nothing else are called and heard. What the file says is what is run; only images are not built.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import socket
+import ssl
+import subprocess
+import tomllib
+import urllib.request
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kit import check, ivr, part
+from kit.baresip import Baresip
+from kit.network import Network
+from kit.processes import Running, Talking
+from kit.server import BOT_NUMBER, START_WITHIN, Phone, address
+
+Json = dict[str, Any]
+
+COMPOSE = ivr.EXAMPLES / "compose.yaml"
+
+CALL_WITHIN = 60.0
+"""Seconds until a call must have ended."""
+
+HTTP_PORT = 8480
+BOT_ADDRESS, BOT_PORT = "172.28.0.3", 3978
+"""Docker gives the bot any address of the network."""
+
+
+class Layout:
+    """The network of the file, with Ringback on it and a place for a bot."""
+
+    def __init__(self, program: Path, folder: Path, stack: ExitStack) -> None:
+        self.program, self.folder = program, folder
+        self.file: Json = yaml.safe_load(COMPOSE.read_text())
+        self.services: Json = self.file["services"]
+        (pool,) = self.file["networks"]["calls"]["ipam"]["config"]
+        self.subnet: str = pool["subnet"]
+        ringback = self.services["ringback"]["networks"]["calls"]
+        self.address: str = ringback["ipv4_address"]
+        self.aliases: list[str] = ringback["aliases"]
+        gateway, _, prefix = self.subnet.partition("/")
+        self.host = gateway.removesuffix("0") + "1"
+        names = {self.address: ["ringback", *self.aliases], BOT_ADDRESS: ["bot"]}
+        members = {"ringback": self.address, "bot": BOT_ADDRESS}
+        self.network = stack.enter_context(Network(self.host, int(prefix), members, names))
+        stack.enter_context(self.network.inside())
+        self.data, self.trust = folder / "data", folder / "trust"
+        self.trust.mkdir()
+        # The file's places in a container, and where they are here.
+        self.places = {
+            "/var/lib/ringback": str(self.data),
+            "/data": str(self.data),
+            "/trust": str(self.trust),
+            "/etc/ringback/ringback.toml": str(COMPOSE.parent / "compose/ringback.toml"),
+            "/introduce.sh": str(COMPOSE.parent / "compose/introduce.sh"),
+        }
+        words = [self.here(word) for word in self.services["ringback"]["command"]]
+        self.ringback = Talking(self.network.within("ringback", [program, *words, "--json"]), folder / "ringback.log")
+        stack.callback(self.ringback.end)
+        self.ready = self.wait_ready()
+
+    def here(self, text: str) -> str:
+        """A text of the file with the places of this machine."""
+        for place, stands_for in self.places.items():
+            if text == place or text.startswith(f"{place}/"):
+                return stands_for + text.removeprefix(place)
+        return text
+
+    def environment(self, service: str) -> dict[str, str]:
+        """A service's variables; those that Docker would take from its user's environment have their defaults."""
+        plain: dict[str, str] = {}
+        for name, value in self.services[service]["environment"].items():
+            text = str(value)
+            if text.startswith("${"):
+                text = text.removeprefix("${").removesuffix("}").partition(":-")[2]
+            plain[name] = self.here(text)
+        return plain
+
+    def wait_ready(self) -> Json:
+        while True:
+            said = json.loads(self.ringback.line(START_WITHIN))
+            if said.get("ready"):
+                return dict(said)
+
+    # The cases
+
+    def the_file_holds_together(self) -> None:
+        """What one place says of another is so: folders, files, volumes, networks, services, addresses."""
+        for name, service in self.services.items():
+            build = service["build"]
+            context = COMPOSE.parent / (build if isinstance(build, str) else build["context"])
+            dockerfile = context / ("Dockerfile" if isinstance(build, str) else build["dockerfile"])
+            check.that(dockerfile.is_file(), f"{name}: {dockerfile} is there")
+            for line in dockerfile.read_text().splitlines():
+                if line.startswith("COPY ") and "--from" not in line:
+                    for source in line.split()[1:-1]:
+                        check.that((context / source).exists(), f"{name}: {source} is there to be copied")
+            for volume in service["volumes"]:
+                source, place, *mode = volume.split(":")
+                check.that(place.startswith("/") and mode in ([], ["ro"]), f"{name}: {volume} reads")
+                known = (COMPOSE.parent / source).exists() if source.startswith(".") else source in self.file["volumes"]
+                check.that(known, f"{name}: {source} is there to be mounted")
+            check.that(set(service["networks"]) <= set(self.file["networks"]), f"{name} is on networks that there are")
+            check.that(set(service.get("depends_on", {})) <= set(self.services), f"{name} waits for services there are")
+        bot = self.services["bot"]
+        check.same(bot["volumes"], ["trust:/trust:ro"], "what the bot's container is given")
+        environment = self.environment("bot")
+        check.same(environment["BOT_URL"], f"http://bot:{BOT_PORT}", "the bot's URL, by its service's name")
+        check.that(self.environment("introduce")["WEBHOOK"].startswith(environment["BOT_URL"]), "it is rung there")
+        check.that(self.address in self.environment("introduce")["RINGBACK"], "Ringback's address is one")
+        check.same(self.services["introduce"]["depends_on"]["ringback"]["condition"], "service_healthy", "who waits")
+        check.same(bot["depends_on"]["introduce"]["condition"], "service_completed_successfully", "who waits")
+
+    def docker_reads_the_file(self) -> None:
+        """Its own check, where the program is."""
+        words = ["docker", "compose", "--file", COMPOSE, "config", "--quiet"]
+        if subprocess.run(words[:2] + ["version"], capture_output=True, check=False).returncode != 0:
+            print("      docker compose is not here: not asked")
+            return
+        asked = subprocess.run(words, capture_output=True, text=True, check=False)
+        check.same(asked.returncode, 0, f"what docker compose says of it ({asked.stderr})")
+
+    def ringback_bears_microsofts_names(self) -> None:
+        """The aliases are those that its certificate speaks for, and all lead to it at port 443."""
+        trust = ssl.create_default_context(cafile=self.ready["ca"])
+        with trust.wrap_socket(connected(self.address, 443), server_hostname=self.aliases[0]) as secure:
+            certificate = secure.getpeercert() or {}
+        names = {str(name) for kind, name in certificate["subjectAltName"] if kind == "DNS"} - {"localhost"}
+        check.same(set(self.aliases), names, "names on the network, and in the certificate")
+        for host in self.aliases:
+            words = ["curl", "--silent", "--cacert", self.ready["ca"], f"https://{host}/v1/.well-known/OpenIdConfiguration"]
+            told = subprocess.run(self.network.within("bot", words), capture_output=True, text=True, check=False)
+            check.that("jwks_uri" in told.stdout, f"{host} leads to Ringback ({told.returncode} {told.stdout})")
+
+    def it_is_healthy_by_the_files_own_check(self) -> None:
+        kind, *words = self.services["ringback"]["healthcheck"]["test"]
+        check.same(kind, "CMD", "the kind of check")
+        asked = subprocess.run(self.network.within("ringback", words), capture_output=True, text=True, check=False)
+        check.same(asked.returncode, 0, f"the health check ({asked.stderr})")
+
+    def the_certificate_is_handed_over_and_nothing_else(self) -> None:
+        service = self.services["introduce"]
+        words = [self.here(word) for word in service["entrypoint"]]
+        told = subprocess.run(
+            self.network.within("host", words),
+            env=os.environ | self.environment("introduce"),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        check.same(told.returncode, 0, f"the exit status of introduce ({told.stdout} {told.stderr})")
+        check.same(sorted(file.name for file in self.trust.iterdir()), ["bundle.pem", "ca.pem"], "what is handed over")
+        ours = Path(self.ready["ca"]).read_text()
+        check.same((self.trust / "ca.pem").read_text(), ours, "the certificate")
+        check.that((self.trust / "bundle.pem").read_text().endswith(ours), "it is among the public ones")
+        check.that("PRIVATE KEY" not in (self.trust / "bundle.pem").read_text(), "no key is handed over")
+
+    def answers(self, language: str) -> None:
+        """An unedited bot, in a container of its own, answers a call that comes from the machine outside."""
+        place = self.folder / language
+        place.mkdir()
+        words = self.network.within("bot", ivr.command(language, self.program))
+        bot = Running(words, place / "bot.log", env=self.environment("bot"), cwd=place)
+        try:
+            ivr.wait_until_it_listens(bot, BOT_ADDRESS, BOT_PORT)
+            self.call(place / "phone", bot)
+        finally:
+            bot.end()
+
+    def call(self, folder: Path, bot: Running) -> None:
+        user = tomllib.loads((COMPOSE.parent / "compose/ringback.toml").read_text())["users"][0]
+        phone_of = Phone(user["sip"], user["password"])
+        with Baresip(folder, phone_of, address(self.ready["sip"]), answers=False, at=self.host) as phone:
+            phone.wait_registered()
+            phone.dial(BOT_NUMBER)
+            check.soon(lambda: self.is_playing("menu"), f"the menu plays (the bot's words:\n{bot.tail()})", CALL_WITHIN)
+            phone.press("1")
+            phone.wait("CALL_CLOSED", within=CALL_WITHIN)
+            ivr.heard(phone.heard(), ["hours", "bye"], "address")
+
+    def is_playing(self, context: str) -> bool:
+        """Whether a call lives in which this operation runs."""
+        for call in self.ask("calls")["value"]:
+            for operation in self.ask(f"calls/{call['id']}/operations")["value"]:
+                if (operation["clientContext"], operation["status"]) == (context, "running"):
+                    return True
+        return False
+
+    def ask(self, path: str) -> Json:
+        """What the operator's door answers."""
+        token = (self.data / "operator.token").read_text().strip()
+        request = urllib.request.Request(f"http://{self.address}:{HTTP_PORT}/_ringback/{path}")
+        request.add_header("Authorization", f"Bearer {token}")
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return dict(json.load(answer))
+
+
+def connected(host: str, port: int) -> socket.socket:
+    return socket.create_connection((host, port), timeout=10)
+
+
+def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
+    layout = Layout(program, folder, stack)
+    run = list(
+        part.named(
+            [
+                layout.the_file_holds_together,
+                layout.docker_reads_the_file,
+                layout.ringback_bears_microsofts_names,
+                layout.it_is_healthy_by_the_files_own_check,
+                layout.the_certificate_is_handed_over_and_nothing_else,
+            ]
+        )
+    )
+    for language in ("python", "node", "rust"):
+        run.append((f"the bot in {language} is called", functools.partial(layout.answers, language)))
+    return run
+
+
+if __name__ == "__main__":
+    part.main(cases)
