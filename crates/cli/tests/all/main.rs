@@ -5,4 +5,5 @@ mod bench;
 mod doctor;
 mod phone;
 mod run;
+mod secrets;
 mod trust;

@@ -187,7 +187,8 @@ pub const ALL: &[Known] = &[
         .says(&["Application is not registered in our store."])
         .given("the app of the token is not in the directory (any more)"),
     request(403, "7504", Seen, "The app lacks an application permission, or the tenant's administrator has not consented to it. New consent shows in new tokens only.")
-        .says(&["Insufficient enterprise tenant permissions, cannot access this API…"]),
+        .says(&["Insufficient enterprise tenant permissions, cannot access this API…"])
+        .given("the token lacks the role that the verb wants"),
     request(403, "7505", Seen, "The token was issued in one tenant, and the call or app belongs to another: ask for the token in the tenant of the call (`/{tenant}/oauth2/v2.0/token`, not `/common`).")
         .says(&[
             "Request authorization tenant mismatch.",

@@ -14,16 +14,6 @@ use uuid::Uuid;
 /// Who the tokens are for: Microsoft Graph, which this server stands in for.
 pub const GRAPH_AUDIENCE: &str = "https://graph.microsoft.com";
 
-/// The application permissions that every app of the directory has: the whole of what the calls API asks for
-/// (`contract §2.1`). The operator decides who is an app; there is no consent to be given beyond that.
-pub const ROLES: [&str; 5] = [
-    "Calls.AccessMedia.All",
-    "Calls.Initiate.All",
-    "Calls.InitiateGroupCall.All",
-    "Calls.JoinGroupCall.All",
-    "Calls.JoinGroupCallAsGuest.All",
-];
-
 /// Who makes a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
@@ -31,7 +21,7 @@ pub struct Caller {
     pub app: AppId,
     /// The tenant the token was issued in: the app's, or any in an open directory.
     pub tenant: TenantId,
-    /// Its permissions.
+    /// Its permissions when the token was issued.
     pub roles: Vec<String>,
 }
 
@@ -117,7 +107,7 @@ pub(super) fn issue(
         appidacr: "1".to_owned(),
         idtyp: "app".to_owned(),
         oid: id.clone(),
-        roles: ROLES.map(str::to_owned).to_vec(),
+        roles: app.roles.iter().map(ToString::to_string).collect(),
         sub: id,
         tid: tenant.as_str().to_owned(),
         uti: Uuid::new_v4().simple().to_string(),

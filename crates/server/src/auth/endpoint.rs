@@ -4,7 +4,7 @@
 //! source may be wrong only so often.
 
 use super::token_answer::{Denied, TokenAnswer};
-use super::{Auth, access, limits, openid};
+use super::{Auth, access, assertion, limits, openid};
 use crate::directory::{App, ITERATIONS, SecretHash, TenantAsked};
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -46,7 +46,13 @@ pub struct TokenRequest<'a> {
 /// What the request says, read.
 struct Credentials {
     client: AppId,
-    secret: String,
+    proof: Proof,
+}
+
+/// By what the client shows that it is the app.
+enum Proof {
+    Secret(String),
+    Assertion(String),
 }
 
 impl Auth {
@@ -78,12 +84,13 @@ impl Auth {
         let known = directory.app(&credentials.client);
         self.charge(request.source, now)?;
         let (app, tenant) = if directory.is_open() && known.is_none_or(|app| !app.configured) {
-            let app = self.accept(known, &credentials, &asked).await?;
+            let app = self.accept(known, &credentials, &asked, now).await?;
             let tenant = asked.of(&app);
             (app, tenant)
         } else {
             let app = known.filter(|app| asked.of(app) == app.tenant);
-            self.check_secret(app, &credentials.secret).await?;
+            let Proof::Secret(secret) = &credentials.proof else { return Err(Denied::Assertion) };
+            self.check_secret(app, secret).await?;
             let app = Arc::clone(app.ok_or(Denied::Client)?);
             let tenant = app.tenant.clone();
             (app, tenant)
@@ -99,19 +106,28 @@ impl Auth {
         known: Option<&Arc<App>>,
         credentials: &Credentials,
         asked: &TenantAsked,
+        now: u64,
     ) -> Result<Arc<App>, Denied> {
-        let id = &credentials.client;
-        if known.is_some_and(|app| app.secret.is_some()) {
-            self.check_secret(known, &credentials.secret).await.map_err(|why| why.of_first(id))?;
-            return self.first_seen.admit(id, asked, None).await.map_err(Denied::from);
+        let (id, has_secret) = (&credentials.client, known.is_some_and(|app| app.secret.is_some()));
+        let secret = match &credentials.proof {
+            Proof::Secret(secret) => secret,
+            Proof::Assertion(_) if has_secret => return Err(Denied::Assertion),
+            Proof::Assertion(assertion) => {
+                assertion::check(assertion, now)?;
+                return Ok(self.first_seen.admit(id, asked, None).await?);
+            }
+        };
+        if has_secret {
+            self.check_secret(known, secret).await.map_err(|why| why.of_first(id))?;
+            return Ok(self.first_seen.admit(id, asked, None).await?);
         }
-        let first = self.hash(&credentials.secret).await?;
+        let first = self.hash(secret).await?;
         let app = self.first_seen.admit(id, asked, Some(&first)).await?;
         // Somebody else with this id may have come first, at the same moment.
         if app.secret.as_ref() == Some(&first) {
-            self.remember(self.name_of(&app, &credentials.secret));
+            self.remember(self.name_of(&app, secret));
         }
-        self.check_secret(Some(&app), &credentials.secret).await.map_err(|why| why.of_first(id))?;
+        self.check_secret(Some(&app), secret).await.map_err(|why| why.of_first(id))?;
         Ok(app)
     }
 
@@ -145,15 +161,25 @@ impl Auth {
             return Err(Denied::GrantType);
         }
         let basic = request.authorization.and_then(basic);
-        let (client, secret) = match (basic, field("client_id")?, field("client_secret")?) {
-            (Some(_), _, Some(_)) => return Err(Denied::TwoSecrets),
-            (Some((client, _)), Some(other), None) if client != other => {
+        let secret = field("client_secret")?.map(|secret| Proof::Secret(secret.to_owned()));
+        let assertion = match (field("client_assertion")?, field("client_assertion_type")?) {
+            (None, _) => None,
+            (Some(assertion), Some(assertion::JWT_BEARER)) => Some(Proof::Assertion(assertion.to_owned())),
+            (Some(_), _) => return Err(Denied::BadAssertion),
+        };
+        let (client, proof) = match (basic, field("client_id")?, secret, assertion) {
+            (Some(_), _, Some(_), _) | (Some(_), _, _, Some(_)) | (_, _, Some(_), Some(_)) => {
                 return Err(Denied::TwoSecrets);
             }
-            (Some(basic), _, None) => basic,
-            (None, Some(client), Some(secret)) => (client.to_owned(), secret.to_owned()),
-            (None, Some(_), None) => return Err(Denied::MissingSecret),
-            (None, None, _) => return Err(Denied::MissingParameter("client_id")),
+            (Some((client, _)), Some(other), ..) if client != other => {
+                return Err(Denied::TwoSecrets);
+            }
+            (Some((client, secret)), ..) => (client, Proof::Secret(secret)),
+            (None, Some(client), Some(proof), None) | (None, Some(client), None, Some(proof)) => {
+                (client.to_owned(), proof)
+            }
+            (None, Some(_), None, None) => return Err(Denied::MissingSecret),
+            (None, None, ..) => return Err(Denied::MissingParameter("client_id")),
         };
         match request.version {
             TokenVersion::V1 => check_resource(required("resource")?, request.base)?,
@@ -162,7 +188,7 @@ impl Auth {
                 check_resource(scope.strip_suffix("/.default").ok_or(Denied::Scope)?, request.base)?;
             }
         }
-        Ok(Credentials { client: AppId::new(&client), secret })
+        Ok(Credentials { client: AppId::new(&client), proof })
     }
 
     async fn check_secret(&self, app: Option<&Arc<App>>, secret: &str) -> Result<(), Denied> {

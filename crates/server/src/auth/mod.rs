@@ -4,6 +4,7 @@
 //! It must not know calls, nor HTTP beyond header values; the time is told. Nothing here is logged.
 
 mod access;
+mod assertion;
 mod bearers;
 mod endpoint;
 mod jwt;
@@ -12,7 +13,7 @@ mod openid;
 mod sources;
 mod token_answer;
 
-pub use access::{Caller, GRAPH_AUDIENCE, ROLES, TokenError, bearer};
+pub use access::{Caller, GRAPH_AUDIENCE, TokenError, bearer};
 pub use bearers::{NOTIFICATION_ISSUER, TrialToken};
 pub use endpoint::{TokenRequest, TokenVersion};
 pub use jwt::{BadKey, SigningKey};

@@ -32,6 +32,9 @@ pub(super) enum Denied {
     Client,
     OtherSecret(AppId),
     BadId,
+    Assertion,
+    BadAssertion,
+    AssertionTime,
     TooManyApps(String),
     NotKept,
     TooManyFailures { retry_after: u64 },
@@ -154,8 +157,17 @@ impl Denied {
             Denied::OtherSecret(app) => {
                 (401, "invalid_client", 7_000_215, format!("Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{app}'. Here that is the secret with which the app asked first; to have it forgotten: DELETE /_ringback/apps/{app}, with the operator's token."))
             }
+            Denied::Assertion => {
+                (401, "invalid_client", 700_027, "Client assertion failed signature validation: this server verifies secrets. Give the app its secret; or, where any identity is accepted, have that forgotten: DELETE /_ringback/apps/{client_id}, with the operator's token.".into())
+            }
+            Denied::BadAssertion => {
+                (401, "invalid_client", 50_027, "JWT token is invalid or malformed: client_assertion is not a JWT of three parts with an exp, or client_assertion_type is not urn:ietf:params:oauth:client-assertion-type:jwt-bearer.".into())
+            }
+            Denied::AssertionTime => {
+                (401, "invalid_client", 700_024, "Client assertion is not within its valid time range. Compare the bot's clock with the server's.".into())
+            }
             Denied::BadId => {
-                (400, "unauthorized_client", 700_016, "Application was not found in the directory: its id is 1 to 64 letters, digits, '-', '_' and '.', with a letter among them (a GUID is best).".into())
+                (400, "unauthorized_client", 700_016, "Application was not found in the directory: an app's id (client_id) is a GUID.".into())
             }
             Denied::TooManyApps(why) => (400, "unauthorized_client", 700_016, format!("Application was not found in the directory: {why}.")),
             Denied::NotKept => {

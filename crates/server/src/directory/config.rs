@@ -7,7 +7,8 @@ use super::secret::SecretHash;
 use super::sip::ha1;
 use super::trunk_table::TrunkTable;
 use super::{
-    App, Directory, DirectoryParts, Line, Open, Origin, Reach, SecretError, Tenant, User, Webhook, development, dialled,
+    App, Directory, DirectoryParts, Line, Open, Origin, Reach, Role, SecretError, Tenant, User, Webhook, development,
+    dialled,
 };
 use ringback_core::{AppId, TenantId};
 use ringback_signal::SessionBounds;
@@ -250,6 +251,7 @@ struct AppTable {
     name: String,
     secret_hash: String,
     webhook: String,
+    roles: Option<Vec<String>>,
     #[serde(default)]
     numbers: Vec<String>,
     #[serde(default)]
@@ -439,6 +441,10 @@ fn app(key: &Key, table: AppTable, names: &mut Names) -> Result<App, ConfigError
             SecretHash::parse(&table.secret_hash).map_err(|problem| key.error("secret_hash", problem.to_string()))?,
         ),
         reach: Reach::new(Some(webhook), None, Vec::new()),
+        roles: match &table.roles {
+            None => Role::ALL.to_vec(),
+            Some(names) => Role::parse_all(names).map_err(|problem| key.error("roles", problem.to_string()))?,
+        },
         numbers,
         prefixes: prefixes(key, &table.prefixes)?,
         max_calls: max_calls(key, table.max_calls)?,

@@ -5,7 +5,7 @@
 
 use super::secret::{SecretError, SecretHash};
 use super::sip::ha1;
-use super::{App, Directory, DirectoryParts, Line, Open, Reach, Tenant, User, Webhook};
+use super::{App, Directory, DirectoryParts, Line, Open, Reach, Role, Tenant, User, Webhook};
 use ringback_core::{AppId, TenantId};
 use std::sync::Arc;
 
@@ -56,6 +56,7 @@ fn parts() -> Result<DirectoryParts, SecretError> {
         name: "Development bot".to_owned(),
         secret: Some(SecretHash::parse(APP_SECRET_HASH)?),
         reach: Reach::new(Some(Webhook::parse(APP_WEBHOOK).map_err(|_| SecretError::Malformed)?), None, Vec::new()),
+        roles: Role::ALL.to_vec(),
         numbers: APP_NUMBERS.map(str::to_owned).to_vec(),
         prefixes: Vec::new(),
         max_calls: super::config::DEFAULT_MAX_CALLS,

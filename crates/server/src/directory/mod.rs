@@ -8,6 +8,7 @@ mod config;
 mod development;
 mod open;
 mod reach;
+mod roles;
 mod route;
 mod secret;
 mod sip;
@@ -18,6 +19,7 @@ pub use config::{Config, ConfigError, DEFAULT_MAX_CALLS, DEFAULT_MAX_RECORDING_M
 pub use development::{APP_ID, APP_NUMBERS, APP_SECRET, APP_WEBHOOK, NULL_LINE, PHONE_PASSWORD, PHONES, TENANT_ID};
 pub use open::{BadNetwork, Open, TenantAsked};
 pub use reach::{BadBase, Base, Moved, Reach, Webhook};
+pub use roles::{BadRole, Role};
 pub use route::{Destination, RouteError, SipHome};
 pub use secret::{ITERATIONS, SecretError, SecretHash, hash_secret};
 pub use sip::SIP_REALM;
@@ -57,6 +59,8 @@ pub struct App {
     pub secret: Option<SecretHash>,
     /// Where the app is told of things.
     pub reach: Reach,
+    /// What it may do, as its tokens say.
+    pub roles: Vec<Role>,
     /// Numbers and names at which the app is called, in the form of [`dialled`].
     pub numbers: Vec<String>,
     /// What the app may dial through trunks: the beginnings of numbers. Empty: nothing.

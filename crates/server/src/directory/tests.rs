@@ -180,6 +180,11 @@ fn every_bad_value_names_its_key_and_what_to_do() {
         ("id = \"t2\"", "id = \"t1\"", "tenants[1].id: \"t1\" is already taken by tenants[0].id"),
         ("id = \"t2\"", "id = \"\"", "tenants[1].id"),
         ("fabrikam.example", "Contoso.example", "tenants[1].name: \"Contoso.example\" is already taken"),
+        (
+            "webhook = \"",
+            "roles = [\"Calls.All\"]\nwebhook = \"",
+            "roles: \"Calls.All\" is none of Calls.AccessMedia.All",
+        ),
         ("tenant = \"t2\"", "tenant = \"t3\"", "apps[1].tenant: there is no tenant t3: add it under [[tenants]]"),
         ("\"other-app\"", "\"0a0a0a0a-0000-4000-8000-00000000aaaa\"", "apps[1].id"),
         ("\"other-app\"", "\"other app\"", "apps[1].id"),

@@ -34,7 +34,7 @@ pub enum NotTaken {
     )]
     Strict,
     /// Nothing that could be a client id.
-    #[error("an app's id is 1 to 64 letters, digits, '-', '_' and '.', with a letter among them (a GUID is best)")]
+    #[error("an app's id is a GUID, such as 3f2504e0-4f89-41d3-9a0c-0305e82c3301")]
     BadId,
     /// What is said of it does not read.
     #[error(transparent)]

@@ -2,12 +2,11 @@
 
 use ringback_core::{AppId, TenantId};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use crate::directory::{APP_WEBHOOK, SecretHash};
+use crate::directory::{APP_WEBHOOK, BadRole, Role, SecretHash};
 use crate::directory::{App, Base, DEFAULT_MAX_CALLS, DEFAULT_MAX_RECORDING_MIB, Directory, Moved, Reach, Webhook};
 use crate::limits;
-
-use super::TEMPLATE;
 
 /// What the operator says of an app, as it is said and shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +15,9 @@ pub struct Wish {
     /// The tenant of its incoming calls: a GUID, or a domain name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
+    /// What it may do; all, where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub roles: Option<Vec<String>>,
     /// Where it is told of incoming calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook: Option<String>,
@@ -43,6 +45,9 @@ pub enum BadWish {
     /// `tenant`.
     #[error("tenant is neither a GUID nor a domain name")]
     Tenant,
+    /// `roles`.
+    #[error("roles: {0}")]
+    Roles(#[from] BadRole),
     /// `webhook`.
     #[error("webhook {0}")]
     Webhook(String),
@@ -68,7 +73,12 @@ impl Wish {
     /// The same, if all of it can be used.
     pub(super) fn checked(self) -> Result<Wish, BadWish> {
         self.reach(None)?;
+        self.roles()?;
         Ok(self)
+    }
+
+    fn roles(&self) -> Result<Option<Vec<Role>>, BadRole> {
+        self.roles.as_deref().map(Role::parse_all).transpose()
     }
 
     fn reach(&self, otherwise: Option<Webhook>) -> Result<Reach, BadWish> {
@@ -83,7 +93,7 @@ impl Wish {
             };
             Ok(Moved { public: base("public", &callback.public)?, local: base("local", &callback.local)? })
         };
-        let callbacks = self.callbacks.iter().enumerate().map(callback).collect::<Result<_, _>>()?;
+        let callbacks = self.callbacks.iter().enumerate().map(callback).collect::<Result<_, BadWish>>()?;
         let webhook = webhook.map_err(BadWish::Webhook)?.or(otherwise);
         Ok(Reach::new(webhook, local.map_err(BadWish::Local)?, callbacks))
     }
@@ -153,6 +163,7 @@ impl Seen {
             name: format!("Bot {}", id.as_str().split('-').next().unwrap_or_default()),
             secret: None,
             reach: Reach::default(),
+            roles: Role::ALL.to_vec(),
             numbers: Vec::new(),
             prefixes: Vec::new(),
             max_calls: DEFAULT_MAX_CALLS,
@@ -160,6 +171,7 @@ impl Seen {
         });
         // What was stored was checked.
         app.reach = self.wish.reach(otherwise).unwrap_or_default();
+        app.roles = self.wish.roles().ok().flatten().unwrap_or(app.roles);
         app.secret = app.secret.or_else(|| SecretHash::parse(self.secret_hash.as_deref()?).ok());
         if let Some(tenant) = tenant.filter(|_| !app.configured) {
             app.tenant = tenant;
@@ -168,11 +180,8 @@ impl Seen {
     }
 }
 
-/// Whether this can be an app's id: it stands in paths, tokens and the log, and is no number that is dialled.
+/// Whether this can be an app's id: a GUID, as all of Microsoft's are. Anything else may be a secret in the wrong place,
+/// which would be kept and shown.
 pub(super) fn is_app_id(text: &str) -> bool {
-    let fine = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-    (1..=64).contains(&text.len())
-        && text.bytes().all(fine)
-        && text.bytes().any(|b| b.is_ascii_alphabetic())
-        && text != TEMPLATE
+    text.len() == 36 && Uuid::try_parse(text).is_ok()
 }

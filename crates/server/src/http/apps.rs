@@ -52,8 +52,9 @@ fn wish(body: &Bytes) -> Result<Wish, Refused> {
     // An array would be read as the members in order.
     let object = serde_json::from_slice::<Map<String, Value>>(body);
     object.and_then(|object| serde_json::from_value(object.into())).map_err(|error| {
-        let message =
-            format!("The body is not an object with tenant, webhook, local and callbacks, each optional: {error}.");
+        let message = format!(
+            "The body is not an object with tenant, roles, webhook, local and callbacks, each optional: {error}."
+        );
         Refused::new(StatusCode::BAD_REQUEST, "invalidRequest", message)
     })
 }
@@ -78,6 +79,7 @@ fn print(app: &App) -> Value {
         "tenant": app.tenant.as_str(),
         "configured": app.configured,
         "secretKnown": app.secret.is_some(),
+        "roles": app.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>(),
         "numbers": app.numbers,
         "webhook": app.reach.webhook().map(|webhook| webhook.url().as_str()),
         "local": app.reach.local().map(ToString::to_string),
@@ -89,6 +91,7 @@ fn template(wish: &Wish) -> Reply {
     json(&json!({
         "id": TEMPLATE,
         "tenant": wish.tenant,
+        "roles": wish.roles,
         "webhook": wish.webhook,
         "local": wish.local,
         "callbacks": wish.callbacks,

@@ -15,6 +15,7 @@ mod meetings;
 mod notices;
 mod operator;
 mod origin;
+mod permissions;
 mod recordings;
 mod refusals;
 mod secure;

@@ -6,6 +6,7 @@ use ringback_core::Refusal;
 use ringback_graph::{BodyError, RouteError};
 
 use crate::auth::TokenError;
+use crate::directory::Role;
 use crate::engine::EngineError;
 use crate::first_seen::NotTaken;
 use crate::trace::Rule;
@@ -68,6 +69,15 @@ impl Refused {
     pub(crate) fn tenant_mismatch() -> Self {
         let message = "Mismatch between request authorization tenant and call tenant.";
         Self::new(StatusCode::FORBIDDEN, "7505", message)
+    }
+
+    /// The token lacks a role (`contract §4.5`).
+    pub(crate) fn lacks_role(role: Role) -> Self {
+        let message = format!(
+            "Insufficient enterprise tenant permissions, cannot access this API. The token lacks the role {role}: the operator \
+             gives it in `roles` of the app, and then the bot asks for another token."
+        );
+        Self::new(StatusCode::FORBIDDEN, "7504", message)
     }
 
     /// A call to the telephone network that does not come from an application instance (`contract §4.5`).

@@ -7,7 +7,7 @@ use ringback_signal::{Incoming, Peer};
 
 use super::Phones;
 use crate::directory::{App, Directory, User, dialled};
-use crate::engine::{EngineError, Legs, Parties};
+use crate::engine::{EngineError, Legs, Parties, fresh_id};
 use crate::trace::Entry;
 
 /// SIP's words for why a call does not reach a bot (RFC 3261 §21).
@@ -111,7 +111,16 @@ fn reached(directory: &Directory, incoming: &Incoming) -> Option<(Arc<App>, Iden
         (_, Some(_)) => return None,
         (_, None) => telephone(incoming),
     };
-    Some((app, source))
+    Some((app.clone(), seen_by(&app, source)))
+}
+
+/// The caller as an app sees it: who has no permission at all does not see who calls (`contract §2.3`).
+fn seen_by(app: &App, source: Identity) -> Identity {
+    if app.roles.is_empty() {
+        let id = fresh_id().to_string();
+        return Identity { kind: IdentityKind::Encrypted, id, display_name: None, tenant: None };
+    }
+    source
 }
 
 /// The user whose phone calls. A scripted phone with a user's number stands for that user, with any other for a telephone.

@@ -224,3 +224,48 @@ async fn the_published_number_rings_the_bot_that_was_seen_and_its_prompt_is_foun
     bot.hang_up(&call).await;
     journal.wait(&call, "terminated").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_assertion_is_taken_where_any_secret_would_be_and_nowhere_else() {
+    use base64::Engine as _;
+    let open = Open::start().await;
+    let of = |exp: u64| {
+        let payload = json!({"sub": APP, "exp": exp}).to_string();
+        format!("e30.{}.c2ln", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(payload))
+    };
+    let form = |assertion: &str| {
+        format!(
+            "grant_type=client_credentials&client_id={APP}&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default\
+             &client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer\
+             &client_assertion={assertion}"
+        )
+    };
+    let http = open.server.http_addr();
+    let late = token_form(http, TENANT, &form(&of(1_000))).await.is(401).json();
+    assert_eq!(late["error_codes"], json!([700_024]));
+    let good = form(&of(4_000_000_000));
+    token_form(http, TENANT, &good).await.is(200);
+    assert_eq!(open.token(TENANT, SECRET).await.0, 200, "it has no secret yet");
+    for refused in [
+        token_form(http, TENANT, &good).await,
+        token_form(crate::world::World::start().await.http(), crate::world::TENANT, &good).await,
+    ] {
+        assert_eq!(refused.is(401).json()["error_codes"], json!([700_027]));
+    }
+    let other = token_form(http, TENANT, &good.replace("jwt-bearer", "saml2-bearer")).await.is(401).json();
+    assert_eq!(other["error_codes"], json!([50_027]));
+}
+
+/// A bot that asks an endpoint which all tenants share may say on its calls which tenant is its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_that_was_assumed_contradicts_nobody() {
+    let open = Open::start().await;
+    let journal = Journal::start().await;
+    let bot = crate::world::bot_with(open.server.http_addr(), "common", APP, SECRET).await;
+    let mut call = create(&journal.url("/calls"), LINE);
+    call["tenantId"] = TENANT.into();
+    bot.post("", &call).await.is(201);
+    let named = open.bot().await;
+    call["tenantId"] = HOME.into();
+    assert_eq!(named.post("", &call).await.is(403).code(), "7505");
+}

@@ -20,6 +20,7 @@ mod recordings;
 mod recovery;
 mod refused;
 mod resent;
+mod roles;
 mod scripted;
 mod slow;
 mod spans;

@@ -198,6 +198,10 @@ fn wire(table: &mut Table) {
         Refused::not_served("Calling more than one target"),
         "create call with several targets, app-hosted media",
     );
+    table.refused(
+        Refused::lacks_role(Role::AccessMedia),
+        "recordResponse, subscribeToTone; create call wants `Calls.Initiate.All`",
+    );
     table.refused(Refused::tenant_mismatch(), "create call's `tenantId` is not the token's");
     table.refused(
         Refused::source_invalid(),
