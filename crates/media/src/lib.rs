@@ -28,6 +28,7 @@ mod media;
 mod mixer;
 mod pace;
 mod poll;
+mod port;
 mod prompt;
 mod shard;
 mod turn;
@@ -35,9 +36,10 @@ mod wire;
 
 pub use codec::Codec;
 pub use media::{Busy, LocalRtp, Media, MediaConfig, MediaSink, MixError, OpenError, RemoteRtp, Strays};
+pub use port::Port;
 pub use prompt::{Prompt, PromptError, resample};
 pub use record::{RecordTerms, Recorder};
-pub use session::MediaEvent;
+pub use session::{MediaEvent, Terms};
 pub use tape::{TapeEnd, TapeIn, TapeOut, tape};
 pub use telephone_event::Tone;
 

@@ -43,6 +43,13 @@ pub const STRANGERS_PER_TURN: usize = 32;
 /// Bytes of the largest packet read. Ethernet carries 1,500; what is longer is cut.
 pub const PACKET_BYTES: usize = 2_048;
 
+/// Bytes of the largest packet that goes through a port: header and frame are 172. What a far end adds (extensions, frames of
+/// 60 ms) fits, and what does not is no packet that we negotiated.
+pub const PORT_PACKET_BYTES: usize = 512;
+
+/// Packets waiting in a port, each way: 320 ms, as much as a jitter buffer makes use of. More are lost.
+pub const PORT_PACKETS: usize = 16;
+
 /// Commands waiting for one shard. It reads them at once; 4,096 is one for each leg it could carry.
 pub const COMMANDS: usize = 4_096;
 

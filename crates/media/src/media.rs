@@ -14,12 +14,13 @@ use std::time::Duration;
 use crate::codec::Codec;
 use crate::limits;
 use crate::poll::{Poll, Waker};
+use crate::port::{Port, port};
 use crate::prompt::Prompt;
 use crate::record::{RecordTerms, Recorder};
 use crate::session::{MediaEvent, Terms};
-use crate::shard::{Command, Shard};
+use crate::shard::{Command, FarEnd, Shard};
 use crate::tape::TapeIn;
-use crate::wire::Ports;
+use crate::wire::{Ports, Sockets, Wire};
 use crate::{LegId, PlayId, Repeat, Tone};
 
 /// Where and with how many threads media runs.
@@ -220,16 +221,33 @@ impl Media {
 
     /// Binds the sockets of a leg. It stays silent and believes nobody until [`connect`](Media::connect).
     pub fn open_rtp(&self, leg: LegId) -> Result<LocalRtp, OpenError> {
-        let mut legs = self.legs();
+        let legs = self.legs();
         if legs.open.contains_key(&leg) {
             return Err(OpenError::AlreadyOpen);
         }
         let pair = self.inner.ports.bind()?;
         let addr = pair.addr();
+        self.open(legs, leg, Wire::Sockets(Sockets::new(pair)));
+        Ok(LocalRtp { addr })
+    }
+
+    /// Opens a leg whose packets somebody else carries (WebRTC): they go in and out by the port. It stays silent until
+    /// [`connect_port`](Media::connect_port). `wake` is called on a media thread when there are packets to be taken out; it
+    /// must not block.
+    pub fn open_port(&self, leg: LegId, wake: impl Fn() + Send + Sync + 'static) -> Result<Port, OpenError> {
+        let legs = self.legs();
+        if legs.open.contains_key(&leg) {
+            return Err(OpenError::AlreadyOpen);
+        }
+        let (outer, inner) = port(Box::new(wake));
+        self.open(legs, leg, Wire::Port(inner));
+        Ok(outer)
+    }
+
+    fn open(&self, mut legs: MutexGuard<'_, Legs>, leg: LegId, wire: Wire) {
         let (shard, plays) = legs.enter(leg, self.inner.shards.len(), Some(Codec::Pcmu));
         drop(legs);
-        self.command(shard, Command::Open { leg, pair, plays });
-        Ok(LocalRtp { addr })
+        self.command(shard, Command::Open { leg, wire: Box::new(wire), plays });
     }
 
     /// Opens a mixer by the name of its seat, which plays and records as a leg does: what it plays all legs in the mixer
@@ -268,14 +286,24 @@ impl Media {
     /// Starts the leg's media, or changes it (re-INVITE, hold). A leg that is not open is ignored. With another codec,
     /// what plays and waits is encoded for it first, on the caller's thread, and goes on at the same place.
     pub fn connect(&self, leg: LegId, remote: RemoteRtp) {
+        let far = FarEnd { addr: remote.addr, any_source: remote.any_source };
+        self.agree(leg, remote.terms(), Some(far));
+    }
+
+    /// The same for a leg with a port, whose other side knows where the far end is.
+    pub fn connect_port(&self, leg: LegId, terms: Terms) {
+        self.agree(leg, terms, None);
+    }
+
+    fn agree(&self, leg: LegId, terms: Terms, far: Option<FarEnd>) {
         let mut legs = self.legs();
         let Some(entry) = legs.open.get_mut(&leg) else { return };
-        entry.codec = Some(remote.codec);
+        entry.codec = Some(terms.codec);
         let shard = entry.shard;
         let prompts: Vec<_> = entry.prompts.iter().filter_map(Weak::upgrade).collect();
         drop(legs);
-        prompts.iter().for_each(|prompt| prompt.encode(remote.codec));
-        self.command(shard, Command::Connect { leg, remote });
+        prompts.iter().for_each(|prompt| prompt.encode(terms.codec));
+        self.command(shard, Command::Connect { leg, terms, far });
     }
 
     /// Encodes a prompt as this leg will hear it, on the caller's thread: about 1 ms a second of audio at most. Else

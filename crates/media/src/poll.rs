@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 
 use crate::limits::READY_AT_ONCE;
-use crate::wire::Wire;
+use crate::wire::Sockets;
 
 /// Marks the waker among the tokens of sockets.
 const WOKEN: u64 = u64::MAX;
@@ -56,8 +56,8 @@ impl Poll {
     }
 
     /// Watches a leg's two sockets until they are closed. By level: what is not read now is told again.
-    pub(crate) fn watch(&self, place: usize, wire: &Wire) -> io::Result<()> {
-        let (rtp, rtcp) = wire.sockets();
+    pub(crate) fn watch(&self, place: usize, sockets: &Sockets) -> io::Result<()> {
+        let (rtp, rtcp) = sockets.both();
         let token = 2 * place as u64;
         epoll::add(&self.epoll, rtp, epoll::EventData::new_u64(token), epoll::EventFlags::IN)?;
         epoll::add(&self.epoll, rtcp, epoll::EventData::new_u64(token + 1), epoll::EventFlags::IN)?;

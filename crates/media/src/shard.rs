@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
+use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,23 +14,23 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::limits::{COMMANDS, MAX_CATCH_UP, PACKET_BYTES, READ_REST, SLOT, SLOTS, STRANGERS_PER_TURN};
+use crate::limits::{COMMANDS, MAX_CATCH_UP, PACKET_BYTES, PORT_PACKETS, READ_REST, SLOT, SLOTS, STRANGERS_PER_TURN};
 use crate::mixer::Mixer;
 use crate::pace::Pace;
 use crate::poll::{Poll, Ready};
 use crate::prompt::Prompt;
 use crate::record::{Recorder, Recording};
-use crate::session::{MediaEvent, Origin, Out, Session, ntp};
+use crate::session::{MediaEvent, Origin, Out, Session, Terms, ntp};
 use crate::turn::Turn;
-use crate::wire::{Pair, Read, Wire};
-use crate::{LegId, MediaSink, PlayId, RemoteRtp, Repeat, Strays, Tone};
+use crate::wire::{Read, Wire};
+use crate::{LegId, MediaSink, PlayId, Repeat, Strays, Tone};
 
 /// What the handle asks of a shard. In order for each leg; what names a leg that is gone is ignored.
 pub(crate) enum Command {
-    Open { leg: LegId, pair: Pair, plays: Arc<AtomicUsize> },
+    Open { leg: LegId, wire: Box<Wire>, plays: Arc<AtomicUsize> },
     OpenMixer { seat: LegId, plays: Arc<AtomicUsize> },
     Mix { leg: LegId, seat: LegId },
-    Connect { leg: LegId, remote: RemoteRtp },
+    Connect { leg: LegId, terms: Terms, far: Option<FarEnd> },
     Play { leg: LegId, play: PlayId, prompts: Vec<Arc<Prompt>>, repeat: Repeat },
     Press { leg: LegId, play: PlayId, tones: Vec<Tone>, pause: Duration },
     Record { leg: LegId, play: PlayId, lead_in: Vec<Arc<Prompt>>, recorder: Box<Recorder> },
@@ -37,6 +38,12 @@ pub(crate) enum Command {
     Stop { leg: LegId, play: PlayId },
     Signalled { leg: LegId, tone: Tone },
     Close { leg: LegId },
+}
+
+/// Where the far end of a leg's own sockets is.
+pub(crate) struct FarEnd {
+    pub(crate) addr: SocketAddr,
+    pub(crate) any_source: bool,
 }
 
 struct Leg {
@@ -71,6 +78,8 @@ pub(crate) struct Shard {
     free: Vec<usize>,
     places: HashMap<LegId, usize>,
     mixers: Vec<Mixer>,
+    /// The places of legs that have a port, which nothing tells of packets.
+    ports: Vec<usize>,
     opened: u64,
     out: Out,
 }
@@ -92,6 +101,7 @@ impl Shard {
             free: Vec::new(),
             places: HashMap::new(),
             mixers: Vec::new(),
+            ports: Vec::new(),
             opened: 0,
             out: Out::default(),
         }
@@ -106,6 +116,7 @@ impl Shard {
         while self.obey() {
             if !self.is_idle() && self.start.elapsed() >= slots(self.slot) {
                 self.skip_missed_slots();
+                self.read_ports();
                 self.send();
                 self.slot += 1;
             }
@@ -169,10 +180,10 @@ impl Shard {
 
     fn carry_out(&mut self, command: Command) {
         match command {
-            Command::Open { leg, pair, plays } => self.open(leg, pair, plays),
+            Command::Open { leg, wire, plays } => self.open(leg, *wire, plays),
             Command::OpenMixer { seat, plays } => self.open_mixer(seat, plays),
             Command::Mix { leg, seat } => self.mix(leg, seat),
-            Command::Connect { leg, remote } => self.connect(leg, remote),
+            Command::Connect { leg, terms, far } => self.connect(leg, terms, far),
             Command::Play { leg, play, prompts, repeat } => self.queue(leg, Turn::play(play, prompts, repeat)),
             Command::Press { leg, play, tones, pause } => self.queue(leg, Turn::keys(play, tones, pause)),
             // Where there is no leg, the tape ends as the recorder is dropped.
@@ -233,7 +244,7 @@ impl Shard {
         self.legs.get_mut(place)?.as_mut()
     }
 
-    fn open(&mut self, id: LegId, pair: Pair, plays: Arc<AtomicUsize>) {
+    fn open(&mut self, id: LegId, wire: Wire, plays: Arc<AtomicUsize>) {
         self.wake();
         let origin =
             Origin { ssrc: random() as u32, sequence: random() as u16, timestamp: random() as u32, ntp: self.ntp };
@@ -242,10 +253,14 @@ impl Shard {
             self.legs.push(None);
             self.legs.len() - 1
         });
-        let wire = Wire::new(pair);
-        if let Err(error) = self.poll.watch(place, &wire) {
-            // It hears nothing, so the media time-out will end it.
-            tracing::error!(leg = %id, %error, "media sockets cannot be watched");
+        match &wire {
+            Wire::Sockets(sockets) => {
+                if let Err(error) = self.poll.watch(place, sockets) {
+                    // It hears nothing, so the media time-out will end it.
+                    tracing::error!(leg = %id, %error, "media sockets cannot be watched");
+                }
+            }
+            Wire::Port(_) => self.ports.push(place),
         }
         self.places.insert(id, place);
         let session = Session::new(origin);
@@ -310,7 +325,7 @@ impl Shard {
         }
     }
 
-    fn connect(&mut self, leg: LegId, remote: RemoteRtp) {
+    fn connect(&mut self, leg: LegId, terms: Terms, far: Option<FarEnd>) {
         let now = self.start.elapsed();
         let Some(&place) = self.places.get(&leg) else { return };
         // What has come already was sent under the terms before.
@@ -320,8 +335,10 @@ impl Shard {
             }
         }
         if let Some(leg) = self.leg(leg) {
-            leg.wire.aim(remote.addr, remote.any_source);
-            leg.session.connect(now, remote.terms());
+            if let (Wire::Sockets(sockets), Some(far)) = (&mut leg.wire, far) {
+                sockets.aim(far.addr, far.any_source);
+            }
+            leg.session.connect(now, terms);
         }
     }
 
@@ -332,11 +349,24 @@ impl Shard {
         if let Some(mixer) = mixer_of(&mut self.mixers, leg.mixer) {
             mixer.remove(place);
         }
+        self.ports.retain(|of| *of != place);
         leg.session.close(self.start.elapsed(), &mut self.out);
         leg.send(&self.out);
         let Leg { id, foreign, malformed, unsent, .. } = leg;
         tracing::debug!(leg = %id, foreign, malformed, unsent, "media closed");
         self.sink.closed(id, Strays { foreign, malformed, unsent });
+    }
+
+    /// Reads what has come by ports: a key is told within a slot.
+    fn read_ports(&mut self) {
+        let now = self.start.elapsed();
+        for port in 0..self.ports.len() {
+            for _ in 0..PORT_PACKETS {
+                if !self.read(self.ports[port], now) {
+                    break;
+                }
+            }
+        }
     }
 
     /// Reads one packet of the far end, past those of strangers. False when there is no more.
@@ -365,7 +395,9 @@ impl Shard {
     fn read_rtcp(&mut self, place: usize, now: Duration) {
         let Some(leg) = self.legs.get_mut(place).and_then(Option::as_mut) else { return };
         let mut buffer = [0; PACKET_BYTES];
-        if let Some(length) = leg.wire.read_rtcp(&mut buffer) {
+        if let Wire::Sockets(sockets) = &leg.wire
+            && let Some(length) = sockets.read_rtcp(&mut buffer)
+        {
             leg.session.input_rtcp(now, &buffer[..length]);
         }
     }

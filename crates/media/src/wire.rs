@@ -1,5 +1,5 @@
-//! A leg's two sockets: where they are bound, whom they believe, where they send. Knows no RTP beyond the rule
-//! that control runs on the next port (RFC 3550 §11).
+//! What a leg's packets travel by: two sockets of its own (where they are bound, whom they believe, where they send), or a
+//! port. Knows no RTP beyond the rule that control runs on the next port (RFC 3550 §11).
 
 use std::collections::HashSet;
 use std::io;
@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::OpenError;
+use crate::port::ShardEnd;
 
 /// The ports legs may take: pairs of an even one for RTP and the next for RTCP.
 #[derive(Debug)]
@@ -96,9 +97,51 @@ impl Drop for Lease {
     }
 }
 
+/// What a leg's packets travel by.
+#[derive(Debug)]
+pub(crate) enum Wire {
+    /// Sockets of the shard.
+    Sockets(Sockets),
+    /// Somebody else's wire, who knows the far end, and speaks RTCP with it.
+    Port(ShardEnd),
+}
+
+impl Wire {
+    /// Reads one RTP packet, without waiting.
+    pub(crate) fn read(&self, buffer: &mut [u8]) -> Read {
+        match self {
+            Wire::Sockets(sockets) => sockets.read(buffer),
+            Wire::Port(port) => port.read(buffer).map_or(Read::Empty, |length| Read::Packet(length, None)),
+        }
+    }
+
+    /// Believes the source of a packet of the session from now on, and no other.
+    pub(crate) fn latch(&mut self, source: Option<SocketAddr>) {
+        if let (Wire::Sockets(sockets), Some(source)) = (self, source) {
+            sockets.latch(source);
+        }
+    }
+
+    /// Sends an RTP packet; one that is not taken is lost, as the network might have lost it.
+    pub(crate) fn send(&self, packet: &[u8]) -> bool {
+        match self {
+            Wire::Sockets(sockets) => sockets.send(packet),
+            Wire::Port(port) => port.send(packet),
+        }
+    }
+
+    /// Sends an RTCP packet, where that is ours to do.
+    pub(crate) fn send_rtcp(&self, packet: &[u8]) -> bool {
+        match self {
+            Wire::Sockets(sockets) => sockets.send_rtcp(packet),
+            Wire::Port(_) => true,
+        }
+    }
+}
+
 /// The sockets of a leg, and the far end they belong to.
 #[derive(Debug)]
-pub(crate) struct Wire {
+pub(crate) struct Sockets {
     pair: Pair,
     far: Option<Far>,
 }
@@ -121,17 +164,17 @@ pub(crate) enum Read {
     Empty,
     /// Something that is not a packet of the far end.
     Stranger,
-    /// A packet of that length, of a source that may be the far end.
-    Packet(usize, SocketAddr),
+    /// A packet of that length, of a source that may be the far end. By a port there is no other.
+    Packet(usize, Option<SocketAddr>),
 }
 
-impl Wire {
-    pub(crate) fn new(pair: Pair) -> Wire {
-        Wire { pair, far: None }
+impl Sockets {
+    pub(crate) fn new(pair: Pair) -> Sockets {
+        Sockets { pair, far: None }
     }
 
     /// Its RTP and its RTCP socket, to be watched.
-    pub(crate) fn sockets(&self) -> (&UdpSocket, &UdpSocket) {
+    pub(crate) fn both(&self) -> (&UdpSocket, &UdpSocket) {
         (&self.pair.rtp, &self.pair.rtcp)
     }
 
@@ -157,7 +200,7 @@ impl Wire {
 
     /// Believes this source from now on, and no other; strangers' packets then die in the kernel, and sending is
     /// cheaper.
-    pub(crate) fn latch(&mut self, source: SocketAddr) {
+    fn latch(&mut self, source: SocketAddr) {
         let Some(far) = self.far.as_mut().filter(|far| !far.latched) else { return };
         far.latched = true;
         far.peer = source;
@@ -168,7 +211,7 @@ impl Wire {
     }
 
     /// Reads one RTP packet, without waiting.
-    pub(crate) fn read(&self, buffer: &mut [u8]) -> Read {
+    fn read(&self, buffer: &mut [u8]) -> Read {
         let (length, source) = match self.pair.rtp.recv_from(buffer) {
             Ok(read) => read,
             // The far end's "port unreachable" to something we sent: there may be packets behind it.
@@ -176,7 +219,7 @@ impl Wire {
             Err(_) => return Read::Empty,
         };
         match self.far {
-            Some(far) if source == far.peer || (!far.latched && far.any_source) => Read::Packet(length, source),
+            Some(far) if source == far.peer || (!far.latched && far.any_source) => Read::Packet(length, Some(source)),
             _ => Read::Stranger,
         }
     }
@@ -190,7 +233,7 @@ impl Wire {
     }
 
     /// Sends an RTP packet; one that the kernel does not take is lost, as the network might have lost it.
-    pub(crate) fn send(&self, packet: &[u8]) -> bool {
+    fn send(&self, packet: &[u8]) -> bool {
         match self.far {
             Some(far) if far.connected => match self.pair.rtp.send(packet) {
                 // That was about an earlier packet, and this one was not sent.
@@ -203,7 +246,7 @@ impl Wire {
     }
 
     /// Sends an RTCP packet to the port after the far end's.
-    pub(crate) fn send_rtcp(&self, packet: &[u8]) -> bool {
+    fn send_rtcp(&self, packet: &[u8]) -> bool {
         let Some(far) = self.far else { return false };
         let Some(port) = far.peer.port().checked_add(1) else { return false };
         self.pair.rtcp.send_to(packet, SocketAddr::new(far.peer.ip(), port)).is_ok()

@@ -174,3 +174,17 @@ pub const SCRIPTED_LIKENESS: f64 = 0.8;
 pub const SCRIPTED_STORY: usize = 200;
 /// Meetings that are known by their names; the one named longest ago is then forgotten, and made anew when it is named again.
 pub const MEETINGS: usize = 10_000;
+/// Pages signed in with a phone, in all: each holds a place for its events.
+pub const PAGE_SESSIONS: usize = 1_024;
+/// Pages signed in as one user: tabs and machines of one person.
+pub const PAGE_SESSIONS_PER_USER: usize = 16;
+/// A page that nobody has open is signed out after this long: a working day, so that a laptop may sleep meanwhile.
+pub const PAGE_SESSION_IDLE: Duration = Duration::from_secs(12 * 3600);
+/// What a page may be told and not yet have read; one that is slower is cut off, and comes again.
+pub const PAGE_EVENTS: usize = 64;
+/// Legs of one page that live, and of those that are over whose timeline it may still read.
+pub const PAGE_LEGS: usize = 8;
+/// How often a page that hears nothing is written to, so that one which is gone is noticed, and proxies keep it open.
+pub const PAGE_PULSE: Duration = Duration::from_secs(15);
+/// How long a page hears the timeline of a call on after its leg: its last notification is told about then.
+pub const PAGE_TIMELINE_AFTER: Duration = Duration::from_secs(30);

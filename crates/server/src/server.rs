@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use ringback_core::Epoch;
 use ringback_ledger::{Ledger, SqliteConfig, SqliteLedger};
 use ringback_media::{Media, MediaConfig};
-use ringback_signal::{Sip, SipConfig, TrunkStatus};
+use ringback_signal::{Sip, SipConfig, TrunkStatus, WebRtc, WebRtcConfig};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use url::Url;
@@ -25,7 +25,7 @@ use crate::http::{self, Listener, Origins, Serving, Sockets};
 use crate::limits;
 use crate::notify::Lanes;
 use crate::outbound::{self, Outbound, OutboundError};
-use crate::phones::Phones;
+use crate::phones::{Phones, Wires};
 use crate::recordings::Recordings;
 use crate::scripted::ScriptedPhones;
 use crate::tls::{self, CertificateFiles, Names, Tls, TlsError};
@@ -177,7 +177,8 @@ impl Server {
         let tell: Arc<dyn Tell> = Arc::new(lanes.clone());
         engine.attach(Arc::new(phones.clone()), Arc::new(phones.clone()), tell);
 
-        let (sip, home) = connect(&settings, &tls, &directory, &phones, &scripted).await?;
+        let page = public_url.clone();
+        let (sip, home, webrtc) = connect(&settings, &tls, &directory, (&phones, page), &scripted).await?;
 
         let adopted = engine.recover().await?;
         let serving = Serving {
@@ -192,6 +193,7 @@ impl Server {
             home,
             recordings: recordings.clone(),
             scripted: scripted.clone(),
+            phones: phones.clone(),
             trunks: trunks(sip.clone()),
             lanes: lanes.clone(),
             addresses: serde_json::json!({
@@ -200,6 +202,7 @@ impl Server {
                 "sip": sip.local_addr(),
                 "sipTls": sip.tls_addr(),
                 "authority": tls.authority_file(),
+                "webrtc": webrtc,
             }),
             origins: Origins { public_url: settings.public_url, names, http: http_addr, https: https_addr },
         };
@@ -374,6 +377,7 @@ fn auth(data: &DataFolder, directory: &SharedDirectory, first_seen: &FirstSeen) 
 fn others(clock: Clock, lanes: Lanes, phones: Phones) -> http::Others {
     Box::new(move |now| {
         now.sip_legs = phones.sip_legs() as u64;
+        now.web_legs = phones.web_legs() as u64;
         now.sip_registrations = phones.sip_registrations() as u64;
         now.lanes_busy = lanes.busy() as u64;
         now.oldest_notice = lanes.oldest().map_or(Duration::ZERO, |at| at.until(clock.now()));
@@ -414,23 +418,25 @@ fn tls(settings: &ServerSettings, data: &DataFolder, names: &Names) -> Result<Tl
     }
 }
 
-/// Starts media and SIP, and connects the phones to them.
+/// Starts media, SIP and WebRTC, and connects the phones to them. `page`: where the page with a phone is.
 async fn connect(
     settings: &ServerSettings,
     tls: &Tls,
     directory: &SharedDirectory,
-    phones: &Phones,
+    (phones, page): (&Phones, String),
     scripted: &ScriptedPhones,
-) -> Result<(Sip, SipHome), StartError> {
+) -> Result<(Sip, SipHome, SocketAddr), StartError> {
     let ports = settings.media_ports.clone();
     let media_config = MediaConfig { bind: settings.sip.ip(), ports, shards: limits::MEDIA_SHARDS };
     let media = Media::start(media_config, Arc::new(phones.clone())).map_err(StartError::Media)?;
     let asked = Arc::new(scripted.beside(directory.clone()));
     let sip = Sip::start(sip_config(settings, tls)?, media.clone(), asked, Arc::new(phones.clone())).await?;
     let home = SipHome::new(settings, sip.local_addr(), sip.tls_addr());
-    phones.connect(media, sip.clone(), home.clone());
+    let webrtc = webrtc(settings, &media, phones)?;
+    let web = webrtc.local_addr();
+    phones.connect(Wires { media, sip: sip.clone(), webrtc, home: home.clone(), page });
     scripted.connect(sip.local_addr());
-    Ok((sip, home))
+    Ok((sip, home, web))
 }
 
 /// Where and as whom SIP is spoken.
@@ -443,6 +449,16 @@ fn sip_config(settings: &ServerSettings, tls: &Tls) -> Result<SipConfig, StartEr
         realm: SIP_REALM.to_owned(),
         user_agent: concat!("Ringback/", env!("CARGO_PKG_VERSION")).to_owned(),
         session: settings.session,
+    })
+}
+
+/// Phones in pages.
+fn webrtc(settings: &ServerSettings, media: &Media, phones: &Phones) -> Result<WebRtc, StartError> {
+    let config = WebRtcConfig { bind: settings.webrtc, public_address: settings.public_address };
+    WebRtc::start(&config, media.clone(), Arc::new(phones.clone())).map_err(|source| StartError::Bind {
+        what: "WebRTC",
+        address: settings.webrtc,
+        source,
     })
 }
 

@@ -1,4 +1,4 @@
-//! Before the packet: SIP phones and trunks, the session descriptions they exchange, and a
+//! Before the packet: SIP phones and trunks, phones in web pages (WebRTC), the session descriptions they exchange, and a
 //! scripted phone. Makes *legs*: connections to one far end, whose audio the media room carries.
 //! Knows no bot, no conversation and no prompt.
 
@@ -13,6 +13,7 @@ mod session_timer;
 mod sip;
 mod sources;
 mod upkeep;
+mod webrtc;
 
 pub use credentials::Login;
 pub use digest::ha1;
@@ -22,6 +23,7 @@ pub use sip::{
     Destination, EndCause, Flow, Incoming, LegEvent, LegSink, Peer, Place, Sip, SipConfig, SipDirectory, SipError,
     Transport, Trunk, TrunkStatus,
 };
+pub use webrtc::{OfferError, WebRtc, WebRtcConfig};
 
 /// The tracing directive without which the SIP library writes whole messages, credentials and
 /// numbers included, at INFO. Must be part of every filter.

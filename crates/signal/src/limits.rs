@@ -176,3 +176,22 @@ pub const PHONE_QUEUE_PACKETS: usize = 50 * 600;
 
 /// Calls ringing at a scripted phone and not yet taken by its script; beyond, it is busy.
 pub const PHONE_RINGING: usize = 4;
+
+/// WebRTC legs at once. Their one thread carries about 1,300 (15 µs for each 20 ms both ways); half of that is enough for
+/// phones in pages, and leaves it time to be punctual.
+pub const MAX_WEB_LEGS: usize = 500;
+
+/// WebRTC legs that wait for the thread to make them: each costs it about a millisecond.
+pub const MAX_OFFERS_WAITING: usize = 64;
+
+/// How long a page may take from our answer to a connection by ICE and DTLS: a few round trips, repeated when lost.
+pub const WEB_CONNECT_LIMIT: Duration = Duration::from_secs(20);
+
+/// Addresses that are remembered for WebRTC legs: four for each, since a browser may change its network in mid-call.
+pub const MAX_WEB_SOURCES: usize = 4 * MAX_WEB_LEGS;
+
+/// Datagrams of pages that are read before anything else has its turn: 20 ms of 64 legs.
+pub const WEB_DATAGRAMS_AT_ONCE: usize = 64;
+
+/// Bytes of the largest datagram of a page that is read: a DTLS flight fits Ethernet's 1,500.
+pub const WEB_DATAGRAM_BYTES: usize = 2_048;

@@ -141,6 +141,20 @@ pub(crate) fn read_answer(answer: &[u8], codecs: &[Codec]) -> Result<Agreed, Sdp
     choose(&session, codecs).map(|(_, agreed)| agreed)
 }
 
+/// The codec for a browser's offer, which is its first that is one of these, and the name of its stream (RFC 8843 §5, `mid`).
+/// It offers one, which is audio: what a page could add (video, data) we would carry for nobody.
+pub(crate) fn browsers_audio(offer: &[u8], codecs: &[Codec]) -> Result<(Codec, String), SdpError> {
+    let session = parse(offer)?;
+    let [media] = session.medias.as_slice() else { return Err(SdpError::NothingInCommon) };
+    if media.media != "audio" || media.port == 0 {
+        return Err(SdpError::NothingInCommon);
+    }
+    let mut formats = media.fmt.split_ascii_whitespace().filter_map(|format| format.parse::<u8>().ok());
+    let codec = formats.find_map(|format| codec(media, format, codecs)).ok_or(SdpError::NothingInCommon)?;
+    let mid = media.get_first_attribute_value("mid").flatten().ok_or(SdpError::Malformed)?;
+    Ok((codec, mid.to_owned()))
+}
+
 fn parse(bytes: &[u8]) -> Result<Session, SdpError> {
     if bytes.len() > MAX_SDP {
         return Err(SdpError::Malformed);

@@ -30,7 +30,8 @@ use hyper::header::HeaderValue;
 use ringback_core::{AppId, OperationId, TenantId};
 use serde_json::{Value, json};
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 
 /// Everything about tokens. One for the server; shared.
@@ -103,6 +104,18 @@ impl Auth {
     pub fn is_operator(&self, authorization: Option<&str>) -> bool {
         let token = bearer(authorization).unwrap_or_default();
         verify_slices_are_equal(token.as_bytes(), self.operator_token.as_bytes()).is_ok()
+    }
+
+    /// Whether a password is right, as `check` says, unless this source had too many wrong ones: then the error has the
+    /// seconds to wait.
+    pub fn try_password(&self, source: IpAddr, now: u64, check: impl FnOnce() -> bool) -> Result<bool, u64> {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.charge(source, now)?;
+        let right = check();
+        if right {
+            sources.refund(source);
+        }
+        Ok(right)
     }
 
     /// The bearer token that opens one recording. It is made of the recording's id whenever it is printed, and stored

@@ -40,6 +40,8 @@ pub struct ServerSettings {
     pub sip: SocketAddr,
     /// Where SIP is served with TLS.
     pub sip_tls: SocketAddr,
+    /// Where WebRTC is served to phones in pages (UDP).
+    pub webrtc: SocketAddr,
     /// The certificate authorities that trunks are verified with, as a file; `None`: the system's.
     pub sip_ca: Option<PathBuf>,
     /// How clients reach the HTTP side, without a trailing slash; `None`: the way each client came.
@@ -170,7 +172,7 @@ impl Config {
     /// The safety rule: a listener that others can reach refuses to start with a published identity, or with any identity
     /// for anyone. To be asked once the listening addresses are final; slow only if one of them is not loopback.
     pub fn check_safety(&self) -> Result<(), ConfigError> {
-        let open = [self.server.http, self.server.https, self.server.sip, self.server.sip_tls]
+        let open = [self.server.http, self.server.https, self.server.sip, self.server.sip_tls, self.server.webrtc]
             .into_iter()
             .find(|at| !at.ip().to_canonical().is_loopback());
         let Some(address) = open else { return Ok(()) };
@@ -216,6 +218,7 @@ struct ServerTable {
     https: Option<String>,
     sip: Option<String>,
     sip_tls: Option<String>,
+    webrtc: Option<String>,
     sip_ca: Option<PathBuf>,
     public_url: Option<String>,
     metrics: Option<String>,
@@ -322,12 +325,21 @@ fn settings(table: ServerTable, telemetry: TelemetryTable) -> Result<ServerSetti
     let media_ports = table.media_ports.as_deref().unwrap_or("40000-41999");
     let ports =
         media_ports.split_once('-').and_then(|(from, to)| Some((from.trim().parse().ok()?, to.trim().parse().ok()?)));
-    let public_address = table.public_address.map(|text| text.parse::<IpAddr>()).transpose();
+    let public_address = table.public_address.as_deref().map(str::parse::<IpAddr>).transpose();
     Ok(ServerSettings {
         http: address("http", table.http, SocketAddr::from(([127, 0, 0, 1], 8480)))?,
         https: address("https", table.https, SocketAddr::from(([127, 0, 0, 1], 8443)))?,
         sip: address("sip", table.sip, SocketAddr::from(([127, 0, 0, 1], 5060)))?,
         sip_tls: address("sip_tls", table.sip_tls, SocketAddr::from(([127, 0, 0, 1], 5061)))?,
+        webrtc: match address("webrtc", table.webrtc, SocketAddr::from(([127, 0, 0, 1], 0)))? {
+            any if any.ip().is_unspecified() && table.public_address.is_none() => {
+                return Err(error(
+                    "webrtc",
+                    "is no address that a browser could send to: name one of the machine's, or set public_address",
+                ));
+            }
+            one => one,
+        },
         sip_ca: table.sip_ca,
         public_url: table
             .public_url

@@ -1,6 +1,6 @@
 //! Whom an app may call, and how that one is reached: the target of a create-call request, resolved.
 //!
-//! Pure. Apps see only their own tenant; the telephone network only with a prefix the operator allowed; foreign SIP
+//! Pure. In an open directory, who is not known is anyone at a page's phone. Apps see only their own tenant; the telephone network only with a prefix the operator allowed; foreign SIP
 //! hosts only where the operator named them.
 
 use super::{AllowList, App, Directory, Line, SIP_REALM, ServerSettings, TenantAsked, Trunk, User, dialled};
@@ -16,6 +16,8 @@ pub enum Destination {
     Phone(Arc<User>),
     /// A test line ([`Line::Null`]).
     Test(Arc<User>),
+    /// Whoever is at a page's phone: the directory is open, and knows nobody of this name or number.
+    Anyone,
     /// A number of the telephone network, through a trunk.
     Trunk {
         /// The trunk, chosen by the longest prefix.
@@ -34,6 +36,7 @@ impl fmt::Debug for Destination {
             // Numbers and addresses stay out of traces.
             Destination::Trunk { trunk, .. } => write!(f, "Trunk({})", trunk.name),
             Destination::Uri(_) => f.write_str("Uri"),
+            Destination::Anyone => f.write_str("Anyone"),
         }
     }
 }
@@ -98,6 +101,24 @@ impl SipHome {
 impl Directory {
     /// Where a call of `app` to this identity goes.
     pub fn resolve_target(
+        &self,
+        app: &App,
+        kind: IdentityKind,
+        id: &str,
+        home: &SipHome,
+    ) -> Result<Destination, RouteError> {
+        match self.resolve_known(app, kind, id, home) {
+            // Whom a bot under development calls is seldom set up, too.
+            Err(RouteError::UnknownUser | RouteError::NotAllowed | RouteError::NoTrunk)
+                if self.is_open() && !id.trim().is_empty() =>
+            {
+                Ok(Destination::Anyone)
+            }
+            resolved => resolved,
+        }
+    }
+
+    fn resolve_known(
         &self,
         app: &App,
         kind: IdentityKind,

@@ -1,6 +1,7 @@
 //! What the directory tells the SIP side: digests of passwords, trunks by address, who is behind NAT.
 
-use super::{SharedDirectory, Trunk};
+use super::{SharedDirectory, Trunk, User};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use ringback_signal::{Flow, Peer, SipDirectory};
 
 /// The realm of SIP passwords: a configured `ha1` is `md5(login:ringback:password)`.
@@ -30,6 +31,14 @@ impl SipDirectory for SharedDirectory {
             Peer::Trunk(name) => self.current().trunk(name).is_some_and(|trunk| trunk.nat),
             Peer::Scripted(_) => false,
         }
+    }
+}
+
+impl User {
+    /// Whether this is the SIP password of the user's phone. Takes as long whatever is wrong with it.
+    pub fn has_password(&self, password: &str) -> bool {
+        let given = ha1(&self.sip, password);
+        self.ha1.as_ref().is_some_and(|ha1| verify_slices_are_equal(ha1.as_bytes(), given.as_bytes()).is_ok())
     }
 }
 

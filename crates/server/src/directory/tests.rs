@@ -340,7 +340,40 @@ fn route(kind: IdentityKind, id: &str) -> Result<String, RouteError> {
         Destination::Test(user) => format!("test {}", user.sip),
         Destination::Trunk { trunk, number } => format!("{} {number}", trunk.name),
         Destination::Uri(uri) => uri,
+        Destination::Anyone => "anyone".to_owned(),
     })
+}
+
+/// In an open directory whoever is not known is anyone at a page's phone; who is known, or cannot be called, is as ever.
+#[test]
+fn whom_nobody_knows_is_anyone_in_an_open_directory() {
+    let mut config = config();
+    config.directory.open = Some(Open::default());
+    let home = SipHome::new(&config.server, config.server.sip, None);
+    let app = app(&config.directory);
+    let route = |kind, id| match config.directory.resolve_target(&app, kind, id, &home) {
+        Ok(Destination::Anyone) => Ok("anyone".to_owned()),
+        Ok(other) => Ok(format!("{other:?}")),
+        Err(error) => Err(error),
+    };
+    for (kind, id) in [
+        (IdentityKind::User, "8d1e6ab6-1c0a-4f0c-8a0b-7a5f0f3a9a11"),
+        (IdentityKind::User, "ada@somewhere.example"),
+        (IdentityKind::User, "sip:nobody@ringback"),
+        (IdentityKind::Phone, "+1 555 0199"),
+    ] {
+        assert_eq!(route(kind, id).as_deref(), Ok("anyone"), "{id}");
+    }
+    assert_eq!(route(IdentityKind::User, "u-1001").as_deref(), Ok("User(u-1001)"));
+    for (kind, id, error) in [
+        (IdentityKind::User, " ", RouteError::UnknownUser),
+        (IdentityKind::Phone, "+15550100", RouteError::App),
+        (IdentityKind::Phone, "not a number", RouteError::NotANumber),
+        (IdentityKind::Application, "other-app", RouteError::NotCallable),
+        (IdentityKind::User, "sip:x@198.51.100.77", RouteError::ForeignHost),
+    ] {
+        assert_eq!(route(kind, id), Err(error), "{id}");
+    }
 }
 
 #[test]

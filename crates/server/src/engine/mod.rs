@@ -285,7 +285,7 @@ impl Engine {
     }
 
     /// The call that a leg is in, while it lives.
-    pub fn call_of_leg(&self, leg: LegId) -> Option<CallId> {
+    pub fn call_of_leg(&self, leg: LegId) -> Option<(CallId, ConversationId)> {
         self.shared.registry.call_of_leg(leg)
     }
 

@@ -146,8 +146,11 @@ impl Registry {
         tables.calls.get(call).map(|entry| entry.mailbox.clone())
     }
 
-    pub(crate) fn call_of_leg(&self, leg: LegId) -> Option<CallId> {
-        self.read().legs.get(&leg).copied()
+    /// The call of a leg, and its conversation.
+    pub(crate) fn call_of_leg(&self, leg: LegId) -> Option<(CallId, ConversationId)> {
+        let tables = self.read();
+        let call = *tables.legs.get(&leg)?;
+        Some((call, tables.calls.get(&call)?.conversation))
     }
 
     pub(crate) fn calls_of(

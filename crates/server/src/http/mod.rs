@@ -16,6 +16,7 @@ mod notices;
 mod operator;
 mod origin;
 mod permissions;
+mod phone;
 mod recordings;
 mod refusals;
 mod secure;
@@ -44,6 +45,7 @@ use crate::first_seen::FirstSeen;
 use crate::limits;
 use crate::meetings::Meetings;
 use crate::notify::Lanes;
+use crate::phones::Phones;
 use crate::recordings::Recordings;
 use crate::scripted::ScriptedPhones;
 use crate::trace::Trace;
@@ -51,6 +53,7 @@ use answer::{Flushing, Unflushed};
 use graph_api::GraphApi;
 use health::Health;
 use operator::Operator;
+use phone::PagePhone;
 use recordings::Reader;
 use secure::Handshakes;
 use service::Service;
@@ -77,6 +80,7 @@ pub(crate) struct Serving {
     pub(crate) home: SipHome,
     pub(crate) recordings: Recordings,
     pub(crate) scripted: ScriptedPhones,
+    pub(crate) phones: Phones,
     pub(crate) trunks: Trunks,
     pub(crate) lanes: Lanes,
     pub(crate) addresses: serde_json::Value,
@@ -104,6 +108,7 @@ impl Listener {
         let ready = Arc::new(AtomicBool::new(false));
         let (stop, stopping) = watch::channel(false);
         let connections = Arc::new(Semaphore::new(limits::CONNECTIONS));
+        let directory = serving.directory.clone();
         let service = Arc::new(Service {
             recordings: Reader::new(serving.recordings.clone(), Arc::clone(&serving.auth)),
             api: GraphApi {
@@ -117,6 +122,13 @@ impl Listener {
             },
             scripted: serving.scripted,
             lanes: serving.lanes.clone(),
+            phone: PagePhone {
+                phones: serving.phones,
+                directory: directory.clone(),
+                auth: Arc::clone(&serving.auth),
+                origins: serving.origins.clone(),
+                stopping: stopping.clone(),
+            },
             origins: serving.origins,
             auth: serving.auth,
             operator: Operator {

@@ -9,6 +9,7 @@ use crate::auth::TokenError;
 use crate::directory::Role;
 use crate::engine::EngineError;
 use crate::first_seen::NotTaken;
+use crate::phones::{OfferError, PageError};
 use crate::trace::Rule;
 
 /// Why a request was not carried out, as its client sees it.
@@ -190,6 +191,26 @@ impl From<EngineError> for Refused {
                 )
             }
         }
+    }
+}
+
+impl From<PageError> for Refused {
+    fn from(error: PageError) -> Self {
+        let (status, code) = match error {
+            PageError::NotSignedIn => (StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken"),
+            PageError::NoSuchBot | PageError::NoLeg => (StatusCode::NOT_FOUND, "itemNotFound"),
+            PageError::Taken => (StatusCode::CONFLICT, "notAllowed"),
+            PageError::Offer(OfferError::Malformed | OfferError::NothingInCommon) => {
+                (StatusCode::BAD_REQUEST, "invalidRequest")
+            }
+            PageError::TooManySessions | PageError::TooManyLegs | PageError::Offer(OfferError::Full) => {
+                (StatusCode::TOO_MANY_REQUESTS, "activityLimitReached")
+            }
+            PageError::Offer(OfferError::Unavailable) => (StatusCode::SERVICE_UNAVAILABLE, "serviceNotAvailable"),
+        };
+        let refused = Self::new(status, code, error.to_string());
+        let again = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+        if again { refused.retry(5) } else { refused }
     }
 }
 

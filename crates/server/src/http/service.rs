@@ -20,6 +20,7 @@ use super::graph_api::GraphApi;
 use super::health::Health;
 use super::operator::Operator;
 use super::origin::Origins;
+use super::phone::{self, PagePhone};
 use super::recordings::{self, Reader};
 use super::refusals::Refused;
 use super::{testing, tokens};
@@ -36,6 +37,7 @@ pub(crate) struct Service {
     pub(crate) api: GraphApi,
     pub(crate) auth: Arc<Auth>,
     pub(crate) operator: Operator,
+    pub(crate) phone: PagePhone,
     pub(crate) recordings: Reader,
     pub(crate) scripted: ScriptedPhones,
     pub(crate) lanes: Lanes,
@@ -54,7 +56,14 @@ impl Service {
         let ids = Ids::of(&head.headers);
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
         let base = self.origins.of(client.secure, &head.uri, &head.headers);
-        let asked = Asked { method: &head.method, target, headers: &head.headers, base: &base, peer: client.peer };
+        let asked = Asked {
+            method: &head.method,
+            uri: &head.uri,
+            target,
+            headers: &head.headers,
+            base: &base,
+            peer: client.peer,
+        };
         let outcome = self.route(asked, body).await;
         let reply = match outcome {
             Ok(reply) => reply,
@@ -86,7 +95,7 @@ impl Service {
     }
 
     async fn route(&self, asked: Asked<'_>, body: Incoming) -> Result<Reply, Refused> {
-        let Asked { method, target, headers, base, peer } = asked;
+        let Asked { method, uri, target, headers, base, peer } = asked;
         let path = target.split('?').next().unwrap_or_default();
         if path == "/healthz" {
             return Ok(Reply::body(StatusCode::OK, "text/plain", "ok\n"));
@@ -104,6 +113,12 @@ impl Service {
         }
         if let Some(file) = console::serve(method, path, headers) {
             return file;
+        }
+        if let Some(rest) = path.strip_prefix(phone::PATH) {
+            let request = phone::Request { method, path: rest, uri, headers, peer };
+            self.phone.check(&request)?;
+            let bytes = read(body, headers).await?;
+            return self.phone.serve(request, &bytes).await;
         }
         if let Some(rest) = path.strip_prefix("/_ringback/") {
             if !self.auth.is_operator(authorization(headers)) {
@@ -197,6 +212,7 @@ const METRICS: &str = "/metrics";
 #[derive(Clone, Copy)]
 struct Asked<'a> {
     method: &'a hyper::Method,
+    uri: &'a hyper::Uri,
     target: &'a str,
     headers: &'a HeaderMap,
     /// What links in the answer begin with.
@@ -285,6 +301,13 @@ const WORDS: &[&str] = &[
     "faults",
     "notifications",
     "resend",
+    "phone",
+    "sessions",
+    "users",
+    "bots",
+    "events",
+    "legs",
+    "answer",
     "findings",
     "apps",
     "first-seen",
@@ -315,6 +338,7 @@ fn verb(method: &hyper::Method, target: &str) -> &'static str {
         "/healthz" | "/readyz" => return "health",
         METRICS => return "metrics",
         _ if console::is_file(path) => return "page",
+        _ if path.starts_with(phone::PATH) => return "phone",
         _ if path.starts_with("/_ringback/") => return "operator",
         _ if tokens::token_path(path).is_some() => return "token",
         _ if recordings::recording_of(path).is_some() => return "recording",

@@ -28,8 +28,14 @@ impl Phones {
             .and_then(|name| directory.trunk(name))
             .is_some_and(|trunk| self.calls_of_trunk(&trunk.name) >= trunk.max_calls as usize);
         self.enter(leg, trunk);
-        let Some((app, source)) = reached(&directory, &incoming) else {
-            return self.dialled_meeting(leg, &directory, incoming);
+        self.offer(leg, &incoming, full);
+    }
+
+    /// Rings the bot, or declines the leg. `full`: what it came by carries as many calls as it may.
+    pub(super) fn offer(&self, leg: LegId, incoming: &Incoming, full: bool) {
+        let directory = self.shared.directory.current();
+        let Some((app, source)) = reached(&directory, incoming) else {
+            return self.dialled_meeting(leg, &directory, incoming.clone());
         };
         if full {
             return self.decline(leg, UNAVAILABLE);
@@ -94,7 +100,7 @@ impl Phones {
     /// A scripted phone learns which call it is in.
     fn tell_scripted(&self, leg: LegId, peer: &Peer) {
         if let Peer::Scripted(phone) = peer
-            && let (Ok(phone), Some(call)) = (phone.parse(), self.shared.engine.call_of_leg(leg))
+            && let (Ok(phone), Some((call, _))) = (phone.parse(), self.shared.engine.call_of_leg(leg))
         {
             self.shared.scripted.joined(phone, call);
         }
@@ -102,7 +108,7 @@ impl Phones {
 }
 
 /// The bot at the called number, if this caller may reach it, and the caller as the bot sees it.
-fn reached(directory: &Directory, incoming: &Incoming) -> Option<(Arc<App>, Identity)> {
+pub(super) fn reached(directory: &Directory, incoming: &Incoming) -> Option<(Arc<App>, Identity)> {
     let app = directory.app_by_number(&dialled(&incoming.called)).cloned()?;
     let source = match (&incoming.peer, caller(directory, incoming)) {
         (Peer::User(_), None) => return None,

@@ -1,10 +1,11 @@
-//! Phones: the engine's legs and audio, made of the signal room's SIP, the media room's shards,
+//! Phones: the engine's legs and audio, made of the signal room's SIP and WebRTC, the media room's shards,
 //! and test lines. Turns their events into the engine's inputs.
 //!
 //! It must not know: what a call may do, HTTP, lanes.
 
 mod audio;
 mod incoming;
+mod page;
 mod prompts;
 mod recording;
 
@@ -14,10 +15,14 @@ use std::time::Duration;
 
 use ringback_core::{self as core, AppId, Identity, Input, LegId, TenantId};
 use ringback_media::{Media, MediaEvent, MediaSink, Strays};
-use ringback_signal::{self as signal, LegEvent, LegSink, Sip};
+use ringback_signal::{self as signal, LegEvent, LegSink, Sip, WebRtc};
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
+pub(crate) use page::{Entries, Next, PageError, PageEvent, Session};
+pub(crate) use ringback_signal::OfferError;
+
+use page::Pages;
 use prompts::Prompts;
 
 use crate::directory::{Destination, SharedDirectory, SipHome, dialled};
@@ -44,6 +49,13 @@ enum Line {
     },
     /// A bot's seat in a meeting: a mixer of the media room.
     Seat,
+    /// WebRTC with a page.
+    Web {
+        /// Why we hang it up, once we do.
+        why: Option<HangUp>,
+    },
+    /// Nothing yet: pages ring, and nobody has taken it.
+    Rings,
     /// A test line: answers at once, prompts finish at once, and it says a tone of a second whenever it is recorded.
     Test,
 }
@@ -57,6 +69,8 @@ enum HangUp {
     TimedOut,
     /// It lasted as long as a trunk's call may.
     TooLong,
+    /// It was not wanted: SIP's word for why.
+    Declined(u16),
 }
 
 /// The phones: a handle, cheap to clone.
@@ -77,13 +91,18 @@ struct Shared {
     lines: Mutex<HashMap<LegId, Line>>,
     plays: Mutex<HashMap<core::OperationId, AbortHandle>>,
     prompts: Arc<Prompts>,
+    pages: Pages,
     wires: OnceLock<Wires>,
 }
 
-struct Wires {
-    media: Media,
-    sip: Sip,
-    home: SipHome,
+/// What phones are connected by.
+pub(crate) struct Wires {
+    pub(crate) media: Media,
+    pub(crate) sip: Sip,
+    pub(crate) webrtc: WebRtc,
+    pub(crate) home: SipHome,
+    /// Where the page with a phone is, without trailing slash.
+    pub(crate) page: String,
 }
 
 impl Phones {
@@ -95,6 +114,11 @@ impl Phones {
     /// SIP dialogs, those that ring included.
     pub(crate) fn sip_legs(&self) -> usize {
         self.wires().map_or(0, |wires| wires.sip.legs())
+    }
+
+    /// Legs of pages.
+    pub(crate) fn web_legs(&self) -> usize {
+        self.wires().map_or(0, |wires| wires.webrtc.legs())
     }
 
     /// Places where phones are registered.
@@ -123,14 +147,15 @@ impl Phones {
             lines: Mutex::default(),
             plays: Mutex::default(),
             prompts: Arc::default(),
+            pages: Pages::default(),
             wires: OnceLock::new(),
         };
         Self { shared: Arc::new(shared) }
     }
 
     /// Connects them. Once; until then every leg fails.
-    pub(crate) fn connect(&self, media: Media, sip: Sip, home: SipHome) {
-        let _ = self.shared.wires.set(Wires { media, sip, home });
+    pub(crate) fn connect(&self, wires: Wires) {
+        let _ = self.shared.wires.set(wires);
     }
 
     fn wires(&self) -> Option<&Wires> {
@@ -192,20 +217,34 @@ impl Phones {
         let number = match resolved {
             Some(Destination::Phone(user) | Destination::Test(user)) => user.sip.clone(),
             Some(Destination::Trunk { number, .. }) => number.clone(),
-            Some(Destination::Uri(_)) | None => dialled(&to.id),
+            Some(Destination::Uri(_) | Destination::Anyone) | None => dialled(&to.id),
         };
         let Some((phone, address)) = self.shared.scripted.address_of(&number) else { return false };
-        if let Some(call) = self.shared.engine.call_of_leg(leg) {
+        if let Some((call, _)) = self.shared.engine.call_of_leg(leg) {
             self.shared.scripted.joined(phone, call);
         }
         self.place_sip(leg, signal::Destination::Uri(address), None, from, None);
         true
     }
 
+    fn is_sip(&self, leg: LegId) -> bool {
+        matches!(self.lines().get(&leg), Some(Line::Sip { .. }))
+    }
+
     /// Notes why we hang a leg up; the first reason stays.
     fn because(&self, leg: LegId, reason: HangUp) {
-        if let Some(Line::Sip { why, .. }) = self.lines().get_mut(&leg) {
+        if let Some(Line::Sip { why, .. } | Line::Web { why }) = self.lines().get_mut(&leg) {
             why.get_or_insert(reason);
+        }
+    }
+
+    /// Hangs up what carries a leg.
+    fn hang_up_line(&self, leg: LegId) {
+        let by_web = matches!(self.lines().get(&leg), Some(Line::Web { .. }));
+        match self.wires() {
+            Some(wires) if by_web => wires.webrtc.hang_up(leg.0, signal::EndCause::LocalHangUp),
+            Some(wires) => wires.sip.hang_up(leg.0),
+            None => {}
         }
     }
 
@@ -218,8 +257,9 @@ impl Phones {
         for leg in ours {
             self.ended(leg, stopped());
         }
+        self.stop_pages();
         if let Some(wires) = self.wires() {
-            wires.sip.shutdown(within).await;
+            tokio::join!(wires.sip.shutdown(within), wires.webrtc.shutdown(within));
         }
     }
 
@@ -230,9 +270,7 @@ impl Phones {
         let task = self.shared.runtime.spawn(async move {
             tokio::time::sleep(limits::TRUNK_CALL).await;
             this.because(leg, HangUp::TooLong);
-            if let Some(wires) = this.wires() {
-                wires.sip.hang_up(leg.0);
-            }
+            this.hang_up_line(leg);
         });
         *guard = Some(task.abort_handle());
     }
@@ -246,11 +284,15 @@ impl Phones {
                 }
                 why
             }
-            Some(Line::Test | Line::Seat) | None => None,
+            Some(Line::Web { why }) => {
+                self.tell_page_ended(leg, &cause, why);
+                why
+            }
+            Some(Line::Rings | Line::Test | Line::Seat) | None => None,
         };
         match cause {
             signal::EndCause::LocalHangUp => match why {
-                Some(HangUp::Released) => core::EndCause::LocalHangUp,
+                Some(HangUp::Released | HangUp::Declined(_)) => core::EndCause::LocalHangUp,
                 Some(HangUp::TimedOut) => core::EndCause::MediaTimeout,
                 Some(HangUp::TooLong) => {
                     core::EndCause::Failed("the call lasted as long as a trunk's call may".to_owned())
@@ -281,9 +323,8 @@ impl Legs for Phones {
                 self.lines().insert(leg, Line::Test);
                 self.happening(leg, Input::LegAnswered { leg, dialog: String::new() });
             }
-            Some(Destination::Phone(user)) => {
-                self.place_sip(leg, signal::Destination::User(user.sip.clone()), None, from, None)
-            }
+            Some(Destination::Phone(user)) => self.place_user(leg, &user, from),
+            Some(Destination::Anyone) => self.place_anyone(leg, to, from),
             Some(Destination::Uri(uri)) => self.place_sip(leg, signal::Destination::Uri(uri), None, from, None),
             Some(Destination::Trunk { trunk, number }) => {
                 if self.calls_of_trunk(&trunk.name) >= trunk.max_calls as usize {
@@ -314,7 +355,7 @@ impl Legs for Phones {
         let wires = self.wires().filter(|_| self.lines().contains_key(&leg));
         let Some(wires) = wires else { return self.ended(leg, core::EndCause::Cancelled) };
         match wires.media.mix(leg.0, seat.0) {
-            Ok(()) => wires.sip.accept(leg.0),
+            Ok(()) => self.accept(leg),
             Err(error) => {
                 tracing::warn!(%error, "a phone was kept out of its meeting");
                 self.decline(leg, incoming::UNAVAILABLE);
@@ -323,24 +364,31 @@ impl Legs for Phones {
     }
 
     fn accept(&self, leg: LegId) {
-        if let Some(wires) = self.wires() {
-            wires.sip.accept(leg.0);
+        let by_web = matches!(self.lines().get(&leg), Some(Line::Web { .. }));
+        match self.wires() {
+            Some(wires) if by_web => wires.webrtc.accept(leg.0),
+            Some(wires) => wires.sip.accept(leg.0),
+            None => {}
         }
     }
 
     fn decline(&self, leg: LegId, status: u16) {
-        self.because(leg, HangUp::Released);
-        if let Some(wires) = self.wires() {
-            wires.sip.decline(leg.0, status);
+        self.because(leg, HangUp::Declined(status));
+        let by_web = matches!(self.lines().get(&leg), Some(Line::Web { .. }));
+        match self.wires() {
+            Some(wires) if by_web => wires.webrtc.hang_up(leg.0, signal::EndCause::LocalHangUp),
+            Some(wires) => wires.sip.decline(leg.0, status),
+            None => {}
         }
     }
 
     fn hang_up(&self, leg: LegId, dialog: Option<&str>) {
-        let known = self.lines().get(&leg).map(|line| matches!(line, Line::Sip { .. }));
+        self.silence_pages(leg);
+        let known = self.lines().get(&leg).map(|line| matches!(line, Line::Sip { .. } | Line::Web { .. }));
         match (known, self.wires()) {
-            (Some(true), Some(wires)) => {
+            (Some(true), Some(_)) => {
                 self.because(leg, HangUp::Released);
-                wires.sip.hang_up(leg.0);
+                self.hang_up_line(leg);
             }
             // A leg of an earlier process: its far end gets a BYE from what was recorded.
             (None, Some(wires)) => {
@@ -360,11 +408,15 @@ impl LegSink for Phones {
         match event {
             LegEvent::Incoming(incoming) => self.incoming(leg, incoming),
             LegEvent::Ringing => {}
+            // A page was first: the SIP phone is being cancelled, and its end is what is told.
+            LegEvent::Answered { .. } if self.is_sip(leg) && !self.sip_was_first(leg) => {}
             LegEvent::Answered { dialog } => {
                 self.answered(leg);
+                self.tell_page_answered(leg);
                 self.happening(leg, Input::LegAnswered { leg, dialog });
             }
             LegEvent::Held(held) => self.happening(leg, Input::LegHeld { leg, held }),
+            LegEvent::Ended(_) if self.is_sip(leg) && self.rings_on(leg) => {}
             LegEvent::Ended(cause) => {
                 let cause = self.cause(leg, cause);
                 self.ended(leg, cause);
@@ -395,9 +447,7 @@ impl MediaSink for Phones {
             MediaEvent::Tone { tone } => self.happening(leg, Input::ToneHeard { leg, tone: key(tone) }),
             MediaEvent::TimedOut => {
                 self.because(leg, HangUp::TimedOut);
-                if let Some(wires) = self.wires() {
-                    wires.sip.hang_up(leg.0);
-                }
+                self.hang_up_line(leg);
             }
         }
     }

@@ -153,6 +153,8 @@ pub struct Snapshot {
     pub connections: u64,
     /// SIP legs.
     pub sip_legs: u64,
+    /// WebRTC legs.
+    pub web_legs: u64,
     /// Places where phones are registered.
     pub sip_registrations: u64,
     /// Lanes that have something to tell.
@@ -425,6 +427,7 @@ impl Collector for Snapshot {
         gauge(&mut to, "conversations", "Conversations that live", self.conversations)?;
         gauge(&mut to, "http_connections", "Connections of HTTP and HTTPS", self.connections)?;
         gauge(&mut to, "sip_legs", "SIP dialogs, those that ring included", self.sip_legs)?;
+        gauge(&mut to, "web_legs", "Calls of phones in pages, by WebRTC", self.web_legs)?;
         gauge(&mut to, "sip_registrations", "Places where phones are registered", self.sip_registrations)?;
         gauge(&mut to, "lanes_busy", "Calls with notices that wait for their delivery", self.lanes_busy)?;
         let help = "Age of the oldest notice that waits for its delivery; 0: none waits";

@@ -1,6 +1,7 @@
 //! The whole server over its real sockets: bots over HTTP, phones over SIP and RTP, all on loopback.
 //! Each test has a server, a data folder and a bot of its own.
 
+mod browser;
 mod console;
 mod explained;
 mod facts;
@@ -15,6 +16,7 @@ mod metrics;
 mod microsoft;
 mod notified;
 mod operator;
+mod page_phone;
 mod phones;
 mod recordings;
 mod recovery;

@@ -29,6 +29,7 @@ const DRAWN: &[Room] = &[
             "auth",
             "first_seen",
             "notify",
+            "phones",
             "wire",
             "recordings",
             "scripted",

@@ -211,6 +211,7 @@ fn wire(table: &mut Table) {
     table.refused(Refused::operation_not_found(), "the call is known, the operation is not");
     table.refused(Refused::no_room_for_recordings(1_024), "recordResponse, over the app's `max_recording_mib`");
     seen(table);
+    pages(table);
     table.refused(Refused::only_here(), "with `identities = \"any\"`, a client from elsewhere");
     table.refused(Refused::not_its_token(), "`recordingLocation`, with another token or none");
     table.refused(Refused::recording_not_found(), "`recordingLocation`, with the right token");
@@ -248,6 +249,32 @@ fn seen(table: &mut Table) {
             | NotTaken::TenantConfigured
             | NotTaken::TooMany
             | NotTaken::NotKept(_) => "PUT `/_ringback/apps/{id}`",
+        };
+        table.refused(error, when);
+    }
+}
+
+fn pages(table: &mut Table) {
+    let all = [
+        PageError::NotSignedIn,
+        PageError::NoSuchBot,
+        PageError::NoLeg,
+        PageError::Taken,
+        PageError::TooManySessions,
+        PageError::TooManyLegs,
+        PageError::Offer(OfferError::Malformed),
+        PageError::Offer(OfferError::NothingInCommon),
+        PageError::Offer(OfferError::Full),
+        PageError::Offer(OfferError::Unavailable),
+    ];
+    for error in all {
+        let when = match error {
+            PageError::NotSignedIn => "`/_ringback/phone/…`, the door of a page's phone",
+            PageError::NoSuchBot | PageError::TooManyLegs => "there, a call",
+            PageError::NoLeg => "there, a leg",
+            PageError::Taken => "there, an answer",
+            PageError::TooManySessions => "there, signing in",
+            PageError::Offer(_) => "there, a call or an answer",
         };
         table.refused(error, when);
     }

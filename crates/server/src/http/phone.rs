@@ -1,0 +1,320 @@
+//! The door of phones in pages, `/_ringback/phone/…` (docs/PHONE.md): sign in, call, be called, with a session's token in
+//! the place of the operator's. Pages of other sites are kept out: a browser sends what they ask from this machine too.
+//!
+//! It must not know: audio, SIP, or what a call may do.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, ORIGIN};
+use hyper::http::uri::Authority;
+use hyper::{Method, StatusCode, Uri};
+use ringback_core::LegId;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, interval_at, sleep};
+
+use super::answer::{JSON, Reply};
+use super::origin::Origins;
+use super::refusals::Refused;
+use super::stopped;
+use crate::auth::{Auth, bearer};
+use crate::clock;
+use crate::directory::{Line, SharedDirectory, User};
+use crate::limits;
+use crate::meetings::Known;
+use crate::phones::{Entries, Next, PageError, PageEvent, Phones, Session};
+
+/// What its paths begin with.
+pub(crate) const PATH: &str = "/_ringback/phone/";
+
+/// What the door serves with.
+pub(crate) struct PagePhone {
+    pub(crate) phones: Phones,
+    pub(crate) directory: SharedDirectory,
+    pub(crate) auth: Arc<Auth>,
+    pub(crate) origins: Origins,
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// A request without its body; `path` is what follows [`PATH`].
+#[derive(Clone, Copy)]
+pub(crate) struct Request<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) path: &'a str,
+    pub(crate) uri: &'a Uri,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) peer: SocketAddr,
+}
+
+#[derive(Deserialize)]
+struct SignIn {
+    user: String,
+    password: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Call {
+    to: String,
+    sdp: String,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    sdp: String,
+}
+
+impl PagePhone {
+    /// Refuses what a page of another site sent, before its body is read. Three things a browser adds say so, and no page
+    /// can change them: the host that was asked for (a name of the attacker's that was made to lead here is none of ours),
+    /// the page's origin, and whether it is the same site. Nothing here answers to CORS.
+    pub(crate) fn check(&self, request: &Request<'_>) -> Result<(), Refused> {
+        let text = |name: &str| request.headers.get(name).map(|value| value.to_str().unwrap_or_default());
+        let asked: Option<Authority> =
+            request.uri.authority().cloned().or_else(|| request.headers.get(HOST)?.to_str().ok()?.parse().ok());
+        let ours = asked.filter(|asked| self.origins.is_ours(asked.host()));
+        let Some(asked) = ours else { return Err(foreign("the Host it asked for is none of this server's names")) };
+        if let Some(origin) = text(ORIGIN.as_str()) {
+            let host = origin.split_once("://").map(|(_, host)| host);
+            let public = self.origins.public_url.as_deref();
+            if !(host.is_some_and(|host| host.eq_ignore_ascii_case(asked.as_str())) || public == Some(origin)) {
+                return Err(foreign("its Origin is another one"));
+            }
+        }
+        match text("sec-fetch-site") {
+            None | Some("same-origin" | "none") => {}
+            Some(_) => return Err(foreign("its browser says so (Sec-Fetch-Site)")),
+        }
+        // A form of another site cannot send JSON.
+        let json = text(CONTENT_TYPE.as_str()).is_some_and(|given| given.starts_with(JSON));
+        if request.method == Method::POST && !json {
+            let message = "A phone's request has a body of Content-Type application/json.";
+            return Err(Refused::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalidRequest", message));
+        }
+        Ok(())
+    }
+
+    /// Carries out a request that was [checked](PagePhone::check).
+    pub(crate) async fn serve(&self, request: Request<'_>, body: &[u8]) -> Result<Reply, Refused> {
+        let segments: Vec<&str> = request.path.split('/').filter(|segment| !segment.is_empty()).collect();
+        match (request.method.as_str(), segments.as_slice()) {
+            ("POST", ["sessions"]) => self.sign_in(&request, &parse(body)?),
+            ("DELETE", ["sessions"]) => {
+                self.phones.sign_out(&self.session(&request)?);
+                Ok(Reply::empty(StatusCode::NO_CONTENT))
+            }
+            ("GET", ["users"]) => self.users(&request),
+            ("GET", ["bots"]) => Ok(self.bots(&self.session(&request)?)),
+            ("GET", ["events"]) => Ok(self.events(&self.session(&request)?)),
+            ("POST", ["legs"]) => {
+                let (session, call) = (self.session(&request)?, parse::<Call>(body)?);
+                let phones = self.phones.clone();
+                let (leg, sdp) = whole(async move { phones.page_calls(&session, &call.to, call.sdp).await }).await?;
+                Ok(json(StatusCode::CREATED, &json!({ "leg": leg.to_string(), "sdp": sdp })))
+            }
+            ("POST", ["legs", leg, "answer"]) => {
+                let (session, leg, Answer { sdp }) = (self.session(&request)?, leg_id(leg)?, parse(body)?);
+                let phones = self.phones.clone();
+                let sdp = whole(async move { phones.page_answers(&session, leg, sdp).await }).await?;
+                Ok(json(StatusCode::OK, &json!({ "sdp": sdp })))
+            }
+            ("DELETE", ["legs", leg]) => {
+                let (session, leg) = (self.session(&request)?, leg_id(leg)?);
+                self.phones.page_hangs_up(&session, leg)?;
+                Ok(Reply::empty(StatusCode::NO_CONTENT))
+            }
+            ("GET", ["legs", leg, "timeline"]) => {
+                let (session, leg) = (self.session(&request)?, leg_id(leg)?);
+                let (entries, over) = self.phones.page_timeline(&session, leg)?;
+                Ok(self.timeline(entries, over))
+            }
+            (_, ["sessions"]) => Err(only("POST, DELETE")),
+            (_, ["users" | "bots" | "events"] | ["legs", _, "timeline"]) => Err(only("GET")),
+            (_, ["legs"] | ["legs", _, "answer"]) => Err(only("POST")),
+            (_, ["legs", _]) => Err(only("DELETE")),
+            _ => Err(Refused::new(StatusCode::NOT_FOUND, "itemNotFound", "There is nothing at this address.")),
+        }
+    }
+
+    /// Whoever is in an open directory's reach may be anyone; but what a proxy passes on comes from elsewhere.
+    fn wants_password(&self, request: &Request<'_>) -> bool {
+        let passed_on = ["forwarded", "x-forwarded-for"].iter().any(|name| request.headers.contains_key(*name));
+        passed_on || !self.directory.current().is_open()
+    }
+
+    fn sign_in(&self, request: &Request<'_>, asked: &SignIn) -> Result<Reply, Refused> {
+        let directory = self.directory.current();
+        let found = directory.user(&asked.user).or_else(|| directory.user_by_sip(&asked.user));
+        let user = found.filter(|user| user.line == Line::Sip);
+        if self.wants_password(request) {
+            let password = asked.password.as_deref().unwrap_or_default();
+            let is_right = || user.is_some_and(|user| user.has_password(password));
+            let right = self.auth.try_password(request.peer.ip(), clock::wall_seconds(), is_right);
+            if !right.map_err(too_many)? {
+                // Known or not: the same answer.
+                let message = "User or password are wrong. The password is the one of the user's SIP phone.";
+                return Err(Refused::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", message));
+            }
+        }
+        let Some(user) = user else {
+            let message = "There is no such user with a phone: give a user's id or SIP login.";
+            return Err(Refused::new(StatusCode::NOT_FOUND, "itemNotFound", message));
+        };
+        let token = self.phones.sign_in(user)?;
+        Ok(json(StatusCode::CREATED, &json!({ "token": token, "user": print_user(user) }))
+            .with("cache-control", "no-store"))
+    }
+
+    fn session(&self, request: &Request<'_>) -> Result<Session, PageError> {
+        let authorization = request.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        self.phones.session(bearer(authorization).ok_or(PageError::NotSignedIn)?)
+    }
+
+    fn users(&self, request: &Request<'_>) -> Result<Reply, Refused> {
+        if self.wants_password(request) {
+            let message = "Who signs in here with a password names himself.";
+            return Err(Refused::new(StatusCode::FORBIDDEN, "notAllowed", message));
+        }
+        let directory = self.directory.current();
+        let mut users: Vec<_> = directory.users().filter(|user| user.line == Line::Sip).collect();
+        users.sort_by(|a, b| a.sip.cmp(&b.sip));
+        let users: Vec<Value> = users.into_iter().take(limits::LIST_PAGE).map(|user| print_user(user)).collect();
+        Ok(json(StatusCode::OK, &json!({ "value": users })))
+    }
+
+    /// Bots that this user may call, and meetings.
+    fn bots(&self, session: &Session) -> Reply {
+        let directory = self.directory.current();
+        let mut bots: Vec<_> =
+            directory.apps().filter(|app| directory.sees(&app.tenant, &session.user.tenant)).collect();
+        bots.sort_by(|a, b| (&a.name, a.id.as_str()).cmp(&(&b.name, b.id.as_str())));
+        let print = |app: &Arc<crate::directory::App>| {
+            // Without a number it is called by its id.
+            let number = app.numbers.first().map_or(app.id.as_str(), String::as_str);
+            json!({ "id": app.id.as_str(), "name": app.name, "number": number })
+        };
+        let meeting = |known: Known| json!({ "id": known.thread, "name": format!("Meeting {}", known.join_id), "number": known.join_id });
+        let meetings = self.phones.meetings().list().into_iter().map(meeting);
+        let all: Vec<Value> = bots.into_iter().map(print).chain(meetings).take(limits::LIST_PAGE).collect();
+        json(StatusCode::OK, &json!({ "value": all }))
+    }
+
+    fn events(&self, session: &Session) -> Reply {
+        let mut events = self.phones.page_events(session);
+        let mut stopping = self.stopping.clone();
+        let (chunks, receiver) = mpsc::channel(limits::PAGE_EVENTS);
+        tokio::spawn(async move {
+            let mut pulse = interval_at(Instant::now() + limits::PAGE_PULSE, limits::PAGE_PULSE);
+            let mut chunk = FOLLOWING;
+            while chunks.send(Ok(chunk)).await.is_ok() {
+                chunk = tokio::select! {
+                    event = events.recv() => match event {
+                        Some(event) => print_event(&event),
+                        // Another page of this session took its place, or it was too slow.
+                        None => return,
+                    },
+                    _ = pulse.tick() => PULSE,
+                    () = chunks.closed() => return,
+                    () = stopped(&mut stopping) => return,
+                };
+            }
+        });
+        stream(receiver)
+    }
+
+    fn timeline(&self, mut entries: Entries, mut over: watch::Receiver<bool>) -> Reply {
+        let mut stopping = self.stopping.clone();
+        let (chunks, receiver) = mpsc::channel(limits::PAGE_EVENTS);
+        tokio::spawn(async move {
+            // Its sender goes when the leg does; what the bot is told last comes behind.
+            let end = async move {
+                while over.changed().await.is_ok() {}
+                sleep(limits::PAGE_TIMELINE_AFTER).await;
+            };
+            tokio::pin!(end);
+            let mut chunk = FOLLOWING;
+            while chunks.send(Ok(chunk)).await.is_ok() {
+                chunk = tokio::select! {
+                    next = entries.next() => match next {
+                        Some(Next::Entry(entry)) => {
+                            Bytes::from(format!("data: {}\n\n", serde_json::to_string(&entry).unwrap_or_default()))
+                        }
+                        Some(Next::Missed(missed)) => Bytes::from(format!("event: missed\ndata: {missed}\n\n")),
+                        None => return,
+                    },
+                    () = &mut end => return,
+                    () = chunks.closed() => return,
+                    () = stopped(&mut stopping) => return,
+                };
+            }
+        });
+        stream(receiver)
+    }
+}
+
+/// Comments of server-sent events (WHATWG HTML §9.2): tell the reader that it follows from here on, and that we are there.
+const FOLLOWING: Bytes = Bytes::from_static(b": following\n\n");
+const PULSE: Bytes = Bytes::from_static(b": here\n\n");
+
+fn stream(chunks: mpsc::Receiver<io::Result<Bytes>>) -> Reply {
+    Reply::stream("text/event-stream", chunks, None).with("cache-control", "no-store")
+}
+
+fn print_event(event: &PageEvent) -> Bytes {
+    let (name, data) = match event {
+        PageEvent::Ringing { leg, from, called } => {
+            ("ringing", json!({ "leg": leg.to_string(), "from": from, "for": called }))
+        }
+        PageEvent::Answered { leg } => ("answered", json!({ "leg": leg.to_string() })),
+        PageEvent::Ended { leg, reason } => ("ended", json!({ "leg": leg.to_string(), "reason": reason })),
+    };
+    Bytes::from(format!("event: {name}\ndata: {data}\n\n"))
+}
+
+fn print_user(user: &User) -> Value {
+    json!({ "id": user.id, "name": user.name, "number": user.sip })
+}
+
+/// Runs to its end even if the page goes away: what it changes must not be left half done.
+async fn whole<T: Send + 'static>(
+    work: impl Future<Output = Result<T, PageError>> + Send + 'static,
+) -> Result<T, Refused> {
+    let done = tokio::spawn(work).await;
+    Ok(done.map_err(|_| Refused::new(StatusCode::INTERNAL_SERVER_ERROR, "generalException", "The request broke."))??)
+}
+
+fn parse<T: for<'a> Deserialize<'a>>(body: &[u8]) -> Result<T, Refused> {
+    serde_json::from_slice(body).map_err(|error| {
+        let message = format!("The body is not what docs/PHONE.md says: {error}.");
+        Refused::new(StatusCode::BAD_REQUEST, "invalidRequest", message)
+    })
+}
+
+fn leg_id(text: &str) -> Result<LegId, PageError> {
+    text.parse().map(LegId).map_err(|_| PageError::NoLeg)
+}
+
+fn json(status: StatusCode, value: &Value) -> Reply {
+    Reply::body(status, JSON, value.to_string())
+}
+
+fn foreign(why: &str) -> Refused {
+    let message = format!("A page of another site may not use this phone: {why}.");
+    Refused::new(StatusCode::FORBIDDEN, "notAllowed", message)
+}
+
+fn too_many(seconds: u64) -> Refused {
+    let message = "Too many wrong passwords came from there. Wait.";
+    Refused {
+        retry_after: Some(u32::try_from(seconds).unwrap_or(u32::MAX)),
+        ..Refused::new(StatusCode::TOO_MANY_REQUESTS, "activityLimitReached", message)
+    }
+}
+
+fn only(allow: &'static str) -> Refused {
+    let message = "The method is not allowed here.";
+    Refused { allow: Some(allow), ..Refused::new(StatusCode::METHOD_NOT_ALLOWED, "notAllowed", message) }
+}

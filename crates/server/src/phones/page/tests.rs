@@ -1,0 +1,196 @@
+//! The desk as a table: who rings, who was first, who makes room, who forgets.
+
+use std::time::{Duration, Instant};
+
+use ringback_core::{CallId, ConversationId, LegId};
+use tokio::sync::mpsc;
+
+use super::desk::{Declined, Desk, Ring, SessionKey, SipOver, Whom};
+use super::heard::Heard;
+use super::{PageError, PageEvent};
+use crate::clock::Clock;
+use crate::engine::fresh_id;
+use crate::limits;
+use crate::trace::Timeline;
+
+struct Page {
+    key: SessionKey,
+    events: mpsc::Receiver<PageEvent>,
+}
+
+impl Page {
+    fn told(&mut self) -> Vec<String> {
+        let shown = |event| match event {
+            PageEvent::Ringing { called, .. } => format!("rings for {called}"),
+            PageEvent::Answered { .. } => "answered".to_owned(),
+            PageEvent::Ended { reason, .. } => reason.to_owned(),
+        };
+        std::iter::from_fn(|| self.events.try_recv().ok()).map(shown).collect()
+    }
+}
+
+fn key(number: u32) -> SessionKey {
+    let mut key = SessionKey::default();
+    key[..4].copy_from_slice(&number.to_be_bytes());
+    key
+}
+
+fn page(desk: &mut Desk, number: u32, user: &str) -> Page {
+    desk.sign_in(Instant::now(), key(number), user).unwrap();
+    let (sender, events) = mpsc::channel(limits::PAGE_EVENTS);
+    desk.follow(&key(number), sender);
+    Page { key: key(number), events }
+}
+
+fn ring(whom: Whom) -> Ring {
+    let timeline = Timeline::new(Clock::start());
+    let heard = Heard::new(&timeline, None, CallId(fresh_id()), ConversationId(fresh_id()));
+    Ring { whom, from: "Bot".to_owned(), called: "Ada".to_owned(), heard }
+}
+
+fn rings(desk: &mut Desk, whom: Whom) -> (LegId, bool) {
+    let leg = LegId(fresh_id());
+    let heard = desk.enter_ring(leg, ring(whom));
+    desk.announce(leg);
+    (leg, heard)
+}
+
+fn ada() -> Whom {
+    Whom::User("ada".to_owned())
+}
+
+#[test]
+fn the_pages_of_one_user_ring_and_the_first_has_it() {
+    let mut desk = Desk::default();
+    let (mut one, mut two, mut other) =
+        (page(&mut desk, 1, "ada"), page(&mut desk, 2, "ada"), page(&mut desk, 3, "bob"));
+    let (leg, heard) = rings(&mut desk, ada());
+    assert!(heard);
+    assert!(matches!(desk.claim(leg, &other.key, false), Err(PageError::NoLeg)));
+    assert!(matches!(desk.claim(leg, &two.key, false), Ok(None)));
+    assert!(matches!(desk.claim(leg, &one.key, false), Err(PageError::Taken)));
+    assert!(desk.won(leg, &two.key));
+    desk.leg_answered(leg);
+    assert_eq!(one.told(), ["rings for Ada", "answered at another phone"]);
+    assert_eq!(two.told(), ["rings for Ada", "answered"]);
+    assert_eq!(other.told(), [""; 0]);
+    assert!(desk.holds(leg, &two.key) && !desk.holds(leg, &one.key));
+    assert!(desk.heard(leg, &two.key).is_some() && desk.heard(leg, &one.key).is_none());
+    desk.leg_ended(leg, "over");
+    assert_eq!(two.told(), ["over"]);
+    assert!(!desk.holds(leg, &two.key));
+    assert!(desk.heard(leg, &two.key).is_some(), "its timeline may still be read");
+}
+
+#[test]
+fn who_comes_late_hears_what_rings() {
+    let mut desk = Desk::default();
+    let (leg, heard) = rings(&mut desk, Whom::Anyone);
+    assert!(!heard, "nobody is there");
+    let mut late = page(&mut desk, 1, "bob");
+    assert_eq!(late.told(), ["rings for Ada"]);
+    assert!(desk.ring_over(leg, "gave up"));
+    assert_eq!(late.told(), ["gave up"]);
+    assert!(!desk.ring_over(leg, "again"));
+}
+
+#[test]
+fn a_call_is_declined_once_no_page_wants_it() {
+    let mut desk = Desk::default();
+    let (one, mut two) = (page(&mut desk, 1, "ada"), page(&mut desk, 2, "ada"));
+    let (leg, _) = rings(&mut desk, ada());
+    assert_eq!(desk.decline(leg, &one.key), Ok(Declined::OthersRing));
+    assert_eq!(desk.decline(leg, &one.key), Err(PageError::NoLeg), "once");
+    assert!(matches!(desk.claim(leg, &one.key, false), Err(PageError::NoLeg)));
+    assert_eq!(two.told(), ["rings for Ada"]);
+    assert_eq!(desk.decline(leg, &two.key), Ok(Declined::Last));
+    // A page that is closed cannot want it.
+    let (leg, _) = rings(&mut desk, ada());
+    drop(two);
+    assert_eq!(desk.decline(leg, &one.key), Ok(Declined::Last));
+}
+
+#[test]
+fn a_sip_phone_and_a_page_exclude_each_other() {
+    let mut desk = Desk::default();
+    let mut one = page(&mut desk, 1, "ada");
+    let (leg, _) = rings(&mut desk, ada());
+    assert!(desk.sip_answered(leg), "it was first");
+    assert_eq!(one.told(), ["rings for Ada", "answered at another phone"]);
+    assert!(matches!(desk.claim(leg, &one.key, true), Err(PageError::NoLeg)));
+    assert!(matches!(desk.sip_over(leg), SipOver::Leg));
+
+    let (leg, _) = rings(&mut desk, ada());
+    let mut freed = desk.claim(leg, &one.key, true).unwrap().expect("the SIP phone is to be cancelled");
+    assert!(!desk.sip_answered(leg), "the page was first");
+    assert!(freed.try_recv().is_err());
+    assert!(matches!(desk.sip_over(leg), SipOver::Claimed));
+    assert!(freed.try_recv().is_ok());
+    assert!(desk.won(leg, &one.key));
+
+    let (leg, _) = rings(&mut desk, ada());
+    assert!(matches!(desk.sip_over(leg), SipOver::PagesRing), "it was declined there");
+    let claimed = desk.claim(leg, &one.key, false);
+    assert!(matches!(claimed, Ok(None)));
+    assert!(desk.ring_over(leg, "gave up"), "by the caller, before the page was connected");
+    assert!(!desk.won(leg, &one.key));
+}
+
+#[test]
+fn sessions_are_bounded_and_those_that_nobody_has_open_make_room() {
+    let mut desk = Desk::default();
+    let now = Instant::now();
+    let mut open = Vec::new();
+    for number in 0..limits::PAGE_SESSIONS_PER_USER as u32 - 1 {
+        open.push(page(&mut desk, number, "ada"));
+    }
+    desk.sign_in(now, key(100), "ada").unwrap();
+    desk.sign_in(now, key(101), "ada").unwrap();
+    assert_eq!(desk.user_of(now, &key(100)), None, "it made room");
+    assert_eq!(desk.user_of(now, &key(101)), Some("ada"));
+    open.push(page(&mut desk, 102, "ada"));
+    assert_eq!(desk.sign_in(now, key(103), "ada"), Err(PageError::TooManySessions), "all are open");
+    assert!(desk.sign_in(now, key(104), "bob").is_ok());
+    let late = now + limits::PAGE_SESSION_IDLE + Duration::from_secs(1);
+    assert_eq!(desk.user_of(late, &key(104)), None, "idle for long");
+    assert_eq!(desk.user_of(late, &key(102)), Some("ada"), "open");
+}
+
+#[test]
+fn a_page_has_so_many_legs_and_forgets_the_oldest_that_is_over() {
+    let mut desk = Desk::default();
+    let mut one = page(&mut desk, 1, "ada");
+    let legs: Vec<LegId> = (0..limits::PAGE_LEGS).map(|_| LegId(fresh_id())).collect();
+    for leg in &legs {
+        assert!(desk.has_room(&one.key));
+        desk.calls(*leg, &one.key);
+        let timeline = Timeline::new(Clock::start());
+        desk.hears(*leg, Heard::new(&timeline, None, CallId(fresh_id()), ConversationId(fresh_id())));
+    }
+    assert!(!desk.has_room(&one.key));
+    desk.leg_ended(legs[2], "over");
+    assert!(desk.has_room(&one.key));
+    assert!(desk.heard(legs[2], &one.key).is_some());
+    desk.calls(LegId(fresh_id()), &one.key);
+    assert!(desk.heard(legs[2], &one.key).is_none());
+    assert!(desk.heard(legs[0], &one.key).is_some());
+    assert_eq!(one.told(), ["over"]);
+    let alive = desk.sign_out(&one.key);
+    assert_eq!(alive.len(), limits::PAGE_LEGS);
+    alive.into_iter().for_each(|leg| desk.leg_ended(leg, "over"));
+    assert_eq!(desk.user_of(Instant::now(), &one.key), None);
+}
+
+#[test]
+fn a_page_that_does_not_read_is_cut_off_and_hears_of_what_rings_when_it_comes_again() {
+    let mut desk = Desk::default();
+    let mut slow = page(&mut desk, 1, "ada");
+    for _ in 0..limits::PAGE_EVENTS + 1 {
+        rings(&mut desk, ada());
+    }
+    assert_eq!(slow.told().len(), limits::PAGE_EVENTS);
+    assert!(slow.events.try_recv().is_err_and(|error| error == mpsc::error::TryRecvError::Disconnected));
+    let (sender, events) = mpsc::channel(2 * limits::PAGE_EVENTS);
+    desk.follow(&slow.key, sender);
+    assert_eq!(Page { events, ..slow }.told().len(), limits::PAGE_EVENTS + 1);
+}
