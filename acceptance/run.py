@@ -14,7 +14,19 @@ import sys
 import time
 from pathlib import Path
 
-PARTS = ("wire", "identity", "hosts", "examples", "containers", "sdk", "libraries", "sipp", "baresip", "linphone")
+PARTS = (
+    "wire",
+    "identity",
+    "hosts",
+    "examples",
+    "containers",
+    "sdk",
+    "libraries",
+    "sipp",
+    "baresip",
+    "linphone",
+    "made",
+)
 
 PART_WITHIN = 300
 """Seconds that a part may take. The slowest takes about a minute."""

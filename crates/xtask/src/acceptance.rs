@@ -50,6 +50,7 @@ const PARTS: &[Part] = &[
     Part { name: "baresip", programs: &[BARESIP], node: false, rust_client: false },
     Part { name: "linphone", programs: &[LINPHONE], node: false, rust_client: false },
     Part { name: "sipp", programs: &[SIPP], node: false, rust_client: false },
+    Part { name: "made", programs: &[], node: true, rust_client: false },
     Part { name: "wire", programs: &[], node: false, rust_client: false },
 ];
 

@@ -1,0 +1,3 @@
+"""Gives the tests here their phones."""
+
+pytest_plugins = ["ringback_testing"]
