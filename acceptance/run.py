@@ -24,6 +24,7 @@ PARTS = (
     "libraries",
     "sipp",
     "baresip",
+    "meetings",
     "linphone",
     "made",
 )

@@ -36,6 +36,7 @@ SUCCESS = {
     "GET call": 200,
     "GET calls": 200,
     "GET operations": 200,
+    "GET participants": 200,
     "DELETE call": 204,
     "POST playprompt": 200,
     "POST recordresponse": 200,
@@ -130,8 +131,8 @@ class Wire:
                 return SUCCESS.get(f"{method} calls")
             case ["calls", id] if id == self.call:
                 return SUCCESS.get(f"{method} call")
-            case ["calls", id, "operations"] if id == self.call:
-                return SUCCESS.get(f"{method} operations")
+            case ["calls", id, "operations" | "participants" as collection] if id == self.call:
+                return SUCCESS.get(f"{method} {collection}")
             case ["calls", id, action] if id == self.call:
                 if action.lower() == "playprompt" and not body.get("prompts"):
                     return None

@@ -36,10 +36,18 @@ TONES = ["tone1", "tone5", "tone9", "star", "tone0", "pound"]
 class Hearing:
     """One server for all cases of a part; each case has a phone of its own and prompts of its own."""
 
-    def __init__(self, program: Path, folder: Path, stack: ExitStack, certificate: Certificate | None = None) -> None:
+    def __init__(
+        self,
+        program: Path,
+        folder: Path,
+        stack: ExitStack,
+        certificate: Certificate | None = None,
+        *,
+        open_to_any: bool = False,
+    ) -> None:
         self.folder = folder
         self.bot = stack.enter_context(Bot())
-        self.world = World(self.bot.callback, certificate=certificate)
+        self.world = World(self.bot.callback, certificate=certificate, open_to_any=open_to_any)
         self.server = stack.enter_context(Server(program, folder / "server", self.world))
         self.graph = Graph(self.server)
         self.seed = random.SystemRandom().randrange(1 << 32)

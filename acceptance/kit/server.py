@@ -59,6 +59,8 @@ class World:
     webhook: str
     trunk: str | None = None
     """Address and port of a trunk."""
+    open_to_any: bool = False
+    """Identities that are not here are accepted, too."""
     certificate: Certificate | None = None
     """The operator's own; without it the server makes its own."""
     tenant: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -82,6 +84,7 @@ class World:
                 "[server]",
                 dict.fromkeys(("http", "https", "sip", "sip_tls"), "127.0.0.1:0")
                 | {"allow_private_targets": ["127.0.0.0/8"]}
+                | ({"identities": "any"} if self.open_to_any else {})
                 | self.certificate_files(),
             ),
             ("[[tenants]]", {"id": self.tenant, "name": TENANT_NAME}),

@@ -335,8 +335,6 @@ class Verbs:
             "changeScreenSharingRole": {"role": "viewer"},
             "updateRecordingStatus": context | {"status": "recording"},
             "addLargeGalleryView": context,
-            "listParticipants": None,
-            "getParticipant": None,
             "deleteParticipant": None,
             "invite": context | {"participants": [who]},
             "muteParticipant": context,

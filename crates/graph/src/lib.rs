@@ -34,7 +34,7 @@ pub use media::{MediaConfig, MediaInfo, MediaPrompt};
 pub use meeting::{ChatInfo, MeetingInfo, MeetingName};
 pub use notification::{Notification, ResourceData, Subject};
 pub use operation::{CommsOperation, OperationForm, print_operations};
-pub use participant::{MediaStream, Participant};
+pub use participant::{MediaStream, Participant, print_participants};
 pub use path::{Action, Page, Resource, Route, RouteError, Version};
 pub use read::BodyError;
 pub use request::{Answer, ContextOnly, CreateCall, PlayPrompt, RecordResponse, Reject, SendDtmfTones};

@@ -4,9 +4,11 @@ use std::borrow::Cow;
 
 use serde::ser::SerializeMap;
 
+use crate::call::Listing;
 use crate::identity::ParticipantInfo;
-use crate::print::{Members, Object};
-use crate::read::{BodyError, Node};
+use crate::links::{Collection, Links};
+use crate::print::{Members, Object, Unset, to_json};
+use crate::read::{self, BodyError, Node};
 use crate::words::{MediaDirection, Modality};
 
 /// Someone in the conversation; the bot itself is one of them.
@@ -51,6 +53,43 @@ impl<'a> MediaStream<'a> {
             direction: MediaDirection::SendReceive,
             server_muted: false,
         }
+    }
+}
+
+impl Participant<'_> {
+    /// The body of an answer that carries this participant.
+    pub fn print(&self, links: &Links<'_>, call: &str) -> Vec<u8> {
+        let context = format!("{links}/$metadata#communications/calls('{call}')/participants/$entity");
+        to_json(&Whole { participant: self, context }, Unset::Null)
+    }
+
+    /// Reads the body of an answer.
+    pub fn parse(body: &[u8]) -> Result<Participant<'static>, BodyError> {
+        Participant::read(&Node::root(&read::json(body)?)?)
+    }
+
+    /// Reads the answer to a listing.
+    pub fn parse_list(body: &[u8]) -> Result<Collection<Participant<'static>>, BodyError> {
+        Collection::read(body, Participant::read)
+    }
+}
+
+/// The answer to a listing of a call's participants, which has one page.
+pub fn print_participants(links: &Links<'_>, call: &str, participants: &[Participant<'_>]) -> Vec<u8> {
+    let context = format!("{links}/$metadata#communications/calls('{call}')/participants");
+    to_json(&Listing { context, next: None, value: participants }, Unset::Null)
+}
+
+/// A participant with what only answers show.
+struct Whole<'p> {
+    participant: &'p Participant<'p>,
+    context: String,
+}
+
+impl Object for Whole<'_> {
+    fn members<M: SerializeMap>(&self, out: &mut Members<M>) -> Result<(), M::Error> {
+        out.put("@odata.context", &self.context)?;
+        self.participant.members(out)
     }
 }
 

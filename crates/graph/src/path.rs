@@ -69,6 +69,18 @@ pub enum Resource<'a> {
         /// Which part of the list.
         page: Page<'a>,
     },
+    /// `GET /communications/calls/{call}/participants`
+    ListParticipants {
+        /// The call's id.
+        call: Cow<'a, str>,
+    },
+    /// `GET /communications/calls/{call}/participants/{participant}`
+    GetParticipant {
+        /// The call's id.
+        call: Cow<'a, str>,
+        /// The participant's id.
+        participant: Cow<'a, str>,
+    },
     /// `GET /communications/calls/{call}/operations/{operation}`
     GetOperation {
         /// The call's id.
@@ -225,6 +237,9 @@ fn below_call<'a>(
             None => Resource::ListOperations { call, page: Page::parse(query)? },
         });
     }
+    if name.eq_ignore_ascii_case("participants") && method == "GET" {
+        return participants(id(call), key.or_else(|| walk.next()), walk);
+    }
     if let Some(collection) = COLLECTIONS.iter().find(|c| c.name.eq_ignore_ascii_case(&name)) {
         return Err(collection.refuse(method, version, key.or_else(|| walk.next()), walk));
     }
@@ -240,6 +255,24 @@ fn below_call<'a>(
     match method {
         "POST" => action,
         _ => Err(RouteError::MethodNotAllowed { allow: "POST" }),
+    }
+}
+
+/// Reading the roster, or one of it.
+fn participants<'a>(
+    call: Cow<'a, str>,
+    participant: Option<Cow<'a, str>>,
+    mut walk: Walk<'a>,
+) -> Result<Resource<'a>, RouteError> {
+    let Some(participant) = participant else { return Ok(Resource::ListParticipants { call }) };
+    match walk.next() {
+        None => Ok(Resource::GetParticipant { call, participant: id(participant) }),
+        Some(segment) => {
+            match PARTICIPANTS.actions_on_one.iter().any(|(name, _)| name.eq_ignore_ascii_case(bare(&segment))) {
+                true => Err(RouteError::MethodNotAllowed { allow: "POST" }),
+                false => Err(unknown(&segment)),
+            }
+        }
     }
 }
 
@@ -289,20 +322,23 @@ struct Collection {
     actions_on_one: &'static [Unserved],
 }
 
+/// Reading it is served.
+const PARTICIPANTS: Collection = Collection {
+    name: "participants",
+    allow: "GET",
+    allow_one: "GET, DELETE",
+    actions: &[("invite", false), ("muteAll", true), ("admitAllFromLobby", true)],
+    actions_on_one: &[
+        ("mute", false),
+        ("startHoldMusic", false),
+        ("stopHoldMusic", false),
+        ("admitFromLobby", true),
+        ("removeFromLobby", true),
+    ],
+};
+
 const COLLECTIONS: &[Collection] = &[
-    Collection {
-        name: "participants",
-        allow: "GET",
-        allow_one: "GET, DELETE",
-        actions: &[("invite", false), ("muteAll", true), ("admitAllFromLobby", true)],
-        actions_on_one: &[
-            ("mute", false),
-            ("startHoldMusic", false),
-            ("stopHoldMusic", false),
-            ("admitFromLobby", true),
-            ("removeFromLobby", true),
-        ],
-    },
+    PARTICIPANTS,
     Collection {
         name: "audioRoutingGroups",
         allow: "GET, POST",

@@ -48,6 +48,7 @@ const PARTS: &[Part] = &[
     Part { name: "sdk", programs: &[SIPP], node: false, rust_client: false },
     Part { name: "libraries", programs: &[BARESIP, SIPP], node: true, rust_client: true },
     Part { name: "baresip", programs: &[BARESIP], node: false, rust_client: false },
+    Part { name: "meetings", programs: &[BARESIP], node: false, rust_client: false },
     Part { name: "linphone", programs: &[LINPHONE], node: false, rust_client: false },
     Part { name: "sipp", programs: &[SIPP], node: false, rust_client: false },
     Part { name: "made", programs: &[], node: true, rust_client: false },

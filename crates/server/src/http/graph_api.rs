@@ -59,6 +59,17 @@ impl GraphApi {
             }
             Resource::Act { call, action } => self.action(caller, &links, call_id(&call)?, action, body).await,
             Resource::ListOperations { call, page } => self.list_operations(caller, &links, &call, &page).await,
+            Resource::ListParticipants { call } => {
+                let view = self.engine.call(&caller.app, &caller.tenant, call_id(&call)?).await?;
+                Ok(json(graph::print_participants(&links, &call, &wire::participants(&view.roster))))
+            }
+            Resource::GetParticipant { call, participant } => {
+                let view = self.engine.call(&caller.app, &caller.tenant, call_id(&call)?).await?;
+                let roster = wire::participants(&view.roster);
+                let found = roster.iter().find(|one| one.id == participant);
+                let found = found.ok_or_else(Refused::participant_not_found)?;
+                Ok(json(found.print(&links, &call)))
+            }
             Resource::GetOperation { call, operation } => {
                 let id: OperationId = operation.parse().map_err(|_| Refused::operation_not_found())?;
                 let found = self.engine.operation(&caller.app, &caller.tenant, call_id(&call)?, id).await?;

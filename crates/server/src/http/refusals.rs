@@ -49,6 +49,11 @@ impl Refused {
         Self::new(StatusCode::NOT_FOUND, "itemNotFound", "Operation not found.")
     }
 
+    /// Nobody of that id in a call that is there.
+    pub(crate) fn participant_not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "itemNotFound", "Participant not found.")
+    }
+
     /// A recording that is asked for without its own token, or that never was.
     pub(crate) fn not_its_token() -> Self {
         let message = "A recording is read with the recordingAccessToken of its operation, as a bearer token.";

@@ -350,6 +350,8 @@ fn verb(method: &hyper::Method, target: &str) -> &'static str {
         Ok(Resource::GetCall { .. }) => "getCall",
         Ok(Resource::HangUp { .. }) => "hangUp",
         Ok(Resource::Act { action, .. }) => action.as_str(),
+        Ok(Resource::ListParticipants { .. }) => "listParticipants",
+        Ok(Resource::GetParticipant { .. }) => "getParticipant",
         Ok(Resource::ListOperations { .. }) => "listOperations",
         Ok(Resource::GetOperation { .. }) => "getOperation",
         Err(_) => "other",

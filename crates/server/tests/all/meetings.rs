@@ -6,6 +6,7 @@ use ringback_signal::phone::{CallEnd, PhoneCall};
 use serde_json::{Value, json};
 
 use crate::journal::Journal;
+use crate::recovery::{Victim, start_again};
 use crate::soon;
 use crate::world::{WEBHOOK, World, configuration, play, record};
 
@@ -214,6 +215,18 @@ async fn phones_come_and_go_and_the_meeting_goes_on() {
     let two = soon(second.call("123456789")).await.expect("it is up");
     world.journal.wait_for(&call, "roster", 3).await;
     assert_eq!(roster(&world, &call), ["Bot 5000", "Phone 1001", "Phone 1002"]);
+    // The same is read, whole and one by one, by who may.
+    let path = format!("/{call}/participants");
+    let read = world.bot.get(&path).await.is(200).json();
+    let told = world.journal.of(&call).into_iter().rfind(|told| told.gist() == "roster").expect("a roster").data();
+    assert_eq!(read["value"].as_array().map(Vec::len), Some(3));
+    for (one, told) in read["value"].as_array().expect("a list").iter().zip(told.as_array().expect("a list")) {
+        assert_eq!(one["info"]["identity"], told["info"]["identity"]);
+        let id = told["id"].as_str().expect("an id");
+        assert_eq!(world.bot.get(&format!("{path}/{id}")).await.is(200).json()["info"], one["info"]);
+    }
+    assert_eq!(world.bot.get(&format!("{path}/{call}")).await.is(404).code(), "itemNotFound");
+    assert_eq!(world.sibling().await.get(&path).await.is(404).code(), "8522");
     soon(one.hang_up()).await;
     world.journal.wait_for(&call, "roster", 4).await;
     soon(two.hang_up()).await;
@@ -321,4 +334,46 @@ async fn a_recording_has_both_voices_and_any_phone_ends_it() {
         assert!(likeness_at_16k(said, &kept) > 0.9, "{who}: {}", likeness_at_16k(said, &kept));
     }
     assert!(likeness_at_16k(&prompt, &kept) < 0.5, "the prompt is not in it");
+}
+
+/// Killed, the server tells once, after its next start, what died with it, and hangs up every phone of the meeting.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_meeting_that_dies_with_its_server_is_ended_and_told_once() {
+    let (journal, folder) = (Journal::start().await, tempfile::tempdir().expect("a folder"));
+    let text = configuration(journal.address()).replace("[server]\n", "[server]\nidentities = \"any\"\n");
+    let victim = Victim::serving(&folder, &text).await;
+    let bot = victim.bot.clone();
+    let long = journal.file("/long.wav", crate::world::tone(20_000));
+    let body = json!({
+        "callbackUri": journal.url(WEBHOOK),
+        "requestedModalities": ["audio"],
+        "mediaConfig": {"@odata.type": "#microsoft.graph.serviceHostedMediaConfig"},
+        "meetingInfo": {"joinMeetingId": "123456789"},
+    });
+    let call = bot.post("", &body).await.is(201).id();
+    journal.wait(&call, "established active").await;
+    let phone = crate::world::phone(victim.sip, "1001").await;
+    let other = crate::world::phone(victim.sip, "1002").await;
+    let one = soon(phone.call("123456789")).await.expect("it is up");
+    let two = soon(other.call("123456789")).await.expect("it is up");
+    journal.wait_for(&call, "roster", 3).await;
+    let prompt = bot.post(&format!("/{call}/playPrompt"), &play(&[&long], None)).await.is(200).id();
+    victim.kill().await;
+
+    let server = start_again(&folder).await;
+    assert_eq!(server.adopted(), 1);
+    assert_eq!(soon(one.ended()).await, CallEnd::FarHungUp);
+    assert_eq!(soon(two.ended()).await, CallEnd::FarHungUp);
+    let ended = journal.ended(&call, &prompt).await;
+    assert_eq!((&ended["status"], &ended["resultInfo"]["subcode"]), (&json!("failed"), &json!(8512)));
+    let end = journal.wait(&call, "terminated").await.data();
+    assert_eq!((&end["resultInfo"]["code"], &end["resultInfo"]["subcode"]), (&json!(500), &json!(1005)));
+    let told = journal.gists(&call);
+    assert_eq!(told.iter().filter(|gist| *gist == "terminated").count(), 1, "{told:?}");
+    // And the bot may join again.
+    let bot = crate::world::bot(server.http_addr(), crate::world::TENANT, crate::world::APP).await;
+    let again = bot.post("", &body).await.is(201).id();
+    journal.wait(&again, "established active").await;
+    bot.hang_up(&again).await;
+    journal.wait(&again, "terminated").await;
 }

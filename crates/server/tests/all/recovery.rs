@@ -36,7 +36,7 @@ async fn the_server_that_is_killed() {
 pub(crate) struct Victim {
     child: Child,
     pub(crate) bot: Bot,
-    sip: std::net::SocketAddr,
+    pub(crate) sip: std::net::SocketAddr,
 }
 
 impl Victim {

@@ -209,6 +209,7 @@ fn wire(table: &mut Table) {
     );
     table.refused(Refused::no_meetings(), "create call with a meeting");
     table.refused(Refused::operation_not_found(), "the call is known, the operation is not");
+    table.refused(Refused::participant_not_found(), "the call is known, and nobody of that id is in it");
     table.refused(Refused::no_room_for_recordings(1_024), "recordResponse, over the app's `max_recording_mib`");
     seen(table);
     pages(table);
