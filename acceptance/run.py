@@ -27,6 +27,7 @@ PARTS = (
     "meetings",
     "linphone",
     "made",
+    "page",
 )
 
 PART_WITHIN = 300

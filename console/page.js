@@ -6,6 +6,8 @@ import { Timeline } from "./timeline.js";
 
 const LETTERS = ["", "abc", "def", "ghi", "jkl", "mno", "pqrs", "tuv", "wxyz", "", "", ""];
 
+const PHASES = { asking: "Waiting for the microphone …", calling: "Calling …" };
+
 const $ = (id) => document.getElementById(id);
 
 const timeline = new Timeline($("entries"), (count) => {
@@ -39,7 +41,7 @@ const FIRST = {
 };
 
 function named({ name, number }) {
-  return number && number !== name ? `${name} · ${number}` : name;
+  return number && !name.includes(number) ? `${name} · ${number}` : name;
 }
 
 function showSignIn() {
@@ -67,7 +69,8 @@ function choices(list, of, chosen) {
     const name = document.createElement("span");
     name.textContent = one.name;
     const number = document.createElement("code");
-    number.textContent = one.number;
+    // Without a number one is called by the id, which nobody reads.
+    number.textContent = one.number === one.id ? "" : one.number;
     button.append(name, number);
     button.addEventListener("click", () => {
       allowSound();
@@ -87,7 +90,7 @@ function showCall() {
   document.title = rings ? `☎ ${who} is calling` : `${who} – Ringback`;
   $("peer").textContent = who;
   $("phase").hidden = talks;
-  $("phase").textContent = !rings ? "Calling …" : isMe(toward) ? "is calling" : `is calling for ${toward}`;
+  $("phase").textContent = PHASES[phase] ?? (isMe(toward) ? "is calling" : `is calling for ${toward}`);
   $("clock").hidden = !talks;
   $("talk").hidden = !talks;
   $("mute").hidden = !talks;

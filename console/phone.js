@@ -25,7 +25,8 @@ export class Phone {
   bots = [];
   // The server's events are followed.
   online = true;
-  // {phase: "calling" | "ringing" | "talking", who, toward, leg, since, muted}, or null.
+  // {phase: "asking" | "calling" | "ringing" | "talking", who, toward, leg, since, muted}, or null. Asked for is the
+  // microphone.
   call = null;
   // What went wrong last, or how the last call ended; null: nothing to say.
   note = null;
@@ -38,6 +39,7 @@ export class Phone {
   #timeline;
   #early = new Map();
   #following = null;
+  #telling = null;
 
   // `speaker` is the audio element; `timeline` has clear(), add(entry) and missed(count).
   constructor(speaker, timeline, changed) {
@@ -86,9 +88,12 @@ export class Phone {
   }
 
   async signOut(note = null) {
-    if (this.call !== null) await this.hangUp();
+    if (this.call !== null) this.#end(this.call, null);
     this.#following?.abort();
+    this.#telling?.abort();
     sessionStorage.removeItem(KEPT);
+    // Hangs up too. Where that cannot be said, the session is over already, or will be before long.
+    await this.#server.ask("DELETE", "sessions").catch(() => {});
     this.#server.token = null;
     this.user = null;
     this.bots = [];
@@ -99,9 +104,9 @@ export class Phone {
 
   async #follow(signal) {
     for (let wait = AGAIN_FIRST; !signal.aborted; wait = Math.min(2 * wait, AGAIN_LAST)) {
+      const began = Date.now();
       try {
         for await (const { type, data } of this.#server.events("events", signal)) {
-          wait = AGAIN_FIRST;
           if (type === "open") await this.#arrived();
           else this.#happened(type, data);
         }
@@ -109,6 +114,8 @@ export class Phone {
         if (signal.aborted) return;
         if (error instanceof Refused && error.status === 401) return this.#sessionOver();
       }
+      // Another tab with this very session takes its events away; the two must not do so to each other all the time.
+      if (Date.now() - began > AGAIN_LAST) wait = AGAIN_FIRST;
       this.online = false;
       this.#changed();
       await new Promise((again) => setTimeout(again, wait));
@@ -147,10 +154,12 @@ export class Phone {
   // Calls a number, name or address.
   async dial(to, who = to) {
     if (this.call !== null) return;
-    const call = this.#begin({ phase: "calling", who });
+    const call = this.#begin({ phase: "asking", who });
     try {
       const sdp = await this.#open(call);
       if (call.over) return;
+      call.phase = "calling";
+      this.#changed();
       const { leg, sdp: answer } = await this.#server.ask("POST", "legs", { to, sdp });
       call.leg = leg;
       if (call.over) return void (await this.#release(leg));
@@ -228,6 +237,7 @@ export class Phone {
   #begin(call) {
     this.call = { muted: false, over: false, ...call };
     this.note = null;
+    this.#telling?.abort();
     this.#timeline.clear();
     this.#changed();
     return this.call;
@@ -263,7 +273,8 @@ export class Phone {
     } else if (type === "answered") {
       this.#talk(call);
     } else if (type === "ended") {
-      this.#end(call, reason ? `The call has ended: ${reason}` : "The call has ended.");
+      const tried = call.phase === "calling" ? " The timeline shows what was tried." : "";
+      this.#end(call, `The call has ended: ${reason}.${tried}`);
     }
   }
 
@@ -309,12 +320,13 @@ export class Phone {
     call.hush = next;
   }
 
-  // Follows the timeline of the call, to its last entry; the next call's replaces it.
+  // Follows the timeline of the call, to its last entry, which may come after its end; the next call's replaces it.
   async #tell(call) {
+    this.#telling = new AbortController();
+    const { signal } = this.#telling;
     try {
-      const told = this.#server.events(`legs/${call.leg}/timeline`, this.#following.signal);
-      for await (const { type, data } of told) {
-        if (this.call !== null && this.call !== call) return;
+      for await (const { type, data } of this.#server.events(`legs/${call.leg}/timeline`, signal)) {
+        if (signal.aborted) return;
         if (type === "message") this.#timeline.add(data);
         else if (type === "missed") this.#timeline.missed(data);
       }

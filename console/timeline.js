@@ -6,6 +6,9 @@ const MOST = 2000;
 
 const ID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
 
+// What every request about the call begins with, after the version.
+const CALL = new RegExp(`/communications/calls/${ID.source}`, "g");
+
 // An id as one is shown: its end differs where its beginning, a time, does not. The joiner keeps it on one line.
 function short(id) {
   return `…\u2060${id.slice(-5)}`;
@@ -39,7 +42,7 @@ export class Timeline {
     const time = piece("time", "", seconds);
     time.dateTime = new Date(at / 1000).toISOString();
     time.title = new Date(at / 1000).toLocaleString();
-    const said = piece("span", "text", text.replace(ID, short));
+    const said = piece("span", "text", text.replace(CALL, "/…").replace(ID, short));
     said.title = text;
     item.append(time, " ", piece("span", "kind", kind), " ", said);
     if (operation !== undefined) {

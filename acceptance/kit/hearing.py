@@ -84,16 +84,7 @@ class Hearing:
 
     def what_it_says_is_recorded(self, call: str, says: audio.Sound, rate: int) -> None:
         """Records the phone for some seconds: that is found again in what it says all the time."""
-        url = self.bot.prompt("ask", audio.wav_bytes(audio.draw_tones(self.draw, 0.5)))
-        operation = self.graph.record(call, url, RECORD_SECONDS)
-        end = self.bot.wait_operation(call, operation, RECORD_SECONDS + 15)
-        check.same(end.data["status"], "completed", f"the recording's end ({end.data.get('resultInfo')})")
-        recording = self.graph.recording(end.data["recordingLocation"], end.data["recordingAccessToken"])
-        recorded, recorded_rate = audio.read_wav(io.BytesIO(recording))
-        check.that(
-            len(recorded) > 0.8 * RECORD_SECONDS * recorded_rate, f"{len(recorded) / recorded_rate:.1f} s recorded"
-        )
-        recorded = audio.at_rate(recorded, recorded_rate, rate)
+        recorded = audio.at_rate(self.recorded(call), audio.PROMPT_RATE, rate)
         other = audio.at_rate(audio.draw_tones(self.draw, len(says) / rate), audio.PROMPT_RATE, rate)
         right, wrong = (audio.likeness(sound, recorded, rate) for sound in (says, other))
         print(
@@ -101,6 +92,18 @@ class Hearing:
         )
         check.that(right >= ALIKE, f"the recording is {right:.3f} like what the phone says, wanted {ALIKE}")
         check.that(wrong < UNLIKE, f"the recording is {wrong:.3f} like other words, wanted less than {UNLIKE}")
+
+    def recorded(self, call: str) -> audio.Sound:
+        """Records the phone for some seconds, with `PROMPT_RATE` samples in each."""
+        url = self.bot.prompt("ask", audio.wav_bytes(audio.draw_tones(self.draw, 0.5)))
+        operation = self.graph.record(call, url, RECORD_SECONDS)
+        end = self.bot.wait_operation(call, operation, RECORD_SECONDS + 15)
+        check.same(end.data["status"], "completed", f"the recording's end ({end.data.get('resultInfo')})")
+        recording = self.graph.recording(end.data["recordingLocation"], end.data["recordingAccessToken"])
+        recorded, rate = audio.read_wav(io.BytesIO(recording))
+        check.same(rate, audio.PROMPT_RATE, "the recording's rate")
+        check.that(len(recorded) > 0.8 * RECORD_SECONDS * rate, f"{len(recorded) / rate:.1f} s recorded")
+        return recorded
 
     def keys_are_told(self, call: str) -> None:
         """The bot is told of `KEYS`, each once and in order."""

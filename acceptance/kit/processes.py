@@ -25,8 +25,9 @@ class Running:
         stdout: int | None = None,
         env: dict[str, str] | None = None,
         cwd: Path | None = None,
+        pass_fds: Sequence[int] = (),
     ) -> None:
-        """`env` is added to this process's environment."""
+        """`env` is added to this process's environment; the program gets the descriptors `pass_fds` too."""
         self.name = Path(words[0]).name
         self.log = log
         with log.open("ab") as file:
@@ -37,6 +38,7 @@ class Running:
                 stderr=file,
                 env=os.environ | (env or {}),
                 cwd=cwd,
+                pass_fds=pass_fds,
                 start_new_session=True,
             )
 

@@ -35,6 +35,7 @@ struct Program {
 }
 
 const BARESIP: Program = Program { name: "baresip", package: "baresip" };
+const CHROMIUM: Program = Program { name: "chromium", package: "chromium" };
 const CURL: Program = Program { name: "curl", package: "curl" };
 const IPROUTE: Program = Program { name: "ip", package: "iproute2" };
 const LINPHONE: Program = Program { name: "linphonec", package: "linphone-cli" };
@@ -50,6 +51,7 @@ const PARTS: &[Part] = &[
     Part { name: "baresip", programs: &[BARESIP], node: false, rust_client: false },
     Part { name: "meetings", programs: &[BARESIP], node: false, rust_client: false },
     Part { name: "linphone", programs: &[LINPHONE], node: false, rust_client: false },
+    Part { name: "page", programs: &[CHROMIUM], node: false, rust_client: false },
     Part { name: "sipp", programs: &[SIPP], node: false, rust_client: false },
     Part { name: "made", programs: &[], node: true, rust_client: false },
     Part { name: "wire", programs: &[], node: false, rust_client: false },

@@ -1,0 +1,268 @@
+"""The page with a phone, in Chromium without a window: what it hears is the prompt, what it says is recorded, keys arrive,
+it rings; and it says in words what is wrong."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from kit import audio, check, part
+from kit.chromium import PATIENCE, Chromium
+from kit.hearing import KEYS, Hearing
+from kit.server import Server, World
+
+SAYS_RATE = 48_000
+"""Samples a second of what the microphone says: the browser plays such a file as it is."""
+
+NOBODY = "+493090182000"
+"""A number that nobody has."""
+
+SILENT = 200.0
+"""No sample of a recording of somebody who is muted is larger: -44 dBFS. G.722, fed with nothing, does not come to rest
+at 0; up to 46 was seen. Who speaks here reaches 12,000."""
+
+ASKED = 15.0
+"""Seconds for which a bot is asked whether it takes a call (contract §2.3)."""
+
+LOOKS = ((1200, 760), (390, 844))
+"""Pixels of a wide screen and of a narrow one."""
+
+
+class Suite(Hearing):
+    """What a person at the page goes through."""
+
+    def page(self, name: str, *, says: audio.Sound | None = None, microphone: bool = True) -> Chromium:
+        """A browser with a profile of its own."""
+        file = None
+        if says is not None:
+            file = self.folder / f"{name}.wav"
+            file.write_bytes(audio.wav_bytes(says, SAYS_RATE))
+        return Chromium(self.folder / name, says=file, microphone=microphone)
+
+    def sign_in(self, page: Chromium) -> None:
+        """As the first of the users, who needs no password here."""
+        page.open(f"{self.server.http}/")
+        page.click("#users button")
+        page.see("#idle")
+
+    def call(self, page: Chromium) -> str:
+        """The page calls the bot, which answers; gives the call's id."""
+        before = len(self.bot.journal)
+        page.click("#bots button")
+        call = self.answer_next(before)
+        page.see("#talk")
+        self.bot.wait_ready(call)
+        return call
+
+    def rings(self, page: Chromium, call: str) -> None:
+        page.see("#answer")
+        self.bot.wait_state(call, "establishing")
+
+    def no_call(self, page: Chromium) -> None:
+        page.see("#idle")
+
+    def told_in_the_timeline(self, page: Chromium, kind: str, text: str) -> None:
+        """The timeline has an entry of this kind with these words in it."""
+        page.wait(
+            f"""[...document.querySelectorAll('#entries [data-kind="{kind}"]')].some(
+                (entry) => entry.textContent.includes({text!r}))""",
+            f"the timeline has a {kind} with {text!r}",
+        )
+
+    def it_calls_a_bot_and_hears_it_and_presses_keys(self) -> None:
+        with self.page("calls") as page:
+            self.sign_in(page)
+            call = self.call(page)
+            self.graph.subscribe_to_tone(call)
+            page.hear()
+            played = self.play(call)
+            first, rest = KEYS[:3], KEYS[3:]
+            for key in first:
+                page.click(f'[data-key="{key}"]')
+            for key in rest:
+                page.press(key)
+            self.keys_are_told(call)
+            self.compare(*page.heard(), played)
+            self.told_in_the_timeline(page, "request", "playPrompt")
+            self.told_in_the_timeline(page, "event", "operation completed")
+            self.told_in_the_timeline(page, "notification", "operation")
+            self.looks(page)
+            page.click("#end")
+            self.no_call(page)
+            self.ended_well(call)
+
+    def looks(self, page: Chromium) -> None:
+        """Nothing is wider than the screen, wide or narrow; pictures are kept, light and dark."""
+        for width, height in LOOKS:
+            for scheme in ("light", "dark"):
+                page.looks(width, height, scheme)
+                page.screenshot(f"{width}-{scheme}")
+            check.that(page.evaluate(f"document.body.scrollWidth <= {width}"), f"the page fits {width} pixels")
+        page.looks(*LOOKS[0], "light")
+
+    def what_it_says_is_heard_by_the_bot(self) -> None:
+        says = self.says(SAYS_RATE)
+        with self.page("says", says=says) as page:
+            self.sign_in(page)
+            call = self.call(page)
+            self.what_it_says_is_recorded(call, says, SAYS_RATE)
+            self.graph.hang_up(call)
+            self.no_call(page)
+
+    def muted_it_says_nothing(self) -> None:
+        with self.page("muted", says=self.says(SAYS_RATE)) as page:
+            self.sign_in(page)
+            call = self.call(page)
+            page.click("#mute")
+            loudest = self.loudest(call)
+            check.that(loudest <= SILENT, f"a muted page says nothing, and what was recorded reaches {loudest}")
+            page.press("m")
+            loudest = self.loudest(call)
+            check.that(loudest > 20 * SILENT, f"muted no longer it is heard, and what was recorded reaches {loudest}")
+            page.click("#end")
+            self.ended_well(call)
+
+    def loudest(self, call: str) -> float:
+        """The largest sample of some seconds of what the page says."""
+        recorded = self.recorded(call)
+        return float(np.max(np.abs(recorded)))
+
+    def it_rings_and_answers(self) -> None:
+        with self.page("is-called") as page:
+            self.sign_in(page)
+            call = self.graph.call_user(self.world.phones[0].id, self.bot.callback)
+            self.rings(page, call)
+            check.that("is calling" in page.text(), f"it says that it is called: {page.text()}")
+            page.screenshot("rings")
+            page.click("#answer")
+            page.see("#talk")
+            self.bot.wait_ready(call)
+            page.hear()
+            played = self.play(call)
+            self.compare(*page.heard(), played)
+            self.graph.hang_up(call)
+            self.no_call(page)
+            check.that("has ended" in page.text(), f"it says that the call has ended: {page.text()}")
+            self.ended_well(call)
+
+    def it_declines(self) -> None:
+        with self.page("declines") as page:
+            self.sign_in(page)
+            call = self.graph.call_user(self.world.phones[0].id, self.bot.callback)
+            self.rings(page, call)
+            page.click("#end")
+            self.no_call(page)
+            self.bot.wait_state(call, "terminated")
+
+    def it_rings_for_a_number_that_nobody_has(self) -> None:
+        with self.page("stands-in") as page:
+            self.sign_in(page)
+            call = self.graph.call_number(NOBODY, self.bot.callback)
+            self.rings(page, call)
+            check.that(f"is calling for {NOBODY}" in page.text(), f"it says for whom: {page.text()}")
+            page.press("Enter")
+            page.see("#talk")
+            self.bot.wait_ready(call)
+            page.click("#end")
+            self.ended_well(call)
+
+    def without_a_microphone_it_says_so_and_hears(self) -> None:
+        with self.page("listens", microphone=False) as page:
+            self.sign_in(page)
+            call = self.call(page)
+            check.that("The microphone was refused" in page.text(), f"it says why: {page.text()}")
+            page.hear()
+            played = self.play(call)
+            self.compare(*page.heard(), played)
+            page.click("#end")
+            self.ended_well(call)
+
+    def what_cannot_be_called_is_said(self) -> None:
+        with self.page("wrong") as page:
+            self.sign_in(page)
+            page.click("#number")
+            page.write("no-such-bot")
+            page.press("Enter")
+            page.see("#note")
+            self.no_call(page)
+            print(f"      it says: {page.evaluate('document.querySelector(`#note`).textContent')}")
+
+
+class Guarded:
+    """A server where everyone needs a password, and whose bot does not run."""
+
+    def __init__(self, program: Path, folder: Path, stack: ExitStack) -> None:
+        self.folder = folder
+        self.world = World("http://127.0.0.1:9/")
+        self.server = stack.enter_context(Server(program, folder / "guarded", self.world))
+
+    def a_password_is_asked_and_a_wrong_one_refused(self) -> None:
+        with Chromium(self.folder / "guarded-page") as page:
+            page.open(f"{self.server.http}/")
+            for password, place in (("wrong", "#note"), (self.world.phones[0].password, "#idle")):
+                self.sign_in(page, password)
+                page.see(place)
+            page.evaluate("location.reload()")
+            page.see("#bots button")
+            page.click("#leave")
+            page.see("#login")
+
+    def a_bot_that_does_not_run_is_called(self) -> None:
+        with Chromium(self.folder / "no-bot") as page:
+            page.open(f"{self.server.http}/")
+            self.sign_in(page, self.world.phones[0].password)
+            page.click("#bots button")
+            page.see("#note", ASKED + PATIENCE)
+            check.that("the bot did not answer" in page.text(), f"it says so: {page.text()}")
+            page.see('#entries [data-kind="notification"]')
+            page.screenshot("ended")
+
+    def sign_in(self, page: Chromium, password: str) -> None:
+        page.click("#user")
+        page.evaluate("document.querySelector('#user').select()")
+        page.write(self.world.phones[0].name)
+        page.click("#password")
+        page.write(password)
+        page.press("Enter")
+
+    def its_files_are_sent_once(self) -> None:
+        def ask(method: str, headers: dict[str, str]) -> tuple[int, bytes, str]:
+            connection = http.client.HTTPConnection("127.0.0.1", self.server.http_port, timeout=20)
+            try:
+                connection.request(method, "/", headers=headers)
+                answer = connection.getresponse()
+                return answer.status, answer.read(), answer.headers["ETag"]
+            finally:
+                connection.close()
+
+        status, page, tag = ask("GET", {})
+        check.same((status, page[:15]), (200, b"<!doctype html>"), "the page")
+        check.same(ask("HEAD", {}), (200, b"", tag), "its head alone")
+        check.same(ask("GET", {"If-None-Match": tag}), (304, b"", tag), "the page once more")
+
+
+def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
+    suite = Suite(program, folder, stack, open_to_any=True)
+    guarded = Guarded(program, folder, stack)
+    run = [
+        suite.it_calls_a_bot_and_hears_it_and_presses_keys,
+        suite.what_it_says_is_heard_by_the_bot,
+        suite.muted_it_says_nothing,
+        suite.it_rings_and_answers,
+        suite.it_declines,
+        suite.it_rings_for_a_number_that_nobody_has,
+        suite.without_a_microphone_it_says_so_and_hears,
+        suite.what_cannot_be_called_is_said,
+        guarded.a_password_is_asked_and_a_wrong_one_refused,
+        guarded.a_bot_that_does_not_run_is_called,
+        guarded.its_files_are_sent_once,
+    ]
+    return part.named(run)
+
+
+if __name__ == "__main__":
+    part.main(cases)
