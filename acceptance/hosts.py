@@ -5,7 +5,10 @@ them here. They run where the only way out is one at whose end packets are count
 from __future__ import annotations
 
 import os
+import pty
 import re
+import select
+import signal
 import socket
 import subprocess
 import sys
@@ -139,17 +142,47 @@ class Hosts:
         except check.Failed as failure:
             raise check.Failed(f"{failure}; said was:\n{log.read_text(errors='replace')}") from None
 
+    def asked_at_the_terminal(self) -> None:
+        """Where the bot does not tell its path, the user is asked; and ^C ends both."""
+        bot = "import http.server as h; h.HTTPServer(('127.0.0.1', 0), h.BaseHTTPRequestHandler).serve_forever()"
+        words = [str(word) for word in (self.program, "run", "--data", self.folder / "asked", "--", sys.executable, "-c", bot)]
+        process, terminal = pty.fork()
+        if process == 0:
+            os.execv(words[0], words)
+        said = ""
+
+        def until(pattern: str) -> None:
+            nonlocal said
+            while not re.search(pattern, said):
+                ready, _, _ = select.select([terminal], [], [], WITHIN)
+                check.that(ready, f"{pattern} was not said, but: {said}")
+                said += os.read(terminal, 4096).decode(errors="replace")
+
+        try:
+            until(r"At which path is it told of calls\? \[/api/calls\]")
+            os.write(terminal, b"hooks\n")
+            until(r"incoming calls are told to http://127\.0\.0\.1:\d+/hooks: as you say")
+            os.write(terminal, b"\x03")
+            until("KeyboardInterrupt")
+        except BaseException:
+            os.kill(process, signal.SIGTERM)
+            raise
+        finally:
+            os.waitpid(process, 0)
+            os.close(terminal)
+
     def cannot_listen(self) -> None:
         """A bot whose port is taken is told who has it, whatever it says itself."""
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
             python = f"import http.server; http.server.HTTPServer(('127.0.0.1', {port}), None)"
-            node = f"require('http').createServer().on('error', () => {{}}).listen({port}, '127.0.0.1')"
+            node = f"require('http').createServer().listen({port}, '127.0.0.1')"
             for command in ([sys.executable, "-c", python], ["node", "-e", node]):
                 words = [str(word) for word in (self.program, "run", "--data", self.folder / "data", "--", *command)]
                 ended = subprocess.run(words, capture_output=True, text=True, timeout=WITHIN, check=False)
                 wanted = f"the bot could not listen at port {port}: process {os.getpid()} has it"
                 check.that(wanted in ended.stderr, f"{command[0]} was not told so: {ended.stderr}")
+                check.same(ended.returncode, 1, f"the exit status of {command[0]}, whose error nobody caught")
 
     def users_own_hooks_run(self) -> None:
         """What the user has had loaded before a bot is loaded still: a sitecustomize, and an option of Node's."""
@@ -190,6 +223,7 @@ def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
     else:
         print(f"      left out: what goes out is counted in a network namespace of its own: {missing}")
     found += [("a bot that waits is found and rung", hosts.rung), ("a port that is taken is told", hosts.cannot_listen)]
+    found.append(("who sits at a terminal is asked for the path", hosts.asked_at_the_terminal))
     found.append(("hooks of the user's own run too", hosts.users_own_hooks_run))
     return [*found, ("nothing is left", hosts.nothing_is_left)]
 

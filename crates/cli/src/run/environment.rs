@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::folder::Folder;
 use super::hosts::{self, REFUSED, is_below};
+use super::limits;
 use super::proxy::Upstream;
 use crate::Failure;
 
@@ -76,6 +77,7 @@ impl Set<'_> {
             "refused": REFUSED,
             "authority": self.authority,
             "said": self.folder.said(),
+            "saidAtMost": limits::SAID,
             "node": node,
             "children": children,
         });

@@ -104,6 +104,10 @@ impl Incoming {
         loop {
             tick.tick().await;
             looks = looks.wrapping_add(1);
+            // A bot that was found is looked at less often.
+            if chosen.is_some() && !is_time(looks) {
+                continue;
+            }
             let listening = Family::of(root).listening();
             // A bot that opens several ports has opened them all when two looks see the same.
             let settled = listening == before && !listening.is_empty();
@@ -115,7 +119,7 @@ impl Incoming {
                 place = found;
                 told.clear();
                 self.tell(&place, &mut told).await;
-            } else if self.app.is_none() && place != Place::default() && is_time_for_apps(looks) {
+            } else if self.app.is_none() && place != Place::default() {
                 self.tell(&place, &mut told).await;
             }
         }
@@ -181,7 +185,7 @@ impl Incoming {
                 );
             }
             (_, [path]) => return found(path, "the program's text has this path"),
-            (Heard::Any(200..=299), _) => return found(USUAL[0], "it answers at any path"),
+            (Heard::Any(true), _) => return found(USUAL[0], "it answers at any path"),
             _ => {}
         }
         if let Some(path) = asked_of_a_person(port).await {
@@ -252,8 +256,8 @@ impl Incoming {
     }
 }
 
-fn is_time_for_apps(looks: u32) -> bool {
-    let every = limits::LOOK_AT_APPS.as_millis() / limits::LOOK.as_millis();
+fn is_time(looks: u32) -> bool {
+    let every = limits::LOOK_AGAIN.as_millis() / limits::LOOK.as_millis();
     u128::from(looks) % every == 0
 }
 

@@ -26,8 +26,8 @@ pub(super) const SETTINGS: u64 = 1 << 20;
 pub(super) const PROBE: Duration = Duration::from_secs(3);
 /// How often it is looked what the bot does.
 pub(super) const LOOK: Duration = Duration::from_millis(250);
-/// How often it is asked which apps the server has seen, while the bot's own is not known.
-pub(super) const LOOK_AT_APPS: Duration = Duration::from_secs(1);
+/// How often once it was found where it listens: whether it still does, and which app it turned out to be.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// After this, a bot that does nothing that can be seen is told of: most listen or call within two seconds.
 pub(super) const QUIET: Duration = Duration::from_secs(10);
 /// Different things that are said of one bot: after these, the timeline has more.

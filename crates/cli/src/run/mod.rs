@@ -62,7 +62,8 @@ pub(crate) async fn run(args: Run) -> Result<ExitCode, Failure> {
     let has_upstream = upstream.is_some();
     let served = Served::find_or_start(&args.data).await?;
     let folder = Folder::make(&args.data)?;
-    let proxy = Proxy::start(served.https, upstream).await?;
+    let progress = Arc::new(Progress::default());
+    let proxy = Proxy::start(served.https, upstream, Arc::clone(&progress)).await?;
     let set = Set {
         folder: &folder,
         proxy: proxy.address,
@@ -73,7 +74,7 @@ pub(crate) async fn run(args: Run) -> Result<ExitCode, Failure> {
     let mut variables = set.variables(&own);
     variables.extend(bundle::write(folder.path(), &served.authority, &own)?);
     say(&format!("phones register at {}; the page with a phone: {}/", served.sip, served.http));
-    let outcome = bot(&args, &served, &folder, variables, &mut signals).await;
+    let outcome = bot(&args, &served, &folder, &progress, (variables, &mut signals)).await;
     served.stop().await;
     outcome
 }
@@ -83,22 +84,21 @@ async fn bot(
     args: &Run,
     served: &Served,
     folder: &Folder,
-    variables: Vec<(&'static str, OsString)>,
-    signals: &mut child::Signals,
+    progress: &Arc<Progress>,
+    (variables, signals): (Vec<(&'static str, OsString)>, &mut child::Signals),
 ) -> Result<ExitCode, Failure> {
-    let progress = Arc::new(Progress::default());
     let incoming = Incoming {
         door: Arc::clone(&served.door),
         app: app_of(args)?,
         webhook: args.webhook.clone(),
         callbacks: args.callback.clone(),
         command: args.command.clone(),
-        progress: Arc::clone(&progress),
+        progress: Arc::clone(progress),
     };
     progress.set_apps(&served.door.ask(Method::GET, "apps").await?.unwrap_or_default());
     incoming.begin().await;
     let said = folder.said();
-    let watch = Watch { progress: &progress, door: &served.door, said: &said, wanted: wanted_ports(args) };
+    let watch = Watch { progress, door: &served.door, said: &said, wanted: wanted_ports(args) };
     let events = served.door.timeline().await?;
     let began = Instant::now();
     let mut child = child::start(&args.command, variables)?;

@@ -36,8 +36,8 @@ const NOBODYS: &str = "/ringback-asks-whether-any-path-will-do";
 pub(super) enum Heard {
     /// These of the usual paths are there, and others are not.
     Paths(Vec<&'static str>),
-    /// It says the same of any path: this status.
-    Any(u16),
+    /// It says nothing of paths; whether it would take a notification at any (2xx).
+    Any(bool),
     /// None of the usual paths is there.
     NoneUsual,
     /// It speaks no HTTP: TLS, perhaps.
@@ -48,7 +48,8 @@ pub(super) enum Heard {
 pub(super) async fn ask(port: SocketAddr) -> Heard {
     let Some(nobodys) = status(port, NOBODYS).await else { return Heard::NotHttp };
     if !is_missing(&nobodys) {
-        return Heard::Any(nobodys.code);
+        // Who answers for all browsers (CORS) has not looked at the path.
+        return Heard::Any((200..300).contains(&nobodys.code) && !nobodys.for_browsers);
     }
     let mut there = Vec::new();
     for path in USUAL {
@@ -67,6 +68,8 @@ struct Answer {
     code: u16,
     /// `Allow` names POST.
     posts: bool,
+    /// It says what pages of other origins may do (Fetch, CORS).
+    for_browsers: bool,
 }
 
 fn is_missing(answer: &Answer) -> bool {
@@ -99,9 +102,11 @@ async fn status(port: SocketAddr, path: &str) -> Option<Answer> {
 fn read(head: &str) -> Option<Answer> {
     let mut lines = head.lines();
     let code = lines.next()?.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;
-    let allow = lines.take_while(|line| !line.is_empty()).filter_map(|line| line.split_once(':'));
-    let posts = allow.filter(|(name, _)| name.eq_ignore_ascii_case("allow")).any(|(_, value)| value.contains("POST"));
-    Some(Answer { code, posts })
+    let fields = lines.take_while(|line| !line.is_empty()).filter_map(|line| line.split_once(':'));
+    let fields: Vec<(String, &str)> = fields.map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
+    let posts = fields.iter().any(|(name, value)| name == "allow" && value.contains("POST"));
+    let for_browsers = fields.iter().any(|(name, _)| name.starts_with("access-control-allow-"));
+    Some(Answer { code, posts, for_browsers })
 }
 
 #[cfg(test)]
@@ -138,8 +143,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_bot_that_takes_any_path_or_speaks_no_http_is_told_apart() {
-        assert_eq!(ask(bot(|_| "HTTP/1.0 501 Unsupported method\r\n\r\n").await).await, Heard::Any(501));
-        assert_eq!(ask(bot(|_| "HTTP/1.1 202 Accepted\r\n\r\n").await).await, Heard::Any(202));
+        assert_eq!(ask(bot(|_| "HTTP/1.0 501 Unsupported method\r\n\r\n").await).await, Heard::Any(false));
+        assert_eq!(ask(bot(|_| "HTTP/1.1 202 Accepted\r\n\r\n").await).await, Heard::Any(true));
+        let cors = bot(|_| "HTTP/1.1 204 No Content\r\nAccess-Control-Allow-Methods: GET,POST\r\n\r\n").await;
+        assert_eq!(ask(cors).await, Heard::Any(false));
         assert_eq!(ask(bot(|_| "\x15\x03\x01\x00\x02\x02\x46").await).await, Heard::NotHttp);
         assert_eq!(ask(bot(|_| "").await).await, Heard::NotHttp);
     }

@@ -15,7 +15,8 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::hosts::{self, Leads, is_below};
-use super::{limits, say};
+use super::limits;
+use super::progress::Progress;
 use crate::Failure;
 
 /// The proxy that the user's own environment names.
@@ -67,10 +68,14 @@ pub(super) struct Proxy {
 
 impl Proxy {
     /// Listens on a free port of loopback. Microsoft's hosts lead to `ringback`.
-    pub(super) async fn start(ringback: SocketAddr, upstream: Option<Upstream>) -> Result<Proxy, Failure> {
+    pub(super) async fn start(
+        ringback: SocketAddr,
+        upstream: Option<Upstream>,
+        progress: Arc<Progress>,
+    ) -> Result<Proxy, Failure> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let ways = Arc::new(Ways { ringback, upstream });
+        let ways = Arc::new(Ways { ringback, upstream, progress });
         Ok(Proxy { address, accepting: tokio::spawn(accept(listener, ways)) })
     }
 }
@@ -84,6 +89,7 @@ impl Drop for Proxy {
 struct Ways {
     ringback: SocketAddr,
     upstream: Option<Upstream>,
+    progress: Arc<Progress>,
 }
 
 async fn accept(listener: TcpListener, ways: Arc<Ways>) {
@@ -146,7 +152,7 @@ impl Ways {
             }
             (Leads::Nowhere, _) => {
                 let why = hosts::refusal(host, port);
-                say(&why);
+                self.progress.say_once(&why);
                 Err(("403 Forbidden", why))
             }
             (Leads::Through, Some(upstream)) if !upstream.goes_past(host) => {

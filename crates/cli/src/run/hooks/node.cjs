@@ -27,8 +27,10 @@ function install(run) {
     return Object.assign(new Error(`ringback run: ${text}`), { code, hostname });
   }
 
-  // Said to `ringback run`, which says it to the user. A bot does not fail because this does.
+  // Said to `ringback run`, which says it to the user. A bot does not fail because this does, nor fill a disk with it.
+  let said = 0;
   function say(value) {
+    if (++said > run.saidAtMost) return;
     try {
       require("node:fs").appendFileSync(run.said, `${JSON.stringify(value)}\n`);
     } catch {}
@@ -77,9 +79,11 @@ function install(run) {
   }
 
   // A server that cannot have its port says so to its bot alone, in words that may be lost.
+  const { errorMonitor } = require("node:events");
   const listen = net.Server.prototype.listen;
   net.Server.prototype.listen = function (...words) {
-    this.prependOnceListener("error", ({ code, port }) => {
+    // A listener that watches: it is none in the eyes of a bot that has none, and fails for it.
+    this.once(errorMonitor, ({ code, port }) => {
       if (code === "EADDRINUSE" || code === "EACCES") say({ bind: port, why: code });
     });
     return listen.apply(this, words);

@@ -16,6 +16,10 @@ async fn named(name: &'static str) -> SocketAddr {
     address
 }
 
+async fn start(ringback: SocketAddr, upstream: Option<Upstream>) -> Result<Proxy, Failure> {
+    Proxy::start(ringback, upstream, Arc::default()).await
+}
+
 /// Everything that comes back for these bytes.
 async fn ask(proxy: &Proxy, bytes: &str) -> String {
     let mut stream = TcpStream::connect(proxy.address).await.unwrap();
@@ -28,7 +32,7 @@ async fn ask(proxy: &Proxy, bytes: &str) -> String {
 #[tokio::test]
 async fn microsofts_hosts_come_out_here_and_others_where_they_say() {
     let (ringback, other) = (named("ringback").await, named("other").await);
-    let proxy = Proxy::start(ringback, None).await.unwrap();
+    let proxy = start(ringback, None).await.unwrap();
     for host in ["graph.microsoft.com:443", "LOGIN.microsoftonline.com:443"] {
         let answer = ask(&proxy, &format!("CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\nhello\n")).await;
         assert_eq!(answer, "HTTP/1.1 200 Connection established\r\n\r\nringback", "{host}");
@@ -39,7 +43,7 @@ async fn microsofts_hosts_come_out_here_and_others_where_they_say() {
 
 #[tokio::test]
 async fn what_is_microsofts_and_not_served_is_refused_in_words() {
-    let proxy = Proxy::start(named("ringback").await, None).await.unwrap();
+    let proxy = start(named("ringback").await, None).await.unwrap();
     for host in ["a.skype.com:443", "graph.microsoft.com:80", "login.windows.net:443"] {
         let answer = ask(&proxy, &format!("CONNECT {host} HTTP/1.1\r\n\r\n")).await;
         assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
@@ -49,7 +53,7 @@ async fn what_is_microsofts_and_not_served_is_refused_in_words() {
 
 #[tokio::test]
 async fn what_is_no_connect_is_refused_and_breaks_nothing() {
-    let proxy = Proxy::start(named("ringback").await, None).await.unwrap();
+    let proxy = start(named("ringback").await, None).await.unwrap();
     for line in
         ["GET https://graph.microsoft.com/ HTTP/1.1", "CONNECT nothing HTTP/1.1", "CONNECT :443 HTTP/1.1", "", "é"]
     {
@@ -76,7 +80,7 @@ async fn what_goes_through_goes_through_the_users_own_proxy() {
         }
     });
     let upstream = Upstream::parse(&address, vec!["127.0.0.1".to_owned()]).unwrap();
-    let proxy = Proxy::start(ringback, Some(upstream)).await.unwrap();
+    let proxy = start(ringback, Some(upstream)).await.unwrap();
     let through = ask(&proxy, "CONNECT other.example:8443 HTTP/1.1\r\n\r\n").await;
     assert!(through.contains("CONNECT other.example:8443 HTTP/1.1"), "{through}");
     // "ada:p@ss"

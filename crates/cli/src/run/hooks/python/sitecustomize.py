@@ -34,8 +34,13 @@ def _install(run):
         host = plain(host)
         return host not in hosts and any(host == domain or host.endswith("." + domain) for domain in refused)
 
+    said = []
+
     def say(value):
-        # Said to `ringback run`, which says it to the user. A bot does not fail because this does.
+        # Said to `ringback run`, which says it to the user. A bot does not fail because this does, nor fill a disk.
+        if len(said) >= run["saidAtMost"]:
+            return
+        said.append(None)
         try:
             with open(run["said"], "a") as file:
                 file.write(json.dumps(value) + "\n")
@@ -190,5 +195,9 @@ def _run_shadowed():
 
 
 if "RINGBACK_RUN" in os.environ:
-    _install(json.loads(os.environ["RINGBACK_RUN"]))
+    try:
+        _install(json.loads(os.environ["RINGBACK_RUN"]))
+    except Exception as error:
+        # Python would go on without a sitecustomize that failed, and the bot to Microsoft.
+        raise SystemExit(f"ringback run: Python could not be led to Ringback, so it does not start: {error!r}") from error
 _run_shadowed()
