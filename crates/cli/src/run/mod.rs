@@ -17,6 +17,7 @@ mod served;
 mod watch;
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -135,5 +136,6 @@ fn wanted_ports(args: &Run) -> Vec<u16> {
 
 /// What this command says of itself, on standard error among the bot's own words.
 fn say(text: &str) {
-    eprintln!("ringback: {text}");
+    // Nobody may be listening any more, and the bot goes on.
+    let _ = writeln!(std::io::stderr(), "ringback: {text}");
 }

@@ -1,12 +1,14 @@
 //! `run` around bots that go wrong: it says which, and why. The bots are sh, which waits; what they would have asked the
 //! server is asked here.
 
-use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, ChildStderr, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 
 use tempfile::TempDir;
+
+use crate::said::Said;
 
 const TENANT: &str = "0a0a0a0a-0000-4000-8000-000000000001";
 const APP: &str = "0a0a0a0a-0000-4000-8000-0000000000b0";
@@ -18,8 +20,7 @@ struct Bot {
     data: TempDir,
     running: Child,
     input: Option<ChildStdin>,
-    said: Lines<BufReader<ChildStderr>>,
-    heard: Vec<String>,
+    said: Said,
 }
 
 impl Bot {
@@ -32,20 +33,13 @@ impl Bot {
         }
         command.envs(variables.iter().copied()).current_dir(data.path());
         let mut running = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let said = BufReader::new(running.stderr.take().unwrap()).lines();
-        Bot { data, input: running.stdin.take(), running, said, heard: Vec::new() }
+        let said = Said::by(running.stderr.take().unwrap());
+        Bot { data, input: running.stdin.take(), running, said }
     }
 
-    /// The next line that has these words; fails with all that was said if none has.
+    /// The next line of `run`'s that has these words.
     fn says(&mut self, words: &str) -> String {
-        for line in self.said.by_ref() {
-            let line = line.unwrap();
-            if line.contains(words) {
-                return line;
-            }
-            self.heard.push(line);
-        }
-        panic!("nobody said {words:?}, but:\n{}", self.heard.join("\n"));
+        self.said.line(words)
     }
 
     /// Sends a request to the server; gives the whole answer.

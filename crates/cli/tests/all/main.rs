@@ -5,5 +5,6 @@ mod bench;
 mod doctor;
 mod phone;
 mod run;
+mod said;
 mod secrets;
 mod trust;

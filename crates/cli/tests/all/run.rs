@@ -6,6 +6,8 @@ use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+use crate::said::Said;
+
 /// `ringback run` of a bot in sh, with these options before it.
 fn command(data: &Path, options: &[&str], bot: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringback"));
@@ -65,12 +67,12 @@ fn a_signal_is_the_bots_and_so_is_the_status() {
     ] {
         let mut running = command(data.path(), &[], bot);
         let mut running = Running(running.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
-        let mut lines = std::io::BufRead::lines(std::io::BufReader::new(running.0.stdout.take().unwrap()));
-        assert_eq!(lines.next().unwrap().unwrap(), "ready");
+        let mut said = Said::by(running.0.stdout.take().unwrap());
+        said.line("ready");
         if !signal.is_empty() {
             let told = Command::new("kill").args([format!("-{signal}"), running.0.id().to_string()]).status();
             assert!(told.unwrap().success());
-            assert_eq!(lines.next().unwrap().unwrap(), "told");
+            said.line("told");
         }
         assert_eq!(running.0.wait().unwrap().code(), Some(status), "{signal}");
     }
@@ -156,13 +158,11 @@ fn a_server_that_goes_while_the_bot_runs_is_told_of() {
     let mut serve = Command::new(program);
     serve.args(["serve", "--http", any, "--https", any, "--sip", any, "--sip-tls", any, "--drain", "1", "--data"]);
     let mut served = Running(serve.arg(data.path()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
-    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(served.0.stdout.take().unwrap()));
-    assert!(lines.any(|line| line.unwrap() == "ready"));
+    Said::by(served.0.stdout.take().unwrap()).line("ready");
     let stop = format!("kill -TERM {}; read line", served.0.id());
     let mut running = command(data.path(), &[], &stop);
     let mut running = Running(running.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
-    let mut said = std::io::BufRead::lines(std::io::BufReader::new(running.0.stderr.take().unwrap()));
-    assert!(said.any(|line| line.unwrap().contains("the server has stopped")));
+    Said::by(running.0.stderr.take().unwrap()).line("the server has stopped");
     drop(running.0.stdin.take());
     assert_eq!(running.0.wait().unwrap().code(), Some(1), "the status of a read that found nothing");
 }
