@@ -56,7 +56,7 @@ impl Set<'_> {
         set
     }
 
-    /// What the hooks are told. In Node's own process there is no proxy, unless the user has one: axios would send
+    /// What the hooks are told. In Node's own process there is no proxy, unless the user has one: older axios would send
     /// requests for https to it in the clear. Its children get back what this process has set.
     fn hooks(&self, proxy: &str, kept: &dyn Fn(&str) -> Option<String>) -> String {
         let mut node = serde_json::Map::new();

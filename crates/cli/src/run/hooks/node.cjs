@@ -89,7 +89,7 @@ function install(run) {
     return listen.apply(this, words);
   };
 
-  // This process has no proxy but the user's: axios would send what is for https to it in the clear.
+  // This process has no proxy but the user's: older axios would send what is for https to it in the clear.
   set(process.env, run.node);
   const child = require("node:child_process");
   // Children may be no Node, and need it.
@@ -112,6 +112,9 @@ function install(run) {
       return start.call(this, command, ...words, { ...given, env });
     };
   }
+
+  // Modules that name single functions get the changed ones.
+  require("node:module").syncBuiltinESMExports();
 
   function set(env, values) {
     for (const [name, value] of Object.entries(values)) {
