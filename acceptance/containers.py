@@ -11,7 +11,6 @@ import socket
 import ssl
 import subprocess
 import tomllib
-import urllib.request
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,6 +20,7 @@ import yaml
 
 from kit import check, ivr, part
 from kit.baresip import Baresip
+from kit.door import Door
 from kit.network import Network
 from kit.processes import Running, Talking
 from kit.server import BOT_NUMBER, START_WITHIN, Phone, address
@@ -69,6 +69,7 @@ class Layout:
         self.ringback = Talking(self.network.within("ringback", [program, *words, "--json"]), folder / "ringback.log")
         stack.callback(self.ringback.end)
         self.ready = self.wait_ready()
+        self.door = Door(self.data, f"http://{self.address}:{HTTP_PORT}")
 
     def here(self, text: str) -> str:
         """A text of the file with the places of this machine."""
@@ -184,26 +185,14 @@ class Layout:
         with Baresip(folder, phone_of, address(self.ready["sip"]), answers=False, at=self.host) as phone:
             phone.wait_registered()
             phone.dial(BOT_NUMBER)
-            check.soon(lambda: self.is_playing("menu"), f"the menu plays (the bot's words:\n{bot.tail()})", CALL_WITHIN)
+            try:
+                call = check.soon(self.door.lives, "a call lives", CALL_WITHIN)
+                check.soon(lambda: self.door.status(call, "menu") == "running", "the menu plays", CALL_WITHIN)
+            except check.Failed as failure:
+                raise check.Failed(f"{failure}; the bot's words:\n{bot.tail()}") from failure
             phone.press("1")
             phone.wait("CALL_CLOSED", within=CALL_WITHIN)
             ivr.heard(phone.heard(), ["hours", "bye"], "address")
-
-    def is_playing(self, context: str) -> bool:
-        """Whether a call lives in which this operation runs."""
-        for call in self.ask("calls")["value"]:
-            for operation in self.ask(f"calls/{call['id']}/operations")["value"]:
-                if (operation["clientContext"], operation["status"]) == (context, "running"):
-                    return True
-        return False
-
-    def ask(self, path: str) -> Json:
-        """What the operator's door answers."""
-        token = (self.data / "operator.token").read_text().strip()
-        request = urllib.request.Request(f"http://{self.address}:{HTTP_PORT}/_ringback/{path}")
-        request.add_header("Authorization", f"Bearer {token}")
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return dict(json.load(answer))
 
 
 def connected(host: str, port: int) -> socket.socket:

@@ -1,4 +1,6 @@
-"""msgraph-sdk drives every verb that the server offers, against SIP phones and against a line that answers at once."""
+"""msgraph-sdk, with an eye on what goes over the wire: addresses, members, limits, order. Against SIP phones and a line
+that answers at once. That each verb does what it should is in kit/verbs.py.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,6 @@ from msgraph.generated.communications.calls.item.play_prompt.play_prompt_post_re
 from msgraph.generated.communications.calls.item.record_response.record_response_post_request_body import (
     RecordResponsePostRequestBody,
 )
-from msgraph.generated.communications.calls.item.reject.reject_post_request_body import RejectPostRequestBody
 from msgraph.generated.communications.calls.item.subscribe_to_tone.subscribe_to_tone_post_request_body import (
     SubscribeToTonePostRequestBody,
 )
@@ -34,7 +35,6 @@ from msgraph.generated.models.modality import Modality
 from msgraph.generated.models.participant_info import ParticipantInfo
 from msgraph.generated.models.play_prompt_operation import PlayPromptOperation
 from msgraph.generated.models.record_operation import RecordOperation
-from msgraph.generated.models.reject_reason import RejectReason
 from msgraph.generated.models.service_hosted_media_config import ServiceHostedMediaConfig
 
 from kit import audio, check, part
@@ -208,22 +208,6 @@ class Suite:
             phone.finish()
         check.same(Ledger(self.bot, call).closed()["code"], 200, "the result of a call that the caller ended")
 
-    def reject_an_incoming_call(self) -> None:
-        before = len(self.bot.journal)
-        with Sipp(self.folder, "call_busy", self.server, phone=self.world.phones[0], dials=BOT_NUMBER) as phone:
-            call = str(self.bot.wait_incoming(before).data["id"])
-            body = RejectPostRequestBody(reason=RejectReason.Busy, callback_uri=self.bot.callback)
-            self.sdk.do(self.sdk.calls.by_call_id(call).reject.post(body), 202)
-            phone.finish()
-        Ledger(self.bot, call).closed()
-
-    def keep_alive(self) -> None:
-        call, ledger = self.on_null_line()
-        self.sdk.do(self.sdk.calls.by_call_id(call).keep_alive.post(), 200)
-        check.same(self.sdk.last.text, "", "body of keepAlive's answer")
-        self.hang_up(call)
-        ledger.closed()
-
     def prompts_queue(self) -> None:
         with self.far_end("answer_until_bye") as phone:
             call, ledger = self.up("phone", NUMBER)
@@ -242,38 +226,6 @@ class Suite:
         ledger.closed()
         # Operations of a call that has ended stay readable.
         self.read(call, ledger, first, "completed")
-
-    def subscribe_to_tone(self) -> None:
-        call, ledger = self.on_null_line()
-        operation = self.subscribe(call, ledger, "keys")
-        self.read(call, ledger, operation, "completed")
-        self.hang_up(call)
-        ledger.closed()
-
-    def cancel_media_processing(self) -> None:
-        with self.far_end("answer_until_bye") as phone:
-            call, ledger = self.up("phone", NUMBER)
-            playing = self.play(call, ledger, [self.endless], "playing", "running")
-            waiting = self.play(call, ledger, [self.short], "waiting", "notStarted")
-            cancelled = self.cancel(call, ledger, "cancel")
-            for operation in (playing, waiting):
-                ledger.told(operation, "failed", 400, 8508)
-                self.read(call, ledger, operation, "failed")
-            self.read(call, ledger, cancelled, "completed")
-            self.hang_up(call)
-            phone.finish()
-        ledger.closed()
-
-    def hang_up_while_playing(self) -> None:
-        with self.far_end("answer_until_bye") as phone:
-            call, ledger = self.up("phone", NUMBER)
-            operation = self.play(call, ledger, [self.endless], "cut short", "running")
-            self.hang_up(call)
-            phone.finish()
-        end = ledger.told(operation, "failed", 400, 8508)
-        ledger.closed()
-        told = self.bot.so_far(call)
-        check.that(told.index(end) < len(told) - 1, "the operation's end is told before the call's")
 
     def beta_loop(self) -> None:
         with self.far_end("answer_until_bye") as phone:
@@ -456,12 +408,7 @@ def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
         suite.call_a_number,
         suite.call_a_sip_address,
         suite.answer_an_incoming_call,
-        suite.reject_an_incoming_call,
-        suite.keep_alive,
         suite.prompts_queue,
-        suite.subscribe_to_tone,
-        suite.cancel_media_processing,
-        suite.hang_up_while_playing,
         suite.beta_loop,
         suite.a_recording_waits_its_turn_and_is_read,
         suite.client_context_has_a_limit,

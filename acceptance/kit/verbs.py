@@ -269,7 +269,9 @@ class Verbs:
         with self.phoned() as (call, ledger):
             operation = self.play(call, ledger, self.endless, "cut short", "running")
             self.hang_up(call, ledger)
-        ledger.told(operation, "failed", 400, 8508)
+        end = ledger.told(operation, "failed", 400, 8508)
+        told = self.bot.so_far(call)
+        check.that(told.index(end) < len(told) - 1, "the operation's end is told before the call's")
 
     def a_full_queue_refuses_more(self) -> None:
         """With 429, which most libraries repeat by themselves, three times and as late as they are asked to."""

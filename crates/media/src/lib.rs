@@ -31,6 +31,7 @@ mod poll;
 mod port;
 mod prompt;
 mod shard;
+mod sine;
 mod turn;
 mod wire;
 
@@ -40,6 +41,7 @@ pub use port::Port;
 pub use prompt::{Prompt, PromptError, resample};
 pub use record::{RecordTerms, Recorder};
 pub use session::{MediaEvent, Terms};
+pub use sine::sine;
 pub use tape::{TapeEnd, TapeIn, TapeOut, tape};
 pub use telephone_event::Tone;
 

@@ -19,6 +19,7 @@ use crate::prompt::Prompt;
 use crate::record::{RecordTerms, Recorder};
 use crate::session::{MediaEvent, Terms};
 use crate::shard::{Command, FarEnd, Shard};
+use crate::sine::sine;
 use crate::tape::TapeIn;
 use crate::wire::{Ports, Sockets, Wire};
 use crate::{LegId, PlayId, Repeat, Tone};
@@ -423,15 +424,8 @@ impl Media {
     }
 }
 
-/// What is sent before a recording: a tone that fades in and out, so that it does not click.
+/// What is sent before a recording.
 fn beep() -> Prompt {
-    const FADE: usize = limits::RATE as usize / 100;
-    const LOUDNESS: f64 = 8_000.0;
-    let length = limits::BEEP.as_millis() as usize * limits::RATE as usize / 1_000;
-    let sample = |n: usize| {
-        let fade = (n.min(length - n) as f64 / FADE as f64).min(1.0);
-        let phase = n as f64 * limits::BEEP_HERTZ / f64::from(limits::RATE) * std::f64::consts::TAU;
-        (phase.sin() * fade * LOUDNESS) as i16
-    };
-    Prompt::from_pcm16k((0..length).map(sample).collect())
+    let samples = limits::BEEP.as_millis() as u32 * limits::RATE / 1_000;
+    Prompt::from_pcm16k(sine(limits::RATE, limits::BEEP_HERTZ, samples).collect())
 }

@@ -63,7 +63,7 @@ impl Bot {
     pub async fn serve(&self, call: &Call) -> Result<Report, Error> {
         call.answer(&self.webhook()).await?;
         call.established().await?;
-        let subscribed = call.subscribe_to_tone().client_context("subscribe").await?;
+        let subscribed = call.subscribe_to_tone().client_context("keys").await?;
         let menu = self.play(call, "menu").await?;
         let key = tokio::time::timeout(KEY_TIME, call.tones().recv()).await.ok().flatten().map(|key| key.tone);
         call.cancel_media_processing().client_context("cancel").await?; // whoever knows the menu need not hear it out

@@ -1,8 +1,6 @@
 //! Melodies to be told apart by a program: sequences of tones, each melody its own.
 
-use std::f64::consts::TAU;
-
-use ringback_media::wav;
+use ringback_media::{sine, wav};
 
 /// Samples a second of a prompt (`contract §1.6`).
 const PROMPT_RATE: u32 = 16_000;
@@ -12,8 +10,6 @@ pub(super) const PHONE_RATE: u32 = 8_000;
 const TONES: usize = 6;
 /// Length of one tone, in milliseconds.
 const TONE_MS: u32 = 250;
-/// Below full scale, so that nothing clips.
-const AMPLITUDE: f64 = 9_000.0;
 /// The lowest tone and the step between tones, in Hz: all within what a telephone carries.
 const LOWEST: f64 = 400.0;
 const STEP: f64 = 110.0;
@@ -36,16 +32,7 @@ impl Melody {
 
     /// As samples.
     pub(super) fn pcm(&self, rate: u32) -> Vec<i16> {
-        let length = rate * TONE_MS / 1000;
-        let tone = |frequency: f64| {
-            (0..length).map(move |n| {
-                // Ten milliseconds up and down, so that tones do not click into each other.
-                let edge = f64::from(n.min(length - n)) / f64::from(rate / 100);
-                let sample = (TAU * frequency * f64::from(n) / f64::from(rate)).sin() * AMPLITUDE * edge.min(1.0);
-                sample as i16
-            })
-        };
-        self.0.iter().flat_map(|frequency| tone(*frequency)).collect()
+        self.0.iter().flat_map(|hertz| sine(rate, *hertz, rate * TONE_MS / 1000)).collect()
     }
 }
 

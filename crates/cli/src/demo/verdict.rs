@@ -27,7 +27,7 @@ struct Check {
 /// Judges.
 pub(super) fn of(report: &Report, heard: &[i16], melodies: &Melodies) -> Verdict {
     let mut checks = vec![
-        operation(report, "subscribe", OperationStatus::Completed),
+        operation(report, "keys", OperationStatus::Completed),
         operation(report, "menu", OperationStatus::Running),
         operation(report, "hours", OperationStatus::Running),
         operation(report, "bye", OperationStatus::NotStarted),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ringback_core::{Input, LegId, RecordOutcome, Recording};
 use ringback_media::limits::RATE;
-use ringback_media::{RecordTerms, TapeEnd, TapeIn};
+use ringback_media::{RecordTerms, TapeEnd, TapeIn, sine};
 
 use super::{Phones, tone_of};
 use crate::recordings::{NoRoom, Outcome, Owner};
@@ -40,10 +40,9 @@ impl Phones {
     pub(super) fn record_test_line(&self, leg: LegId, owner: Owner, recording: &Recording) {
         const HERTZ: f64 = 440.0;
         let operation = owner.operation;
-        let sample = |n: u32| ((f64::from(n) * HERTZ / f64::from(RATE) * std::f64::consts::TAU).sin() * 8_000.0) as i16;
         match self.tape(leg, owner, recording) {
             Ok(mut tape) => {
-                let tone: Vec<i16> = (0..RATE).map(sample).collect();
+                let tone: Vec<i16> = sine(RATE, HERTZ, RATE).collect();
                 let whole = tape.put(&tone);
                 debug_assert!(whole, "a tape holds four seconds");
                 tape.end(if recording.max_duration == 1 { TapeEnd::MaxDuration } else { TapeEnd::MaxSilence });
