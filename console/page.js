@@ -69,8 +69,8 @@ function choices(list, of, chosen) {
     const name = document.createElement("span");
     name.textContent = one.name;
     const number = document.createElement("code");
-    // Without a number one is called by the id, which nobody reads.
-    number.textContent = one.number === one.id ? "" : one.number;
+    // Without a number one is called by the id, which nobody reads; a meeting bears its number as its name.
+    number.textContent = one.number === one.id || one.name.includes(one.number) ? "" : one.number;
     button.append(name, number);
     button.addEventListener("click", () => {
       allowSound();

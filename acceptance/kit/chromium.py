@@ -84,7 +84,9 @@ HEARD = """(() => {
     }
   }
   let text = "";
-  for (let from = 0; from < bytes.length; from += 8192) text += String.fromCharCode(...bytes.subarray(from, from + 8192));
+  for (let from = 0; from < bytes.length; from += 8192) {
+    text += String.fromCharCode(...bytes.subarray(from, from + 8192));
+  }
   return { rate: heard.rate, samples: btoa(text) };
 })()"""
 
@@ -92,8 +94,11 @@ HEARD = """(() => {
 class Chromium:
     """A browser with one page. `with Chromium(…) as page:` ends it."""
 
-    def __init__(self, folder: Path, *, says: Path | None = None, microphone: bool = True) -> None:
-        """`says`: the WAV file that the microphone says again and again. Without `microphone` it is refused."""
+    def __init__(
+        self, folder: Path, *, says: Path | None = None, microphone: bool = True, host: str | None = None
+    ) -> None:
+        """`says`: the WAV file that the microphone says again and again. Without `microphone` it is refused. `host`
+        leads to this machine."""
         folder.mkdir()
         self.folder = folder
         self.wrong: list[str] = []
@@ -105,10 +110,12 @@ class Chromium:
         # The browser reads commands from descriptor 3 and writes to 4. Other shells know numbers of one digit only.
         commands, self._commands = os.pipe()
         self._told, told = os.pipe()
-        words: list[str | Path] = ["bash", "-c", f'exec "$@" 3<&{commands} 4>&{told}', "chromium", "chromium", *SWITCHES]
-        words.append(f"--user-data-dir={folder / 'profile'}")
+        words: list[str | Path] = ["bash", "-c", f'exec "$@" 3<&{commands} 4>&{told}', "chromium", "chromium"]
+        words += [*SWITCHES, f"--user-data-dir={folder / 'profile'}"]
         if microphone:
             words.append(ALLOWS_MICROPHONE)
+        if host is not None:
+            words.append(f"--host-resolver-rules=MAP {host} 127.0.0.1")
         if says is not None:
             words.append(f"--use-file-for-fake-audio-capture={says}")
         self._running = Running([*words, "about:blank"], folder / "chromium.log", pass_fds=(commands, told))

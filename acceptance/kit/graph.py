@@ -93,13 +93,20 @@ class Graph:
         """Calls a telephone number; gives the call's id."""
         return self._call({"phone": {"id": number}}, callback)
 
+    def join_meeting(self, number: str, callback: str) -> str:
+        """Joins the meeting that phones dial by this number; gives the call's id."""
+        meeting = {"@odata.type": "#microsoft.graph.joinMeetingIdMeetingInfo", "joinMeetingId": number}
+        return self._create({"meetingInfo": meeting}, callback)
+
     def _call(self, identity: dict[str, object], callback: str) -> str:
-        body = {
+        return self._create({"targets": [{"identity": identity}]}, callback)
+
+    def _create(self, far_end: dict[str, object], callback: str) -> str:
+        body = far_end | {
             "@odata.type": "#microsoft.graph.call",
             "callbackUri": callback,
             "requestedModalities": ["audio"],
             "mediaConfig": {"@odata.type": "#microsoft.graph.serviceHostedMediaConfig"},
-            "targets": [{"identity": identity}],
         }
         return str(self._done("POST", "", body, 201).json["id"])
 

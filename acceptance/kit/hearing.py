@@ -44,10 +44,11 @@ class Hearing:
         certificate: Certificate | None = None,
         *,
         open_to_any: bool = False,
+        names: tuple[str, ...] = (),
     ) -> None:
         self.folder = folder
         self.bot = stack.enter_context(Bot())
-        self.world = World(self.bot.callback, certificate=certificate, open_to_any=open_to_any)
+        self.world = World(self.bot.callback, certificate=certificate, open_to_any=open_to_any, names=names)
         self.server = stack.enter_context(Server(program, folder / "server", self.world))
         self.graph = Graph(self.server)
         self.seed = random.SystemRandom().randrange(1 << 32)

@@ -59,6 +59,8 @@ class World:
     webhook: str
     trunk: str | None = None
     """Address and port of a trunk."""
+    names: tuple[str, ...] = ()
+    """Host names by which clients come, beside `localhost`."""
     open_to_any: bool = False
     """Identities that are not here are accepted, too."""
     certificate: Certificate | None = None
@@ -84,6 +86,7 @@ class World:
                 "[server]",
                 dict.fromkeys(("http", "https", "sip", "sip_tls"), "127.0.0.1:0")
                 | {"allow_private_targets": ["127.0.0.0/8"]}
+                | ({"tls_names": list(self.names)} if self.names else {})
                 | ({"identities": "any"} if self.open_to_any else {})
                 | self.certificate_files(),
             ),
