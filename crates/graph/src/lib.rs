@@ -15,6 +15,8 @@ pub mod limits;
 pub mod links;
 pub mod media;
 pub mod meeting;
+pub mod metadata;
+pub mod neighbours;
 pub mod notification;
 pub mod operation;
 pub mod participant;
@@ -32,6 +34,7 @@ pub use identity::{Identity, IdentityKind, IdentitySet, InvitationParticipantInf
 pub use links::{Collection, Links};
 pub use media::{MediaConfig, MediaInfo, MediaPrompt};
 pub use meeting::{ChatInfo, MeetingInfo, MeetingName};
+pub use neighbours::{Neighbour, Query};
 pub use notification::{Notification, ResourceData, Subject};
 pub use operation::{CommsOperation, OperationForm, print_operations};
 pub use participant::{MediaStream, Participant, print_participants};

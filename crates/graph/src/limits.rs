@@ -13,3 +13,15 @@ pub const MAX_TOP: u32 = 500;
 pub const NEAR: usize = 5;
 /// Characters of a meeting's name: the longest join URLs have some 500.
 pub const MEETING_NAME: usize = 2_048;
+
+/// Characters of a path that is not served repeated in the message that says so: its author must recognise it.
+pub const ECHOED_PATH: usize = 200;
+
+/// Bytes of a `$filter`: twice a join URL of the longest kind.
+pub const FILTER: usize = 4_096;
+
+/// Words of a `$filter`: an `in` of a hundred ids.
+pub const FILTER_WORDS: usize = 256;
+
+/// Brackets within brackets of a `$filter`; people write two.
+pub const FILTER_DEPTH: usize = 8;

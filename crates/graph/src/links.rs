@@ -32,6 +32,14 @@ impl Links<'_> {
         with_page(format!("{self}/communications/calls"), page)
     }
 
+    /// The listing at a path below the version, such as `/users`, from `page` on; for `@odata.nextLink`. `rest` are the
+    /// options that every page has, percent-encoded.
+    pub fn listing(&self, path: &str, page: &Page<'_>, rest: &str) -> String {
+        let url = with_page(format!("{self}{path}"), page);
+        let sign = if url.contains('?') { '&' } else { '?' };
+        if rest.is_empty() { url } else { format!("{url}{sign}{rest}") }
+    }
+
     /// The listing of a call's operations from `page` on; for `@odata.nextLink`.
     pub fn operations(&self, call: &str, page: &Page<'_>) -> String {
         with_page(format!("{self}/communications/calls/{call}/operations"), page)

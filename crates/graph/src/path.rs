@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use crate::limits;
+use crate::neighbours::{self, Neighbour, Query};
 
 /// Which of the two APIs a request speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -80,6 +81,13 @@ pub enum Resource<'a> {
         call: Cow<'a, str>,
         /// The participant's id.
         participant: Cow<'a, str>,
+    },
+    /// What bots touch next to calls.
+    Neighbour {
+        /// What.
+        neighbour: Neighbour<'a>,
+        /// Which of it.
+        query: Query<'a>,
     },
     /// `GET /communications/calls/{call}/operations/{operation}`
     GetOperation {
@@ -164,6 +172,19 @@ pub enum RouteError {
     /// A query option of a listing cannot be used: 400.
     #[error("The query option '{0}' must be a whole number above zero.")]
     BadOption(&'static str),
+    /// A `$filter` cannot be used: 400, in Graph's words.
+    #[error("Invalid filter clause: {0}.")]
+    BadFilter(String),
+    /// Graph's, but not one of those served here: 501.
+    #[error(
+        "{method} {path} is not served: beside calls there are /organization, /users, /users/{{id}}/onlineMeetings and /chats/{{id}}/messages."
+    )]
+    Elsewhere {
+        /// The method.
+        method: String,
+        /// The path after the version, as the client wrote it; at most [`limits::ECHOED_PATH`] characters.
+        path: String,
+    },
     /// The path exists, but not with this method: 405.
     #[error("The method is not allowed here. Allowed: {allow}.")]
     MethodNotAllowed {
@@ -192,13 +213,14 @@ pub fn parse<'a>(method: &str, target: &'a str) -> Result<Route<'a>, RouteError>
         _ => return Err(unknown(&head)),
     };
     let root = walk.needed(&head)?;
-    if !root.eq_ignore_ascii_case("communications") && !root.eq_ignore_ascii_case("app") {
-        return Err(unknown(&root));
+    let below = Walk { rest: walk.rest }.next().map(keyed);
+    let calls = below.as_ref().is_some_and(|(name, _)| name.eq_ignore_ascii_case("calls"));
+    if !calls || !(root.eq_ignore_ascii_case("communications") || root.eq_ignore_ascii_case("app")) {
+        let neighbour = neighbours::parse(method, root, walk)?;
+        return Ok(Route { version, resource: Resource::Neighbour { neighbour, query: Query::parse(query)? } });
     }
-    let (calls, key) = keyed(walk.needed(&root)?);
-    if !calls.eq_ignore_ascii_case("calls") {
-        return Err(unknown(&calls));
-    }
+    walk.next();
+    let key = below.and_then(|(_, key)| key);
     let resource = match key.or_else(|| walk.next()) {
         Some(call) => below_call(method, version, call, walk, query)?,
         None => match method {
@@ -405,12 +427,12 @@ fn unknown(segment: &str) -> RouteError {
 }
 
 /// The segments of a path, decoded, without the empty ones.
-struct Walk<'a> {
+pub(crate) struct Walk<'a> {
     rest: &'a str,
 }
 
 impl<'a> Walk<'a> {
-    fn next(&mut self) -> Option<Cow<'a, str>> {
+    pub(crate) fn next(&mut self) -> Option<Cow<'a, str>> {
         self.rest = self.rest.trim_start_matches('/');
         let (segment, rest) = self.rest.split_once('/').unwrap_or((self.rest, ""));
         self.rest = rest;
@@ -429,7 +451,7 @@ impl<'a> Walk<'a> {
 }
 
 /// Splits `calls('ID')` into its name and its key; an empty key is no key, but part of the name.
-fn keyed(segment: Cow<'_, str>) -> (Cow<'_, str>, Option<Cow<'_, str>>) {
+pub(crate) fn keyed(segment: Cow<'_, str>) -> (Cow<'_, str>, Option<Cow<'_, str>>) {
     fn split(segment: &str) -> Option<(&str, &str)> {
         let (name, key) = segment.strip_suffix("')")?.split_once("('")?;
         (!key.is_empty()).then_some((name, key))
@@ -492,8 +514,16 @@ fn hex(digit: u8) -> u8 {
     }
 }
 
+/// The same in a form's manner (`application/x-www-form-urlencoded`): a `+` is a space.
+pub(crate) fn decode_form(text: &str) -> Cow<'_, str> {
+    match text.contains('+') {
+        true => decode(&text.replace('+', " ")).into_owned().into(),
+        false => decode(text),
+    }
+}
+
 impl<'a> Page<'a> {
-    fn parse(query: &'a str) -> Result<Self, RouteError> {
+    pub(crate) fn parse(query: &'a str) -> Result<Self, RouteError> {
         let mut page = Page::default();
         for pair in query.split('&') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));

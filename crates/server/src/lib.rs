@@ -4,6 +4,7 @@
 //! Nothing here decides what a call may do: that is `ringback-core`.
 
 pub mod auth;
+mod chats;
 pub mod clock;
 pub mod data_folder;
 pub mod directory;

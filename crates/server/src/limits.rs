@@ -188,3 +188,19 @@ pub const PAGE_LEGS: usize = 8;
 pub const PAGE_PULSE: Duration = Duration::from_secs(15);
 /// How long a page hears the timeline of a call on after its leg: its last notification is told about then.
 pub const PAGE_TIMELINE_AFTER: Duration = Duration::from_secs(30);
+/// Chat messages kept, of all chats together: those of some days of a busy bot, and one page of the ledger.
+pub const CHAT_MESSAGES: usize = 1_000;
+/// Bytes of a chat message as it is kept, with its cards; Graph takes 28 KB of text.
+pub const CHAT_MESSAGE: usize = 64 * 1024;
+/// Bytes of a chat's id: threads have some 70.
+pub const CHAT_ID: usize = 512;
+/// Messages in a page without `$top`, as Graph has it.
+pub const MESSAGES_PAGE: usize = 20;
+/// Users in a page without `$top`, as Graph has it.
+pub const USERS_PAGE: usize = 100;
+/// Bytes of what a user may be asked for by: the longest address (RFC 5321 §4.5.3.1.3).
+pub const USER_KEY: usize = 254;
+/// Characters of a key repeated in an error message: enough to recognise it.
+pub const ECHOED_KEY: usize = 128;
+/// Shapes of paths that are counted because they are not served; a bot has a handful.
+pub const UNSERVED: usize = 256;

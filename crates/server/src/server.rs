@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use url::Url;
 
 use crate::auth::{Auth, BadKey, SigningKey};
+use crate::chats::Chats;
 use crate::clock::Clock;
 use crate::data_folder::{DataFolder, DataFolderError};
 use crate::directory::{Config, ConfigError, SIP_REALM, ServerSettings, SharedDirectory, SipHome};
@@ -181,6 +182,7 @@ impl Server {
         let (sip, home, webrtc) = connect(&settings, &tls, &directory, (&phones, page), &scripted).await?;
 
         let adopted = engine.recover().await?;
+        let chats = Chats::open(Arc::clone(&ledger)).await.map_err(|error| cannot_open(&data, error))?;
         let serving = Serving {
             engine: engine.clone(),
             auth,
@@ -194,6 +196,7 @@ impl Server {
             recordings: recordings.clone(),
             scripted: scripted.clone(),
             phones: phones.clone(),
+            chats,
             trunks: trunks(sip.clone()),
             lanes: lanes.clone(),
             addresses: serde_json::json!({

@@ -47,6 +47,7 @@ const PARTS: &[Part] = &[
     Part { name: "examples", programs: &[BARESIP], node: true, rust_client: false },
     Part { name: "containers", programs: &[BARESIP, CURL, IPROUTE], node: true, rust_client: false },
     Part { name: "sdk", programs: &[SIPP], node: false, rust_client: false },
+    Part { name: "neighbours", programs: &[], node: false, rust_client: false },
     Part { name: "libraries", programs: &[BARESIP, SIPP], node: true, rust_client: true },
     Part { name: "baresip", programs: &[BARESIP], node: false, rust_client: false },
     Part { name: "meetings", programs: &[BARESIP], node: false, rust_client: false },

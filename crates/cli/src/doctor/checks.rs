@@ -260,5 +260,18 @@ async fn seen(visitor: &Visitor) -> Result<Vec<Check>, Failure> {
         0 => {}
         count => checks.push(Check::note("bots", format!("{count} findings: see `ringback lint`"))),
     }
+    checks.extend(unserved(visitor).await?);
     Ok(checks)
+}
+
+/// What bots asked for and the server does not serve: what their authors may miss.
+async fn unserved(visitor: &Visitor) -> Result<Vec<Check>, Failure> {
+    let missed = visitor.ask(Method::GET, "unserved").await?.unwrap_or_default();
+    let row = |row: &Value| {
+        let text = |member: &str| row[member].as_str().unwrap_or_default();
+        let asked =
+            format!("{} {} was asked for {} times and is not served", text("method"), text("path"), row["count"]);
+        Check::note("unserved", asked)
+    };
+    Ok(missed["value"].as_array().into_iter().flatten().map(row).collect())
 }

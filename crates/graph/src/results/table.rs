@@ -113,7 +113,7 @@ pub const ALL: &[Known] = &[
         .given("signalling or media failed, or the server was stopped"),
     call(500, "7112", Seen, "The service could not connect to the media endpoint of a bot that hosts its own media: wrong port or name, or a certificate that it does not accept.")
         .says(&["Server Internal Error. DiagCode: 500#7112.@"]),
-    call(500, "7117", Seen, "The call stays establishing for about a minute and is then ended; reported with media hosted by the app, at times and without a change at the bot. Microsoft has not said why; its neighbour 7112 was a media endpoint that could not be reached. A bot with media hosted by the service has not been seen with it.")
+    call(500, "7117", Seen, "The call stays establishing for about a minute and is then ended; reported with media hosted by the app, at times and without a change at the bot. Microsoft has not said why; its neighbour 7112 was a media endpoint that could not be reached.")
         .says(&["Server Internal Error. DiagCode: 500#7117.@"]),
     call(500, "7700", Documented, "A consultative transfer failed."),
     call(500, "10045", Sister, "A fault of the service."),
@@ -238,6 +238,10 @@ pub const ALL: &[Known] = &[
         .given("a path that is not in the contract"),
     request(400, "invalidRequest", Documented, "The request is malformed or wrong; the message says what.")
         .given("a body, an option or a target that cannot be used"),
+    request(400, "Request_UnsupportedQuery", General, "The resource cannot be found by that member.")
+        .given("users, by a member that they are not found by"),
+    request(404, "Request_ResourceNotFound", General, "There is no such user, group or other thing of the directory.")
+        .given("a user, organization, online meeting or chat message that is not there"),
     request(401, "InvalidAuthenticationToken", General, "The access token is missing, malformed, expired, for another audience, or not signed by who should.")
         .given("no token, an expired one, or one that this server did not make for this"),
     request(401, "unauthenticated", Documented, "The caller is not authenticated."),
@@ -253,7 +257,7 @@ pub const ALL: &[Known] = &[
     request(409, "activityLimitReached", Ours, "The conversation has recorded as much as one may.")
         .given("every verb but those that end the call"),
     request(409, "resourceModified", Documented, "Somebody else changed it meanwhile."),
-    request(413, "invalidRequest", Ours, "The body is too large.").given("a body over 256 KiB"),
+    request(413, "invalidRequest", Ours, "The body is too large.").given("a body over 256 KiB, or a chat message over 64 KiB"),
     request(429, "activityLimitReached", Documented, "Too much at once: wait as long as `Retry-After` says.")
         .given("too many calls of an app, or media operations of a call"),
     request(429, "TooManyRequests", Documented, "Throttled: wait as long as `Retry-After` says.")

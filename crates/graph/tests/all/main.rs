@@ -3,6 +3,8 @@
 mod captured;
 mod hostile;
 mod meetings;
+mod metadata;
+mod neighbours;
 mod notifications;
 mod paths;
 mod printed;

@@ -16,6 +16,7 @@ use super::permissions;
 use super::recordings;
 use super::refusals::Refused;
 use crate::auth::{Auth, Caller};
+use crate::chats::Chats;
 use crate::directory::{App, Destination, SharedDirectory, SipHome};
 use crate::engine::{CallView, Done, Engine, Parties, fresh_id};
 use crate::limits;
@@ -32,6 +33,7 @@ pub(crate) struct GraphApi {
     pub(crate) auth: Arc<Auth>,
     pub(crate) recordings: Recordings,
     pub(crate) meetings: Meetings,
+    pub(crate) chats: Chats,
     pub(crate) trace: Trace,
 }
 
@@ -57,6 +59,7 @@ impl GraphApi {
                 let done = self.act(caller, call, Input::HangUp { call }).await?;
                 Ok(Reply::empty(StatusCode::NO_CONTENT).about(About::Call(call)).holding(done.hold))
             }
+            Resource::Neighbour { neighbour, query } => self.neighbour(caller, &links, neighbour, &query, body).await,
             Resource::Act { call, action } => self.action(caller, &links, call_id(&call)?, action, body).await,
             Resource::ListOperations { call, page } => self.list_operations(caller, &links, &call, &page).await,
             Resource::ListParticipants { call } => {

@@ -146,7 +146,7 @@ fn user(id: String, tenant: Option<String>) -> core::Identity {
 }
 
 /// The meeting's join URL, as Teams writes them.
-fn join_url(known: &Known) -> String {
+pub(super) fn join_url(known: &Known) -> String {
     let context = known.organizer.as_ref().map(|organizer| json!({ "Oid": organizer }).to_string());
     let mut url = format!("https://teams.microsoft.com/l/meetup-join/{}/0", encoded(&known.thread));
     if let Some(context) = context {

@@ -12,6 +12,7 @@ mod findings;
 mod graph_api;
 mod health;
 mod meetings;
+mod neighbours;
 mod notices;
 mod operator;
 mod origin;
@@ -21,6 +22,7 @@ mod recordings;
 mod refusals;
 mod secure;
 mod service;
+mod shapes;
 mod testing;
 mod tokens;
 
@@ -39,6 +41,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 use crate::auth::Auth;
+use crate::chats::Chats;
 use crate::directory::{SharedDirectory, SipHome};
 use crate::engine::Engine;
 use crate::first_seen::FirstSeen;
@@ -81,6 +84,7 @@ pub(crate) struct Serving {
     pub(crate) recordings: Recordings,
     pub(crate) scripted: ScriptedPhones,
     pub(crate) phones: Phones,
+    pub(crate) chats: Chats,
     pub(crate) trunks: Trunks,
     pub(crate) lanes: Lanes,
     pub(crate) addresses: serde_json::Value,
@@ -118,6 +122,7 @@ impl Listener {
                 auth: Arc::clone(&serving.auth),
                 recordings: serving.recordings,
                 meetings: serving.meetings,
+                chats: serving.chats,
                 trace: serving.trace.clone(),
             },
             scripted: serving.scripted,

@@ -90,7 +90,9 @@ impl Operator {
                 Ok(json(print_operations(base, id, &[found])))
             }
             ("GET", ["calls", call, "undelivered"]) => undelivered(api, call_id(call)?).await,
-            (_, known @ ["timeline" | "status" | "meetings" | "calls", ..]) => Err(Refused {
+            ("GET", ["unserved"]) => Ok(json(serde_json::json!({ "value": self.trace.missed() }).to_string())),
+            ("GET", ["chats"]) => Ok(json(serde_json::json!({ "value": api.chats.all().await }).to_string())),
+            (_, known @ ["timeline" | "status" | "meetings" | "calls" | "unserved" | "chats", ..]) => Err(Refused {
                 allow: Some(if matches!(known, ["calls", _]) { "GET, DELETE" } else { "GET" }),
                 ..Refused::new(StatusCode::METHOD_NOT_ALLOWED, "notAllowed", "The method is not allowed here.")
             }),

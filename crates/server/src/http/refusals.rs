@@ -6,9 +6,11 @@ use ringback_core::Refusal;
 use ringback_graph::{BodyError, RouteError};
 
 use crate::auth::TokenError;
+use crate::chats::NotKept;
 use crate::directory::Role;
 use crate::engine::EngineError;
 use crate::first_seen::NotTaken;
+use crate::limits;
 use crate::phones::{OfferError, PageError};
 use crate::trace::Rule;
 
@@ -69,6 +71,24 @@ impl Refused {
     /// A token that is good, of an app that is not in the directory (`contract §4.5`).
     pub(crate) fn not_registered() -> Self {
         Self::new(StatusCode::FORBIDDEN, "7503", TokenError::UnknownApp.to_string())
+    }
+
+    /// No user, organization, meeting or message of this key, in Graph's words.
+    pub(crate) fn no_resource(key: &str) -> Self {
+        let key: String = key.chars().take(limits::ECHOED_KEY).collect();
+        let message = format!(
+            "Resource '{key}' does not exist or one of its queried reference-property objects are not present."
+        );
+        Self::new(StatusCode::NOT_FOUND, "Request_ResourceNotFound", message)
+    }
+
+    /// A filter by a member that a resource cannot be found by, in Graph's words.
+    pub(crate) fn unsupported_filter(member: &str, resource: &str) -> Self {
+        let member: String = member.chars().take(limits::ECHOED_KEY).collect();
+        let message = format!(
+            "Unsupported or invalid query filter clause specified for property '{member}' of resource '{resource}'."
+        );
+        Self::new(StatusCode::BAD_REQUEST, "Request_UnsupportedQuery", message)
     }
 
     /// A call that is said to be of another tenant than the token (`contract §4.5`).
@@ -223,14 +243,18 @@ impl From<RouteError> for Refused {
     fn from(error: RouteError) -> Self {
         let message = error.to_string();
         match error {
-            RouteError::UnknownSegment(_) => Self::new(StatusCode::BAD_REQUEST, "BadRequest", message),
+            RouteError::UnknownSegment(_) | RouteError::BadFilter(_) => {
+                Self::new(StatusCode::BAD_REQUEST, "BadRequest", message)
+            }
             RouteError::MissingId(_) | RouteError::BadOption(_) => {
                 Self::new(StatusCode::BAD_REQUEST, "invalidRequest", message)
             }
             RouteError::MethodNotAllowed { allow } => {
                 Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, "notAllowed", message) }
             }
-            RouteError::NotServed { .. } => Self::new(StatusCode::NOT_IMPLEMENTED, "notSupported", message),
+            RouteError::NotServed { .. } | RouteError::Elsewhere { .. } => {
+                Self::new(StatusCode::NOT_IMPLEMENTED, "notSupported", message)
+            }
         }
     }
 }
@@ -238,6 +262,21 @@ impl From<RouteError> for Refused {
 impl From<BodyError> for Refused {
     fn from(error: BodyError) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalidRequest", error.to_string())
+    }
+}
+
+impl From<NotKept> for Refused {
+    fn from(error: NotKept) -> Self {
+        match &error {
+            NotKept::TooLong(_) => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "invalidRequest", format!("Nothing was done: {error}."))
+            }
+            NotKept::Ledger(why) => {
+                tracing::warn!(%why, "a chat message was not kept");
+                let message = "Nothing was done: the message could not be recorded. Try again.";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "serviceNotAvailable", message).retry(1)
+            }
+        }
     }
 }
 

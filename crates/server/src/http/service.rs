@@ -11,7 +11,7 @@ use hyper::body::{Body, Incoming};
 use hyper::header::{AUTHORIZATION, HeaderMap};
 use hyper::{Request, StatusCode};
 use ringback_core::CallId;
-use ringback_graph::{Action, ErrorBody, Resource, path, time::Utc};
+use ringback_graph::{self as graph, ErrorBody, Neighbour, Resource, path, time::Utc};
 
 use super::Client;
 use super::answer::{ODATA, Reply};
@@ -23,6 +23,7 @@ use super::origin::Origins;
 use super::phone::{self, PagePhone};
 use super::recordings::{self, Reader};
 use super::refusals::Refused;
+use super::shapes::{shape, shown};
 use super::{testing, tokens};
 use crate::auth::{Auth, TokenError};
 use crate::clock;
@@ -67,7 +68,12 @@ impl Service {
         let outcome = self.route(asked, body).await;
         let reply = match outcome {
             Ok(reply) => reply,
-            Err(refused) => self.refuse(&refused, &ids),
+            Err(refused) => {
+                if refused.status == StatusCode::NOT_IMPLEMENTED {
+                    self.trace.unserved(standard(&head.method), shape(target));
+                }
+                self.refuse(&refused, &ids)
+            }
         };
         let took = began.elapsed();
         self.trace.metrics().request(verb(&head.method, target), reply.status().as_u16(), took);
@@ -146,6 +152,10 @@ impl Service {
             let body = &read(body, headers).await?;
             let request = tokens::request(base, tenant, version, headers, body, peer);
             return tokens::token(&self.auth, &self.trace, method, request).await;
+        }
+        // As at Microsoft, anyone may read what is served: it names nobody.
+        if let Some(version) = graph::metadata::asked(path) {
+            return metadata(method, version);
         }
         // Who asks comes before what is asked: strangers learn nothing of the paths.
         let caller = self.auth.verify(authorization(headers), clock::wall_seconds());
@@ -266,71 +276,6 @@ async fn read_at_most(body: Incoming, headers: &HeaderMap, most: usize) -> Resul
     }
 }
 
-/// Words of the paths that are served, as an operator may see them.
-const WORDS: &[&str] = &[
-    "v1.0",
-    "beta",
-    "communications",
-    "app",
-    "calls",
-    "operations",
-    "oauth2",
-    "v2.0",
-    "token",
-    "discovery",
-    "keys",
-    "v1",
-    ".well-known",
-    "openid-configuration",
-    "OpenIdConfiguration",
-    "_ringback",
-    "metrics",
-    "timeline",
-    "status",
-    "undelivered",
-    "recordings",
-    "test",
-    "phones",
-    "call",
-    "wait",
-    "press",
-    "say",
-    "expect",
-    "hang-up",
-    "heard.wav",
-    "faults",
-    "notifications",
-    "resend",
-    "phone",
-    "sessions",
-    "users",
-    "bots",
-    "events",
-    "legs",
-    "answer",
-    "findings",
-    "apps",
-    "first-seen",
-    "trials",
-    "webhooks",
-    "tokens",
-];
-
-/// The path of a request as an operator sees it: ids and words of the contract. Anything else is the client's own, may
-/// be a number or a secret, and is not shown; nor is the query.
-fn shown(target: &str) -> String {
-    let path = target.split('?').next().unwrap_or_default();
-    let segments = path.split('/').filter(|segment| !segment.is_empty()).take(12);
-    segments.map(|segment| if is_known(segment) { format!("/{segment}") } else { "/…".to_owned() }).collect()
-}
-
-fn is_known(segment: &str) -> bool {
-    let key = segment.strip_suffix("')").and_then(|rest| rest.split_once("('")).map(|(_, key)| key);
-    let bare = segment.rsplit_once("graph.").map_or(segment, |(_, name)| name);
-    let mut words = WORDS.iter().copied().chain(Action::ALL.iter().map(|action| action.as_str()));
-    key.unwrap_or(segment).parse::<CallId>().is_ok() || words.any(|word| word.eq_ignore_ascii_case(bare))
-}
-
 /// What a request asked for, in one of a few words: for metrics.
 fn verb(method: &hyper::Method, target: &str) -> &'static str {
     let path = target.split('?').next().unwrap_or_default();
@@ -354,7 +299,33 @@ fn verb(method: &hyper::Method, target: &str) -> &'static str {
         Ok(Resource::GetParticipant { .. }) => "getParticipant",
         Ok(Resource::ListOperations { .. }) => "listOperations",
         Ok(Resource::GetOperation { .. }) => "getOperation",
+        Ok(Resource::Neighbour { neighbour, .. }) => match neighbour {
+            Neighbour::Organizations | Neighbour::Organization { .. } => "organization",
+            Neighbour::Users | Neighbour::User { .. } => "users",
+            Neighbour::OnlineMeetings { .. } | Neighbour::OnlineMeeting { .. } => "onlineMeetings",
+            Neighbour::Messages { .. } | Neighbour::Message { .. } => "chatMessages",
+            Neighbour::PostMessage { .. } => "postChatMessage",
+        },
         Err(_) => "other",
+    }
+}
+
+/// `$metadata`: what is served, in CSDL.
+fn metadata(method: &hyper::Method, version: graph::Version) -> Result<Reply, Refused> {
+    if method != hyper::Method::GET {
+        return Err(Refused {
+            allow: Some("GET"),
+            ..Refused::new(StatusCode::METHOD_NOT_ALLOWED, "notAllowed", "The method is not allowed here.")
+        });
+    }
+    Ok(Reply::body(StatusCode::OK, "application/xml", graph::metadata::print(version)))
+}
+
+/// A method's name; one that no standard names is the client's own word.
+fn standard(method: &hyper::Method) -> &str {
+    match method.as_str() {
+        known @ ("GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | "OPTIONS") => known,
+        _ => "…",
     }
 }
 

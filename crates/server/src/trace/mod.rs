@@ -13,6 +13,7 @@ mod spans;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod unserved;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -31,6 +32,8 @@ use spans::Spans;
 pub(crate) use spans::{Asked, Attempted, Span};
 pub(crate) use timeline::notice_word;
 pub use timeline::{Entry, Timeline};
+pub use unserved::Missed;
+use unserved::Unserved;
 
 /// Everything that is shown: a handle, cheap to clone.
 #[derive(Clone, Debug)]
@@ -40,6 +43,7 @@ pub struct Trace {
     metrics: Arc<Metrics>,
     spans: Spans,
     findings: Arc<Findings>,
+    unserved: Arc<Unserved>,
     lint: Arc<Mutex<Lint>>,
 }
 
@@ -52,6 +56,7 @@ impl Trace {
             metrics: Arc::default(),
             spans: Spans::default(),
             findings: Arc::default(),
+            unserved: Arc::default(),
             lint: Arc::default(),
         }
     }
@@ -146,6 +151,16 @@ impl Trace {
     /// Forgets what was found.
     pub(crate) fn forget_findings(&self) {
         self.findings.clear();
+    }
+
+    /// A request was refused because what it asks for is not served; `path`: its shape.
+    pub(crate) fn unserved(&self, method: &str, path: String) {
+        self.unserved.add(method, path, self.clock.now());
+    }
+
+    /// What was asked for and is not served, since the start.
+    pub(crate) fn missed(&self) -> Vec<Missed> {
+        self.unserved.list()
     }
 
     fn noticed(&self, noticed: &Noticed) {

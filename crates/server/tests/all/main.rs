@@ -14,6 +14,7 @@ mod lanes;
 mod meetings;
 mod metrics;
 mod microsoft;
+mod neighbours;
 mod notified;
 mod operator;
 mod page_phone;

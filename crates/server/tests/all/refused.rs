@@ -87,7 +87,7 @@ async fn only_a_valid_token_of_our_own_is_let_in() {
         assert_eq!((refused.code().as_str(), refused.message().as_str()), (code, message));
     }
     for head in ["", "Authorization: Bearer\r\n", "Authorization: Basic eDp5\r\n", "Authorization: \r\n"] {
-        for path in ["/v1.0/communications/calls", "/v1.0/nonsense", "/"] {
+        for path in ["/v1.0/communications/calls", "/v1.0/nonsense", "/nonsense"] {
             let request = format!("GET {path} HTTP/1.1\r\nHost: ringback\r\n{head}\r\n");
             // Strangers learn nothing of the paths.
             let refused = web::send(world.http(), request.as_bytes()).await.is(401);
@@ -146,9 +146,7 @@ async fn unknown_paths_methods_and_what_is_not_served() {
     let call = world.null_call().await;
     let root = format!("/v1.0/communications/calls/{call}");
     for (path, segment) in [
-        ("/v1.0/nonsense".to_owned(), "nonsense"),
         ("/v2.0/communications/calls".to_owned(), "v2.0"),
-        ("/v1.0/communications/onlineMeetingz".to_owned(), "onlineMeetingz"),
         ("/v1.0".to_owned(), "v1.0"),
         (format!("{root}/nonsense"), "nonsense"),
         (format!("{root}/playPrompt/more"), "more"),

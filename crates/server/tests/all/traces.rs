@@ -156,5 +156,5 @@ async fn a_whole_day(world: &World, operator: &str) {
     // Bad input, with something in it that is nobody's business.
     let bad = json!({"callbackUri": 5, "targets": SIGNATURE, "subject": CONTEXT});
     world.bot.post("", &bad).await.is(400);
-    world.bot.ask("GET", &format!("/v1.0/{SIGNATURE}"), None).await.is(400);
+    world.bot.ask("GET", &format!("/v1.0/{SIGNATURE}"), None).await.is(501);
 }

@@ -20,13 +20,14 @@ struct Room {
 
 /// The drawing. Nothing leads to `http`; only `http` and `notify` speak Graph's words, and share `wire`, which prints
 /// them; `engine` reaches legs and media through traits of its own, so that a simulation can stand in for both, and only
-/// it, `notify`, which keeps cursors, and `first_seen`, which keeps apps, write to the ledger.
+/// it, `notify`, which keeps cursors, `first_seen`, which keeps apps, and `chats` write to the ledger.
 const DRAWN: &[Room] = &[
     Room {
         name: "http",
         may: &[
             "engine",
             "auth",
+            "chats",
             "first_seen",
             "notify",
             "phones",
@@ -67,6 +68,8 @@ const DRAWN: &[Room] = &[
         may: &["first_seen", "directory", "data_folder", "trace", "clock", "limits"],
         not_crates: ALL_BUT_CORE,
     },
+    // Messages are documents of the ledger.
+    Room { name: "chats", may: &["limits"], not_crates: &[GRAPH, MEDIA, SIGNAL] },
     // What it knows beside the configuration are documents of the ledger.
     Room { name: "first_seen", may: &["directory", "trace", "clock", "limits"], not_crates: &[GRAPH, MEDIA, SIGNAL] },
     // It answers the registrar's questions, through a trait of the signal room.

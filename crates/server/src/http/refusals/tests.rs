@@ -181,6 +181,8 @@ fn wire(table: &mut Table) {
         RouteError::UnknownSegment("frobnicate".to_owned()),
         RouteError::MissingId("playPrompt"),
         RouteError::BadOption("$top"),
+        RouteError::BadFilter("understood are eq, in and startswith, joined by and, or and brackets".to_owned()),
+        RouteError::Elsewhere { method: "GET".to_owned(), path: "/me/messages".to_owned() },
         RouteError::MethodNotAllowed { allow: "GET, DELETE" },
         RouteError::NotServed { what: "mute" },
     ];
@@ -189,6 +191,8 @@ fn wire(table: &mut Table) {
             RouteError::UnknownSegment(_) => "a path that is not in the contract",
             RouteError::MissingId(_) => "`/calls//playPrompt`",
             RouteError::BadOption(_) => "lists",
+            RouteError::BadFilter(_) => "a `$filter` in another form",
+            RouteError::Elsewhere { .. } => "the rest of Graph; counted by its shape at `/_ringback/unserved`",
             RouteError::MethodNotAllowed { .. } => "the path exists, with other methods",
             RouteError::NotServed { .. } => "in the contract, and not here yet",
         };
@@ -202,6 +206,14 @@ fn wire(table: &mut Table) {
         Refused::lacks_role(Role::AccessMedia),
         "recordResponse, subscribeToTone; create call wants `Calls.Initiate.All`",
     );
+    table
+        .refused(Refused::no_resource("ada@one.example"), "a user, organization, meeting or message that is not there");
+    table.refused(
+        Refused::unsupported_filter("department", "User"),
+        "users are found by id, userPrincipalName, mail, displayName",
+    );
+    table.refused(NotKept::TooLong(70_000), "a chat message over 64 KiB");
+    table.refused(NotKept::Ledger("not shown".to_owned()), "a chat message: the disk is full or busy");
     table.refused(Refused::tenant_mismatch(), "create call's `tenantId` is not the token's");
     table.refused(
         Refused::source_invalid(),
