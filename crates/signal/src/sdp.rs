@@ -415,6 +415,28 @@ mod tests {
     }
 
     #[test]
+    fn a_browsers_one_stream_of_audio_is_taken_with_its_first_codec_of_ours() {
+        const OURS: &[Codec] = &[Codec::G722, Codec::Pcmu];
+        let audio = |lines: &str| browsers_audio(&phone(HERE, lines), OURS);
+        let chromium = "m=audio 9 UDP/TLS/RTP/SAVPF 111 63 9 0 8 13 110 126\na=mid:0\na=rtpmap:111 opus/48000/2\n\
+                        a=rtpmap:9 G722/8000\na=rtpmap:0 PCMU/8000\na=rtpmap:126 telephone-event/8000\n";
+        assert_eq!(audio(chromium), Ok((Codec::G722, "0".to_owned())));
+        assert_eq!(audio("m=audio 9 UDP/TLS/RTP/SAVPF 8 0 9\na=mid:voice\n"), Ok((Codec::Pcmu, "voice".to_owned())));
+        for lines in [
+            "",
+            "m=audio 9 UDP/TLS/RTP/SAVPF 111\na=mid:0\n",
+            "m=audio 0 UDP/TLS/RTP/SAVPF 0\na=mid:0\n",
+            "m=video 9 UDP/TLS/RTP/SAVPF 0\na=mid:0\n",
+            "m=audio 9 UDP/TLS/RTP/SAVPF 0\na=mid:0\nm=audio 9 UDP/TLS/RTP/SAVPF 0\na=mid:1\n",
+            "m=audio 9 UDP/TLS/RTP/SAVPF 9\na=rtpmap:9 G722/16000\na=mid:0\n",
+        ] {
+            assert_eq!(audio(lines), Err(SdpError::NothingInCommon), "{lines}");
+        }
+        assert_eq!(audio("m=audio 9 UDP/TLS/RTP/SAVPF 0\n"), Err(SdpError::Malformed), "no name");
+        assert_eq!(browsers_audio(b"hello", OURS), Err(SdpError::Malformed));
+    }
+
+    #[test]
     fn a_tone_format_at_another_rate_is_not_ours() {
         let lines = "m=audio 5000 RTP/AVP 0 97 98\na=rtpmap:97 telephone-event/16000\n\
                      a=rtpmap:98 telephone-event/8000\n";
@@ -454,6 +476,7 @@ mod tests {
         fn any_bytes_are_answered_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
             let _ = answer(&bytes, &local());
             let _ = read_answer(&bytes, Codec::ALL);
+            let _ = browsers_audio(&bytes, Codec::ALL);
         }
 
         /// Any two that share a codec agree on one, the same on both sides: the offerer's first that the other has.

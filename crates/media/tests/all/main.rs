@@ -5,6 +5,7 @@ mod jitter;
 mod legs;
 mod mixing;
 mod phone;
+mod ports;
 mod pressing;
 mod prompts;
 mod q24;

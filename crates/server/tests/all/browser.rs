@@ -353,13 +353,17 @@ impl Running {
     }
 
     fn input(&mut self, input: Input<'_>) {
-        self.rtc.handle_input(input).expect("a connection");
+        // A handshake that the other side does not go on with ends the connection.
+        if self.rtc.handle_input(input).is_err() {
+            self.rtc.disconnect();
+        }
     }
 
     /// Does what the connection asks for.
     fn drain(&mut self) {
         loop {
-            match self.rtc.poll_output().expect("a connection") {
+            let Ok(output) = self.rtc.poll_output() else { return self.rtc.disconnect() };
+            match output {
                 Output::Timeout(_) => return,
                 Output::Transmit(datagram) => _ = self.socket.try_send_to(&datagram.contents, datagram.destination),
                 Output::Event(Event::Connected) => self.connected = true,

@@ -140,11 +140,10 @@ async fn a_page_is_told_why_it_is_not_answered() {
     let world = World::start().await;
     let page = page(&world, "1001").await;
     let mut events = page.follow("events").await;
-    let (leg, mut browser) = page.call(NUMBER, Codec::Pcmu).await;
+    let (leg, _browser) = page.call(NUMBER, Codec::Pcmu).await;
     let call = world.journal.incoming(&[]).await;
     world.bot.post(&format!("/{call}/reject"), &json!({"reason": "busy"})).await.is(202);
     assert_eq!(events.next("ended").await, json!({"leg": leg, "reason": "the bot is busy"}));
-    browser.closed().await;
 
     // Given up by the page before the bot has answered.
     let (leg, _browser) = page.call(NUMBER, Codec::Pcmu).await;
@@ -200,14 +199,19 @@ async fn a_call_ends_with_its_page_and_with_its_server() {
     let _ = leg;
 }
 
-/// A machine that loses its network says nothing; that nothing was heard of it ends the call.
+/// A machine that loses its network says nothing; that nothing was heard of it ends the call. So does a page that takes a
+/// call and never connects its audio.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_that_is_gone_without_a_word_ends_its_call() {
     let world = World::start().await;
     let page = page(&world, "1001").await;
-    let (browser, _events, call, _) = in_a_call(&world, &page, Codec::Pcmu).await;
+    let (browser, mut events, call, _) = in_a_call(&world, &page, Codec::Pcmu).await;
     browser.vanish();
+    let never = place(&world, USERS[0].0).await;
+    let leg = events.next("ringing").await["leg"].as_str().expect("a leg").to_owned();
+    page.answer(&leg, Codec::Pcmu).await.vanish();
     assert_eq!(end_of(&world, &call).await, (410, 301_005));
+    assert_eq!(end_of(&world, &never).await, (500, 7106));
 }
 
 /// A bot calls: every page of the user rings, the first has it, and is heard and told as any phone.

@@ -151,7 +151,8 @@ impl WebRtc {
     }
 
     /// Makes a leg of a page's offer; `leg` must be new. Returns the answer. The leg is connected once the page has come by
-    /// ICE and DTLS; not come within [`limits::WEB_CONNECT_LIMIT`], it ends.
+    /// ICE and DTLS; not come within [`limits::WEB_CONNECT_LIMIT`], it ends. To be awaited to its end: dropped before, it
+    /// may hold the leg's media.
     pub async fn open(&self, leg: LegId, offer: String) -> Result<String, OfferError> {
         let (codec, mid) = sdp::browsers_audio(offer.as_bytes(), CODECS)?;
         let shared = &self.shared;

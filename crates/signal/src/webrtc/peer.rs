@@ -135,7 +135,7 @@ impl Peer {
             self.input(Input::Timeout(now), socket);
         }
         if !self.connected && self.connect_by <= now {
-            self.hang_up(socket, EndCause::Failed("the page did not connect its audio in time".to_owned()));
+            self.hang_up(socket, not_connected());
         }
     }
 
@@ -194,7 +194,9 @@ impl Peer {
             }
             Event::RtpPacket(packet) => self.heard(&packet),
             // The page asks every few seconds whether we are there (RFC 7675); it did not for long.
-            Event::IceConnectionStateChange(IceConnectionState::Disconnected) => self.end(EndCause::MediaTimeout),
+            Event::IceConnectionStateChange(IceConnectionState::Disconnected) => {
+                self.end(if self.connected { EndCause::MediaTimeout } else { not_connected() });
+            }
             Event::Closed => self.end(EndCause::FarHangUp),
             _ => {}
         }
@@ -248,6 +250,10 @@ impl Drop for Peer {
     fn drop(&mut self) {
         self.end(EndCause::Failed("the leg was dropped".to_owned()));
     }
+}
+
+fn not_connected() -> EndCause {
+    EndCause::Failed("the page did not connect its audio in time".to_owned())
 }
 
 /// One codec and telephone events; one certificate for all legs; RTP as it is.

@@ -36,6 +36,8 @@ pub(super) struct Ring {
 
 struct Ringing {
     ring: Ring,
+    /// The user's SIP phone rings too.
+    sip: bool,
     /// Not yet told to pages: the SIP phone is rung first, so that there is something to cancel.
     announced: bool,
     declined: HashSet<SessionKey>,
@@ -151,6 +153,10 @@ impl Desk {
     }
 
     fn expire(&mut self, now: Instant) {
+        for session in self.sessions.values_mut().filter(|session| session.events.is_some() && !session.is_here()) {
+            // It was open until now, or until shortly before.
+            (session.events, session.used) = (None, now);
+        }
         let idle = |session: &Session| now.saturating_duration_since(session.used) > limits::PAGE_SESSION_IDLE;
         let gone = self.sessions.iter().filter(|(_, session)| !session.is_here() && idle(session));
         let gone: Vec<SessionKey> = gone.map(|(key, _)| *key).collect();
@@ -176,11 +182,12 @@ impl Desk {
         }
     }
 
-    /// Enters what is about to ring. True if a page is there for it.
-    pub(super) fn enter_ring(&mut self, leg: LegId, ring: Ring) -> bool {
+    /// Enters what is about to ring, where a SIP phone may ring too. True if a page is there for it.
+    pub(super) fn enter_ring(&mut self, leg: LegId, ring: Ring, sip: bool) -> bool {
         let heard = self.sessions.values().any(|session| session.is_here() && ring.is_for(session));
         let (over, _) = watch::channel(false);
-        self.rings.insert(leg, Ringing { ring, announced: false, declined: HashSet::new(), claimed: None, over });
+        let declined = HashSet::new();
+        self.rings.insert(leg, Ringing { ring, sip, announced: false, declined, claimed: None, over });
         heard
     }
 
@@ -200,13 +207,8 @@ impl Desk {
         }
     }
 
-    /// A page answers. If `sip`, the user's SIP phone rings too: it is to be cancelled, and the channel tells when it is.
-    pub(super) fn claim(
-        &mut self,
-        leg: LegId,
-        key: &SessionKey,
-        sip: bool,
-    ) -> Result<Option<oneshot::Receiver<()>>, PageError> {
+    /// A page answers. If the user's SIP phone rings too, it is to be cancelled, and the channel tells when it is.
+    pub(super) fn claim(&mut self, leg: LegId, key: &SessionKey) -> Result<Option<oneshot::Receiver<()>>, PageError> {
         let session = self.sessions.get(key).ok_or(PageError::NotSignedIn)?;
         let ringing = self.rings.get_mut(&leg).filter(|ringing| ringing.rings(key, session));
         let ringing = ringing.ok_or(PageError::NoLeg)?;
@@ -214,8 +216,8 @@ impl Desk {
             return Err(PageError::Taken);
         }
         let (free, freed) = oneshot::channel();
-        ringing.claimed = Some(Claim { free: sip.then_some(free) });
-        Ok(sip.then_some(freed))
+        ringing.claimed = Some(Claim { free: ringing.sip.then_some(free) });
+        Ok(ringing.sip.then_some(freed))
     }
 
     /// The page that claimed it has it: the others fall silent, and the leg is its. False if nothing rings any more.
@@ -233,8 +235,7 @@ impl Desk {
         let ringing = self.rings.get_mut(&leg).filter(|ringing| ringing.rings(key, session));
         let ringing = ringing.ok_or(PageError::NoLeg)?;
         ringing.declined.insert(*key);
-        let rings = self.sessions.iter().any(|(key, session)| session.is_here() && ringing.rings(key, session));
-        if rings || ringing.claimed.is_some() {
+        if ringing.claimed.is_some() || self.is_rung(leg) {
             return Ok(Declined::OthersRing);
         }
         self.rings.remove(&leg);
@@ -259,16 +260,35 @@ impl Desk {
 
     /// The SIP phone rings no more.
     pub(super) fn sip_over(&mut self, leg: LegId) -> SipOver {
-        match self.rings.get_mut(&leg) {
-            None => SipOver::Leg,
-            Some(Ringing { claimed: Some(claim), .. }) => {
-                if let Some(free) = claim.free.take() {
-                    // Who waited for it may be gone; then the ring is dropped by whoever claimed it.
-                    let _ = free.send(());
-                }
-                SipOver::Claimed
+        let Some(ringing) = self.rings.get_mut(&leg) else { return SipOver::Leg };
+        ringing.sip = false;
+        if let Some(claim) = &mut ringing.claimed {
+            if let Some(free) = claim.free.take() {
+                // Who waited for it may be gone; then the ring is dropped by whoever claimed it.
+                let _ = free.send(());
             }
-            Some(_) => SipOver::PagesRing,
+            return SipOver::Claimed;
+        }
+        if self.is_rung(leg) {
+            return SipOver::PagesRing;
+        }
+        self.rings.remove(&leg);
+        SipOver::Leg
+    }
+
+    /// A page rings that somebody has open.
+    fn is_rung(&self, leg: LegId) -> bool {
+        let here = |ringing: &Ringing| {
+            self.sessions.iter().any(|(key, session)| session.is_here() && ringing.rings(key, session))
+        };
+        self.rings.get(&leg).is_some_and(here)
+    }
+
+    /// Everything that rings is over, because the server stops.
+    pub(super) fn all_over(&mut self, reason: &'static str) {
+        let legs: Vec<LegId> = self.rings.keys().copied().collect();
+        for leg in legs {
+            self.ring_over(leg, reason);
         }
     }
 

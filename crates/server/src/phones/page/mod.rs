@@ -191,8 +191,7 @@ impl Phones {
         let wires = self.wires().ok_or(OfferError::Unavailable)?;
         // What cannot be taken must not cost the caller the phones that ring.
         wires.webrtc.check(&offer)?;
-        let rings_by_sip = matches!(self.lines().get(&leg), Some(Line::Sip { .. }));
-        let freed = self.desk().claim(leg, &session.key, rings_by_sip)?;
+        let freed = self.desk().claim(leg, &session.key)?;
         if let Some(freed) = freed {
             wires.sip.hang_up(leg.0);
             let _ = freed.await;
@@ -252,8 +251,8 @@ impl Phones {
     /// A user is called: the phones in his pages ring, and his SIP phone.
     pub(super) fn place_user(&self, leg: LegId, user: &User, from: &Identity) {
         let ring = self.ring(leg, Whom::User(user.id.clone()), from, user.name.clone());
-        let pages = ring.is_some_and(|ring| self.desk().enter_ring(leg, ring));
         let sip = self.wires().is_some_and(|wires| wires.sip.registered(&user.sip));
+        let pages = ring.is_some_and(|ring| self.desk().enter_ring(leg, ring, sip));
         if !pages {
             self.desk().drop_ring(leg);
             if !sip {
@@ -276,7 +275,7 @@ impl Phones {
         let Some(ring) = self.ring(leg, Whom::Anyone, from, name) else {
             return self.ended(leg, core::EndCause::Unreachable);
         };
-        if !self.desk().enter_ring(leg, ring) {
+        if !self.desk().enter_ring(leg, ring, false) {
             self.nobody(leg, "nobody is at a page's phone to take this call for someone unknown");
         }
         self.lines().insert(leg, Line::Rings);
@@ -329,16 +328,14 @@ impl Phones {
         self.desk().leg_ended(leg, reason(cause, why));
     }
 
-    /// Ends what only pages ring for, because the server stops.
+    /// Ends what rings in pages, because the server stops.
     pub(super) fn stop_pages(&self) {
+        self.desk().all_over(STOPPED);
         let ringing: Vec<LegId> = {
             let lines = self.lines();
             lines.iter().filter(|(_, line)| matches!(line, Line::Rings)).map(|(leg, _)| *leg).collect()
         };
-        for leg in ringing {
-            self.desk().ring_over(leg, STOPPED);
-            self.ended(leg, stopped());
-        }
+        ringing.into_iter().for_each(|leg| self.ended(leg, stopped()));
     }
 }
 

@@ -49,8 +49,12 @@ fn ring(whom: Whom) -> Ring {
 }
 
 fn rings(desk: &mut Desk, whom: Whom) -> (LegId, bool) {
+    rings_with(desk, whom, false)
+}
+
+fn rings_with(desk: &mut Desk, whom: Whom, sip: bool) -> (LegId, bool) {
     let leg = LegId(fresh_id());
-    let heard = desk.enter_ring(leg, ring(whom));
+    let heard = desk.enter_ring(leg, ring(whom), sip);
     desk.announce(leg);
     (leg, heard)
 }
@@ -66,9 +70,9 @@ fn the_pages_of_one_user_ring_and_the_first_has_it() {
         (page(&mut desk, 1, "ada"), page(&mut desk, 2, "ada"), page(&mut desk, 3, "bob"));
     let (leg, heard) = rings(&mut desk, ada());
     assert!(heard);
-    assert!(matches!(desk.claim(leg, &other.key, false), Err(PageError::NoLeg)));
-    assert!(matches!(desk.claim(leg, &two.key, false), Ok(None)));
-    assert!(matches!(desk.claim(leg, &one.key, false), Err(PageError::Taken)));
+    assert!(matches!(desk.claim(leg, &other.key), Err(PageError::NoLeg)));
+    assert!(matches!(desk.claim(leg, &two.key), Ok(None)));
+    assert!(matches!(desk.claim(leg, &one.key), Err(PageError::Taken)));
     assert!(desk.won(leg, &two.key));
     desk.leg_answered(leg);
     assert_eq!(one.told(), ["rings for Ada", "answered at another phone"]);
@@ -92,6 +96,10 @@ fn who_comes_late_hears_what_rings() {
     assert!(desk.ring_over(leg, "gave up"));
     assert_eq!(late.told(), ["gave up"]);
     assert!(!desk.ring_over(leg, "again"));
+    rings(&mut desk, Whom::Anyone);
+    rings(&mut desk, Whom::Anyone);
+    desk.all_over("the end");
+    assert_eq!(late.told(), ["rings for Ada", "rings for Ada", "the end", "the end"]);
 }
 
 #[test]
@@ -101,7 +109,7 @@ fn a_call_is_declined_once_no_page_wants_it() {
     let (leg, _) = rings(&mut desk, ada());
     assert_eq!(desk.decline(leg, &one.key), Ok(Declined::OthersRing));
     assert_eq!(desk.decline(leg, &one.key), Err(PageError::NoLeg), "once");
-    assert!(matches!(desk.claim(leg, &one.key, false), Err(PageError::NoLeg)));
+    assert!(matches!(desk.claim(leg, &one.key), Err(PageError::NoLeg)));
     assert_eq!(two.told(), ["rings for Ada"]);
     assert_eq!(desk.decline(leg, &two.key), Ok(Declined::Last));
     // A page that is closed cannot want it.
@@ -114,26 +122,33 @@ fn a_call_is_declined_once_no_page_wants_it() {
 fn a_sip_phone_and_a_page_exclude_each_other() {
     let mut desk = Desk::default();
     let mut one = page(&mut desk, 1, "ada");
-    let (leg, _) = rings(&mut desk, ada());
+    let (leg, _) = rings_with(&mut desk, ada(), true);
     assert!(desk.sip_answered(leg), "it was first");
     assert_eq!(one.told(), ["rings for Ada", "answered at another phone"]);
-    assert!(matches!(desk.claim(leg, &one.key, true), Err(PageError::NoLeg)));
+    assert!(matches!(desk.claim(leg, &one.key), Err(PageError::NoLeg)));
     assert!(matches!(desk.sip_over(leg), SipOver::Leg));
 
-    let (leg, _) = rings(&mut desk, ada());
-    let mut freed = desk.claim(leg, &one.key, true).unwrap().expect("the SIP phone is to be cancelled");
+    let (leg, _) = rings_with(&mut desk, ada(), true);
+    let mut freed = desk.claim(leg, &one.key).unwrap().expect("the SIP phone is to be cancelled");
     assert!(!desk.sip_answered(leg), "the page was first");
     assert!(freed.try_recv().is_err());
     assert!(matches!(desk.sip_over(leg), SipOver::Claimed));
     assert!(freed.try_recv().is_ok());
     assert!(desk.won(leg, &one.key));
 
-    let (leg, _) = rings(&mut desk, ada());
+    let (leg, _) = rings_with(&mut desk, ada(), true);
     assert!(matches!(desk.sip_over(leg), SipOver::PagesRing), "it was declined there");
-    let claimed = desk.claim(leg, &one.key, false);
-    assert!(matches!(claimed, Ok(None)));
+    let claimed = desk.claim(leg, &one.key);
+    assert!(matches!(claimed, Ok(None)), "there is nothing to cancel any more");
     assert!(desk.ring_over(leg, "gave up"), "by the caller, before the page was connected");
     assert!(!desk.won(leg, &one.key));
+
+    let (leg, _) = rings_with(&mut desk, ada(), true);
+    assert_eq!(desk.decline(leg, &one.key), Ok(Declined::Last));
+    assert!(matches!(desk.sip_over(leg), SipOver::Leg), "both declined");
+    let (leg, _) = rings_with(&mut desk, ada(), true);
+    drop(one);
+    assert!(matches!(desk.sip_over(leg), SipOver::Leg), "the page was closed");
 }
 
 #[test]
@@ -153,7 +168,11 @@ fn sessions_are_bounded_and_those_that_nobody_has_open_make_room() {
     assert!(desk.sign_in(now, key(104), "bob").is_ok());
     let late = now + limits::PAGE_SESSION_IDLE + Duration::from_secs(1);
     assert_eq!(desk.user_of(late, &key(104)), None, "idle for long");
+    let last = open.pop();
+    drop(open);
     assert_eq!(desk.user_of(late, &key(102)), Some("ada"), "open");
+    assert_eq!(desk.user_of(late, &key(1)), Some("ada"), "open until now");
+    drop(last);
 }
 
 #[test]
