@@ -1,7 +1,7 @@
 //! A shard: one plain thread that paces its legs. A frame of 20 ms is cut into four slots of 5 ms; each leg sends in
 //! one of them. Between slots the shard sleeps until a packet or a command comes, and reads what has come, so a key is
-//! reported at once, or with many legs at most 1 ms later. The legs of a mixer all send in its slot, and in no other. Deadlines are absolute, counted from the start: nothing
-//! drifts. Knows no SIP and no HTTP.
+//! reported at once, or with many legs at most 1 ms later. The legs of a mixer all send in its slot, and in no other.
+//! Deadlines are absolute, counted from the start: nothing drifts. Knows no SIP and no HTTP.
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;

@@ -1,10 +1,11 @@
 //! A bot in a meeting: every name of it leads there, phones join it by its number, and everyone hears the others.
 
 use ringback_media::correlate::correlate;
-use ringback_media::{Tone, wav};
+use ringback_media::{Codec, Tone, wav};
 use ringback_signal::phone::{CallEnd, PhoneCall};
 use serde_json::{Value, json};
 
+use crate::browser::Page;
 use crate::journal::Journal;
 use crate::recovery::{Victim, start_again};
 use crate::soon;
@@ -334,6 +335,43 @@ async fn a_recording_has_both_voices_and_any_phone_ends_it() {
         assert!(likeness_at_16k(said, &kept) > 0.9, "{who}: {}", likeness_at_16k(said, &kept));
     }
     assert!(likeness_at_16k(&prompt, &kept) < 0.5, "the prompt is not in it");
+}
+
+/// A page joins as a SIP phone does, in wide band, and hears one that speaks in narrow band; and the other way round.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_and_a_sip_phone_meet() {
+    let world = open_world().await;
+    let phone = world.phone("1001").await;
+    let page = Page::sign_in(world.http(), "1002", crate::world::PASSWORD).await;
+    let call = joined(&world, thread()).await;
+    let number = number(&world).await;
+    let listed = page.ask("GET", "bots", None).await.is(200).json();
+    assert!(listed["value"].as_array().expect("a list").iter().any(|one| one["number"] == number), "{listed}");
+    let up = soon(phone.call(&number)).await.expect("it is up");
+    let mut events = page.follow("events").await;
+    let (leg, browser) = page.call(&number, Codec::G722).await;
+    assert_eq!(events.next("answered").await["leg"], leg);
+    world.journal.wait_for(&call, "roster", 3).await;
+    assert_eq!(roster(&world, &call), ["Bot 5000", "Phone 1001", "Phone 1002"]);
+    let (a, b) = (melody(1, 500), melody(2, 500));
+    let heard_by_page = async {
+        while likeness_at_16k(&a, &browser.heard()) < 0.9 {
+            up.say(&narrow(&a)).await;
+        }
+    };
+    soon(heard_by_page).await;
+    let heard_by_phone = async {
+        while likeness(&b, &up) < 0.9 {
+            browser.say(&b);
+            browser.has_said_all().await;
+        }
+    };
+    soon(heard_by_phone).await;
+    page.hang_up(&leg).await.is(204);
+    world.journal.wait_for(&call, "roster", 4).await;
+    world.bot.hang_up(&call).await;
+    assert_eq!(soon(up.ended()).await, CallEnd::FarHungUp);
+    world.over(&call).await;
 }
 
 /// Killed, the server tells once, after its next start, what died with it, and hangs up every phone of the meeting.
