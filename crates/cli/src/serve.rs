@@ -66,6 +66,7 @@ fn announce(server: &Server, json: bool) {
             "sip_tls": server.sip_tls_addr().map(|at| format!("sip:{at};transport=tls")),
             "operator_token_file": server.operator_token_file(),
             "adopted": server.adopted(),
+            "open": directory.is_open(),
         });
         if developing {
             line["tenant"] = development::TENANT_ID.into();
@@ -94,6 +95,9 @@ fn announce(server: &Server, json: bool) {
             "  recovered   {} conversations of an earlier run were ended, and their bots are told",
             server.adopted()
         );
+    }
+    if directory.is_open() {
+        println!("  identities  any app id, tenant and secret, on first sight; 5000 rings the app heard of last");
     }
     if developing {
         println!("Development directory (published identities, loopback only):");

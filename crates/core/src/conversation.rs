@@ -83,6 +83,7 @@ impl Conversation {
             Input::Answer { call, callback } => verbs::answer::decide(self, now, call, callback),
             Input::Reject { call, reason, callback } => verbs::reject::decide(self, now, call, reason, callback),
             Input::HangUp { call } => verbs::hang_up::decide(self, now, call),
+            Input::Remove { call } => verbs::remove::decide(self, now, call),
             Input::KeepAlive { call } => verbs::keep_alive::decide(self, call),
             Input::PlayPrompt(play) => verbs::play_prompt::decide(self, play),
             Input::RecordResponse(record) => verbs::record_response::decide(self, record),

@@ -193,6 +193,11 @@ pub enum Input {
         /// The call.
         call: CallId,
     },
+    /// The operator ends the call.
+    Remove {
+        /// The call.
+        call: CallId,
+    },
     /// Verb: keepAlive.
     KeepAlive {
         /// The call.

@@ -121,6 +121,11 @@ impl ResultInfo {
         ended("The call was ended by the bot", 200, 7000)
     }
 
+    /// 200/5000: somebody else ended the call, the operator (D for the number, I for its use, `contract §4.1`).
+    pub fn removed() -> Self {
+        ended("The call was ended by the operator", 200, 5000)
+    }
+
     /// 403/0: the bot rejected an incoming call (I).
     pub fn rejected() -> Self {
         ended("The call was rejected by the bot", 403, 0)

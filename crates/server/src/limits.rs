@@ -64,6 +64,9 @@ pub const HEAD_TIME: Duration = Duration::from_secs(15);
 pub const BODY_TIME: Duration = Duration::from_secs(15);
 /// HTTP connections at once.
 pub const CONNECTIONS: usize = 10_000;
+/// Of these, how many one source may have (an IPv4 address or an IPv6 /64): a proxy or a load generator needs thousands, and
+/// half stay for others.
+pub const CONNECTIONS_OF_ONE: usize = 5_000;
 /// Pause after a connection could not be accepted: descriptors come back as others end, and asking at once only spins.
 pub const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 /// Bytes of a request's head, and of what is read ahead: tokens and long URLs take a few KiB.

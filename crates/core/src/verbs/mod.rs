@@ -8,6 +8,7 @@ pub(crate) mod place_call;
 pub(crate) mod play_prompt;
 pub(crate) mod record_response;
 pub(crate) mod reject;
+pub(crate) mod remove;
 pub(crate) mod send_dtmf_tones;
 pub(crate) mod subscribe_to_tone;
 

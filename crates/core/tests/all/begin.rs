@@ -181,6 +181,7 @@ fn a_verb_on_an_unknown_call_is_refused() {
         Input::Answer { call: STRANGER, callback: None },
         Input::Reject { call: STRANGER, reason: RejectReason::None, callback: None },
         Input::HangUp { call: STRANGER },
+        Input::Remove { call: STRANGER },
         Input::KeepAlive { call: STRANGER },
         Input::PlayPrompt(PlayPrompt { call: STRANGER, ..prompts(1) }),
         Input::SubscribeToTone { call: STRANGER, operation: operation(1), client_context: None },

@@ -6,6 +6,89 @@ use ringback_core::{EndCause, Input, LegId, RejectReason, Tone};
 use crate::world::*;
 
 #[test]
+fn the_operator_ends_a_call_in_every_state() {
+    check(
+        every_state(),
+        remove(),
+        expect![[r#"
+        [nothing, ending, releasing, over]
+        refused CallNotFound: Call not found.
+
+        [incoming]
+        event   callTerminated 200/5000 "The call was ended by the operator. DiagCode: 200#5000.@"
+        event   legReleased decline 603
+        effect  decline 603
+        notice  https://bot/calls < terminated 200/5000 "The call was ended by the operator. DiagCode: 200#5000.@"
+        now     terminated; leg releasing
+
+        [accepting, placing]
+        event   callTerminating
+        event   callTerminated 200/5000 "The call was ended by the operator. DiagCode: 200#5000.@"
+        event   legReleased
+        effect  hangUp
+        notice  https://bot/calls < terminating
+        notice  https://bot/calls < terminated 200/5000 "The call was ended by the operator. DiagCode: 200#5000.@"
+        now     terminated; leg releasing
+
+        [established, placed and up, held]
+        event   callTerminating
+        event   callTerminated 200/5000 "The call was ended by the operator. DiagCode: 200#5000.@"
+        event   legReleased
+        effect  hangUp dialog
+        notice  https://bot/calls < terminating
+        notice  https://bot/calls < terminated 200/5000 "The call was ended by the operator. DiagCode: 200#5000.@"
+        now     terminated; leg releasing
+
+        [playing, one queued]
+        event   callTerminating
+        event   operationEnded op1 failed 400/8508 "Action failed, the operation was cancelled."
+        event   operationEnded op2 failed 400/8508 "Action failed, the operation was cancelled."
+        event   callTerminated 200/5000 "The call was ended by the operator. DiagCode: 200#5000.@"
+        event   legReleased
+        effect  stop op1
+        effect  stop op2
+        effect  hangUp dialog
+        notice  https://bot/calls < terminating
+        notice  https://bot/calls < op1 playPrompt https://bot/1.wav failed 400/8508 "Action failed, the operation was cancelled." MediaOperationCanceled
+        notice  https://bot/calls < op2 playPrompt https://bot/2.wav failed 400/8508 "Action failed, the operation was cancelled." MediaOperationCanceled
+        notice  https://bot/calls < terminated 200/5000 "The call was ended by the operator. DiagCode: 200#5000.@"
+        now     terminated; leg releasing
+
+        [recording, one queued]
+        event   callTerminating
+        event   callEnding 200/5000 "The call was ended by the operator. DiagCode: 200#5000.@" until 16s
+        event   legReleased
+        effect  keep op1
+        effect  hangUp dialog
+        notice  https://bot/calls < terminating
+        now     ending, op1 running, op2 notStarted; leg releasing; deadline 16s
+
+        [in a meeting]
+        event   callTerminating
+        event   callTerminated 200/5000 "The call was ended by the operator. DiagCode: 200#5000.@"
+        event   legReleased
+        effect  hangUp dialog
+        notice  https://bot/calls < terminating in 19:meeting@thread.v2
+        notice  https://bot/calls < terminated 200/5000 "The call was ended by the operator. DiagCode: 200#5000.@" in 19:meeting@thread.v2
+        now     terminated; leg releasing
+
+        [met by two phones]
+        event   callTerminating
+        event   callTerminated 200/5000 "The call was ended by the operator. DiagCode: 200#5000.@"
+        event   legReleased
+        event   legReleased phone1
+        event   legReleased phone2
+        effect  hangUp dialog
+        effect  hangUp phone1 dialog1
+        effect  hangUp phone2 dialog2
+        notice  https://bot/calls < terminating in 19:meeting@thread.v2
+        notice  https://bot/calls < terminated 200/5000 "The call was ended by the operator. DiagCode: 200#5000.@" in 19:meeting@thread.v2
+        now     terminated; leg releasing; leg phone1 releasing; leg phone2 releasing
+    "#]],
+    );
+}
+
+#[test]
 fn hang_up_in_every_state() {
     check(
         every_state(),

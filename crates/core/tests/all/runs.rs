@@ -32,6 +32,7 @@ pub(crate) enum Act {
     Reject(RejectReason),
     RejectToldAt(&'static str),
     HangUp,
+    Remove,
     KeepAlive,
     Play {
         prompts: usize,
@@ -92,7 +93,8 @@ impl Run {
     /// Lives this life, and then to its end.
     pub(crate) fn to_the_end(life: &[Moment]) -> Self {
         let kept = Act::RecordedRunning(RecordOutcome::CutShort("the call ended".to_owned()));
-        let ends = [Act::HangUp, Act::Reject(RejectReason::None), Act::LegEnded(EndCause::LocalHangUp), kept];
+        let ends =
+            [Act::HangUp, Act::Remove, Act::Reject(RejectReason::None), Act::LegEnded(EndCause::LocalHangUp), kept];
         let phones = (0..PHONES.len()).map(|n| Act::PhoneEnded(n, EndCause::LocalHangUp));
         let ends = ends.into_iter().chain(phones).map(|act| Moment { after: 1, act });
         let life: Vec<Moment> = life.iter().cloned().chain(ends).collect();
@@ -151,6 +153,7 @@ impl Run {
             Act::Reject(reason) => reject(reason),
             Act::RejectToldAt(callback) => reject_told_at(callback),
             Act::HangUp => hang_up(),
+            Act::Remove => remove(),
             Act::KeepAlive => keep_alive(),
             Act::Play { prompts, repeat } => return vec![self.play(prompts, repeat)],
             Act::PlayMany(count) => return (0..count).map(|_| self.play(1, Repeat::Once)).collect(),
@@ -233,6 +236,7 @@ pub(crate) fn act() -> impl Strategy<Value = Act> {
         1 => prop_oneof![Just(RejectReason::None), Just(RejectReason::Busy)].prop_map(Act::Reject),
         1 => prop_oneof![Just("https://other/calls"), Just("not a url")].prop_map(Act::RejectToldAt),
         1 => Just(Act::HangUp),
+        1 => Just(Act::Remove),
         3 => Just(Act::KeepAlive),
         12 => (0..22_usize, prop_oneof![3 => Just(Repeat::Once), 1 => Just(Repeat::Forever)])
             .prop_map(|(prompts, repeat)| Act::Play { prompts, repeat }),

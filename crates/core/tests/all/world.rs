@@ -327,6 +327,11 @@ pub(crate) fn hang_up() -> Step {
     Input::HangUp { call: CALL }.into()
 }
 
+/// The operator ends the call.
+pub(crate) fn remove() -> Step {
+    Input::Remove { call: CALL }.into()
+}
+
 /// keepAlive.
 pub(crate) fn keep_alive() -> Step {
     Input::KeepAlive { call: CALL }.into()

@@ -38,7 +38,9 @@ pub const ALL: &[Known] = &[
     call(0, "7015", Documented, "Transferred.").says(&["GracefulTransferCompleted"]),
     call(200, "4097", Documented, "Ended by the other participant."),
     call(200, "4521", Documented, "Ended by the other participant of a call of two, perhaps by closing the app."),
-    call(200, "5000", Documented, "Removed by another participant."),
+    call(200, "5000", Documented, "Removed by another participant.")
+        .says(&["The call was ended by the operator. DiagCode: 200#5000.@"])
+        .given("the operator ended the call: `ringback call hang-up`, or DELETE at the operator's door"),
     call(200, "5001", Documented, "The conversation ended.").says(&["The conversation has ended."]),
     call(200, "5002", Documented, "All others left. The message says 0#5002 where the code is 200.")
         .says(&["The conversation has ended. DiagCode: 0#5002.@"])

@@ -18,6 +18,7 @@ pub use bearers::{NOTIFICATION_ISSUER, TrialToken};
 pub use endpoint::{TokenRequest, TokenVersion};
 pub use jwt::{BadKey, SigningKey};
 pub use openid::{INSTANCES_PATH, KEYS_PATH, NOTIFICATION_DOCUMENT_PATH};
+pub(crate) use sources::network_of;
 pub use token_answer::TokenAnswer;
 
 use crate::directory::{SharedDirectory, TenantAsked};

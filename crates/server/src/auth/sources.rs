@@ -71,7 +71,7 @@ impl Sources {
 }
 
 /// What one customer of a provider has: an IPv4 address or an IPv6 /64.
-fn network_of(source: IpAddr) -> IpAddr {
+pub(crate) fn network_of(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
         v4 => v4,

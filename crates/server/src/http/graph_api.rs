@@ -100,6 +100,7 @@ impl GraphApi {
             Action::Answer => {
                 let answer = graph::Answer::parse(body)?;
                 service_hosted(&answer.media_config)?;
+                with_audio("acceptedModalities", &answer.accepted_modalities)?;
                 Input::Answer { call, callback: answer.callback_uri.map(|uri| uri.into_owned()) }
             }
             Action::Reject => {
@@ -178,6 +179,7 @@ impl GraphApi {
             return self.join(caller, links, create).await;
         }
         service_hosted(&create.media_config)?;
+        with_audio("requestedModalities", &create.requested_modalities)?;
         let target = match create.targets.as_slice() {
             [] => return Err(invalid("targets must hold one participant to call.")),
             [target] => target,
@@ -370,6 +372,14 @@ fn play_prompt(call: CallId, operation: OperationId, play: graph::PlayPrompt<'_>
         prompts: prompts(play.prompts),
         repeat: if play.repeat_forever { core::Repeat::Forever } else { core::Repeat::Once },
     }
+}
+
+/// Audio is what calls carry here. Whoever asks for video beside it gets the call, which says that it is of audio.
+pub(super) fn with_audio(member: &str, asked: &[graph::Modality]) -> Result<(), Refused> {
+    if asked.is_empty() || asked.contains(&graph::Modality::Audio) {
+        return Ok(());
+    }
+    Err(invalid(format!("{member} must hold audio: calls carry nothing else here.")))
 }
 
 pub(super) fn service_hosted(config: &graph::MediaConfig<'_>) -> Result<(), Refused> {

@@ -10,7 +10,7 @@ use ringback_graph::{self as graph, Links, MeetingName};
 use serde_json::json;
 
 use super::answer::{JSON, Reply};
-use super::graph_api::{GraphApi, invalid, service_hosted};
+use super::graph_api::{GraphApi, invalid, service_hosted, with_audio};
 use super::refusals::Refused;
 use crate::auth::Caller;
 use crate::engine::Parties;
@@ -30,6 +30,7 @@ impl GraphApi {
             return Err(Refused::no_meetings());
         }
         service_hosted(&create.media_config)?;
+        with_audio("requestedModalities", &create.requested_modalities)?;
         if !create.targets.is_empty() {
             return Err(invalid("targets must be empty where a meeting is joined: phones join it by its number."));
         }

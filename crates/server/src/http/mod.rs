@@ -18,6 +18,7 @@ mod operator;
 mod origin;
 mod permissions;
 mod phone;
+mod places;
 mod recordings;
 mod refusals;
 mod secure;
@@ -57,6 +58,7 @@ use graph_api::GraphApi;
 use health::Health;
 use operator::Operator;
 use phone::PagePhone;
+use places::Places;
 use recordings::Reader;
 use secure::Handshakes;
 use service::Service;
@@ -150,9 +152,10 @@ impl Listener {
             ready: Arc::clone(&ready),
         });
         let (plain, secure) = (Arc::clone(&service), Handshakes::new(sockets.tls, service));
+        let places = Places::new(Arc::clone(&connections), limits::CONNECTIONS_OF_ONE);
         let accepting = [
-            tokio::spawn(accept(sockets.http, Door::Plain(plain), stopping.clone(), Arc::clone(&connections))),
-            tokio::spawn(accept(sockets.https, Door::Secure(secure), stopping, Arc::clone(&connections))),
+            tokio::spawn(accept(sockets.http, Door::Plain(plain), stopping.clone(), places.clone())),
+            tokio::spawn(accept(sockets.https, Door::Secure(secure), stopping, places)),
         ];
         Self { stop, ready, accepting, connections }
     }
@@ -203,19 +206,21 @@ struct Client {
     secure: bool,
 }
 
-async fn accept(listener: TcpListener, door: Door, mut stopping: watch::Receiver<bool>, connections: Arc<Semaphore>) {
+async fn accept(listener: TcpListener, door: Door, mut stopping: watch::Receiver<bool>, places: Places) {
     loop {
-        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
+        let Some(permit) = places.free().await else { return };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stopped(&mut stopping) => return,
         };
         match accepted {
             Ok((stream, peer)) => {
+                // Closed without a word: a source with so many connections would have to be waited for.
+                let Some(place) = places.give(permit, peer.ip()) else { continue };
                 let (door, stopping) = (door.clone(), stopping.clone());
                 tokio::spawn(async move {
                     door.serve(stream, peer, stopping).await;
-                    drop(permit);
+                    drop(place);
                 });
             }
             Err(error) => {

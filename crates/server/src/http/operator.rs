@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
-use ringback_core::{AppId, CallId, Input, Refusal, RejectReason, TenantId};
+use ringback_core::{AppId, CallId, Input, TenantId};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use super::answer::{JSON, Reply};
@@ -18,7 +18,6 @@ use super::health::Health;
 use super::notices;
 use super::refusals::Refused;
 use super::stopped;
-use crate::engine::EngineError;
 use crate::first_seen::FirstSeen;
 use crate::limits;
 use crate::notify::Lanes;
@@ -76,7 +75,7 @@ impl Operator {
                 let view = api.engine.call(&app, &tenant, id).await?;
                 Ok(json(print_views(base, &[view])))
             }
-            ("DELETE", ["calls", call]) => hang_up(api, call).await,
+            ("DELETE", ["calls", call]) => remove(api, call).await,
             ("GET", ["calls", call, "operations"]) => {
                 let (app, tenant, id) = owner(api, call).await?;
                 let operations = api.engine.operations(&app, &tenant, id).await?;
@@ -159,17 +158,10 @@ async fn owner(api: &GraphApi, call: &str) -> Result<(AppId, TenantId, CallId), 
     Ok((app, tenant, id))
 }
 
-/// Ends a call whatever its state: an incoming one is rejected.
-async fn hang_up(api: &GraphApi, call: &str) -> Result<Reply, Refused> {
+/// Ends a call whatever its state; its bot is told that somebody else did.
+async fn remove(api: &GraphApi, call: &str) -> Result<Reply, Refused> {
     let (app, tenant, call) = owner(api, call).await?;
-    let ended = match api.engine.act(&app, &tenant, call, Input::HangUp { call }).await {
-        Err(EngineError::Refused(Refusal::StillIncoming)) => {
-            let reject = Input::Reject { call, reason: RejectReason::None, callback: None };
-            api.engine.act(&app, &tenant, call, reject).await
-        }
-        ended => ended,
-    };
-    ended?;
+    api.engine.act(&app, &tenant, call, Input::Remove { call }).await?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }
 

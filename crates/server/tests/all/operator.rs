@@ -28,10 +28,12 @@ async fn the_operator_sees_every_call_and_ends_any() {
     let listed = door.ask("GET", &format!("/_ringback/calls/{up}/operations"), None).await.is(200).json();
     assert_eq!(listed["value"][0]["id"], operation);
     assert_eq!(door.ask("GET", "/_ringback/status", None).await.is(200).json()["conversations"], 2);
-    // An incoming call is rejected, one that is up is hung up.
+    // An incoming call is declined, one that is up is hung up; neither was the bot's doing.
     for call in [&up, &ringing] {
         door.ask("DELETE", &format!("/_ringback/calls/{call}"), None).await.is(204);
         world.over(call).await;
+        let end = world.journal.wait(call, "terminated").await.data()["resultInfo"].clone();
+        assert_eq!((&end["code"], &end["subcode"]), (&json!(200), &json!(5000)), "{end}");
         assert_eq!(door.ask("GET", &format!("/_ringback/calls/{call}"), None).await.is(404).code(), "8522");
     }
     assert!(soon(dialled.answered()).await.is_err());

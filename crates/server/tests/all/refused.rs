@@ -13,7 +13,9 @@ use tokio::net::TcpStream;
 
 use crate::soon;
 use crate::web::{self, Bot};
-use crate::world::{APP, FOREIGN_APP, NULL_LINE, SECRET, TENANT, World, answer, create, play, token, token_form};
+use crate::world::{
+    APP, FOREIGN_APP, NULL_LINE, SECRET, TENANT, WEBHOOK, World, answer, create, play, token, token_form,
+};
 
 /// The server's own key, with which a test signs what the server itself would not.
 fn sign(world: &World, claims: &Value) -> String {
@@ -305,4 +307,20 @@ async fn a_body_over_the_limit_is_refused() {
         world.bot.get(&format!("/{call}/operations")).await.is(200).json()["value"].as_array().unwrap().len(),
         1
     );
+}
+
+/// Calls carry audio; whoever wants video too gets the call, and can read that it is of audio.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn video_beside_audio_is_not_carried_and_video_alone_is_refused() {
+    let world = World::start().await;
+    let mut place = create(&world.journal.url(WEBHOOK), NULL_LINE);
+    for alone in [json!(["video"]), json!(["videoBasedScreenSharing", "data"])] {
+        place["requestedModalities"] = alone;
+        let refused = world.bot.post("", &place).await.is(400);
+        assert_eq!(refused.code(), "invalidRequest");
+        assert!(refused.message().contains("requestedModalities must hold audio"), "{}", refused.message());
+    }
+    place["requestedModalities"] = json!(["audio", "video"]);
+    let placed = world.bot.post("", &place).await.is(201);
+    assert_eq!(placed.json()["requestedModalities"], json!(["audio"]));
 }

@@ -342,6 +342,7 @@ fn operations(table: &mut Table) {
 fn calls(table: &mut Table) {
     for end in [
         ResultInfo::call_lost(),
+        ResultInfo::removed(),
         ResultInfo::rejected(),
         ResultInfo::not_answered_by_bot(),
         ResultInfo::not_acknowledged(),
