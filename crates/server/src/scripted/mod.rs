@@ -19,7 +19,7 @@ use ringback_signal::phone::PhoneError;
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::directory::{SharedDirectory, dialled};
+use crate::directory::{APP_NUMBERS, SharedDirectory, dialled};
 use crate::limits;
 use crate::trace::Timeline;
 pub(crate) use expect::Terms;
@@ -155,9 +155,12 @@ impl ScriptedPhones {
         }
     }
 
-    /// Whom a phone calls that was not told: the only bot there is.
+    /// Whom a phone calls that was not told: the only bot there is; in an open directory, the one that was heard of last.
     pub(crate) fn only_app(&self) -> Result<String, ScriptError> {
         let directory = self.shared.directory.current();
+        if directory.is_open() && directory.app_by_number(APP_NUMBERS[0]).is_some() {
+            return Ok(APP_NUMBERS[0].to_owned());
+        }
         let mut apps = directory.apps();
         match (apps.next(), apps.next()) {
             (Some(app), None) => Ok(app.id.as_str().to_owned()),

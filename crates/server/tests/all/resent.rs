@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::journal::Reply;
-use crate::web::Answer;
-use crate::world::{APP, NULL_LINE, SIBLING_APP, World, create};
+use crate::journal::{Journal, Reply};
+use crate::recovery::{Victim, start_again};
+use crate::soon;
+use crate::web::{Answer, Bot};
+use crate::world::{APP, NULL_LINE, SIBLING_APP, World, configuration, create, play};
 
 /// A call to the test line that is hung up; told at `path`.
 async fn short_call(world: &World, path: &str) -> String {
@@ -130,4 +132,27 @@ async fn notices_are_late_lost_doubled_and_out_of_order_on_purpose() {
         fault(&world, json!({"fault": "drop"})).await.is(201);
     }
     fault(&world, json!({"fault": "drop"})).await.is(429);
+}
+
+/// One that is held until the next was told, which never comes: the cursor stands before it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_fault_holds_back_is_told_after_a_kill() {
+    let journal = Journal::start().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let victim = Victim::serving(&folder, &configuration(journal.address())).await;
+    let token = std::fs::read_to_string(folder.path().join("data/operator.token")).expect("the operator's token");
+    let door = Bot { http: victim.bot.http, token: token.trim().to_owned() };
+    let call = victim.null_call(&journal, "/calls").await;
+    journal.wait(&call, "roster").await;
+    door.ask("POST", "/_ringback/test/faults", Some(&json!({"fault": "swap"}))).await.is(201);
+    victim.bot.post(&format!("/{call}/playPrompt"), &play(&[&journal.url("/p.wav")], None)).await.is(200);
+    // Taken by the notice of the prompt's end.
+    let left = async || door.ask("GET", "/_ringback/test/faults", None).await.is(200).json()["value"].clone();
+    while left().await != json!([]) {}
+    victim.kill().await;
+    assert_eq!(journal.gists(&call).last().map(String::as_str), Some("roster"));
+    let server = start_again(&folder).await;
+    journal.wait(&call, "terminated").await;
+    assert_eq!(journal.gists(&call)[4..], ["operation completed", "terminated"]);
+    soon(server.stop(std::time::Duration::from_secs(10))).await;
 }

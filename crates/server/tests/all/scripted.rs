@@ -3,9 +3,9 @@
 use ringback_media::wav;
 use serde_json::{Value, json};
 
-use crate::journal::Reply;
+use crate::journal::{Journal, Reply};
 use crate::web::{Answer, Bot};
-use crate::world::{APP, NUMBER, USERS, WEBHOOK, World, answer, create, play};
+use crate::world::{APP, NUMBER, USERS, WEBHOOK, World, answer, configuration, create, play};
 
 /// A scripted phone.
 struct Phone {
@@ -227,4 +227,25 @@ async fn bad_steps_are_refused_in_words() {
     assert_eq!(listed["value"].as_array().unwrap().len(), 64);
     let stranger = Bot { token: "guessed".to_owned(), ..door };
     stranger.ask("GET", "/_ringback/test/phones", None).await.is(401);
+}
+
+/// Where any bot is taken, whoever was heard of last is called at the development number.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_an_open_directory_nobody_needs_to_be_named() {
+    let journal = Journal::start().await;
+    let text = configuration(journal.address()).replace("[server]\n", "[server]\nidentities = \"any\"\n");
+    let world = World::start_with(journal, tempfile::tempdir().unwrap(), &text).await;
+    let phone = Phone::make(&world, json!({"number": "+15550100099"})).await;
+    phone.good("call", b"").await;
+    let call = answers(&world).await;
+    let from = world.journal.wait(&call, "incoming").await.data()["source"]["identity"]["phone"]["id"].clone();
+    assert_eq!(from, "+15550100099");
+    phone.good("hang-up", b"").await;
+    // A number that nobody has is the scripted phone's while it is there.
+    let body = json!({"phone": {"id": "+15550100099"}});
+    let mut placed = create(&world.journal.url(WEBHOOK), "");
+    placed["targets"][0]["identity"] = body;
+    let call = world.bot.post("", &placed).await.is(201).id();
+    world.journal.wait(&call, "established active").await;
+    phone.good("wait", br#"{"for": "answered"}"#).await;
 }
