@@ -40,6 +40,9 @@ LOOKS = ((1200, 760), (390, 844))
 class Suite(Hearing):
     """What a person at the page goes through."""
 
+    alike = 0.8
+    """Browsers stretch and shorten what they play, to wait for late packets and to make up for it."""
+
     def page(self, name: str, *, says: audio.Sound | None = None, microphone: bool = True) -> Chromium:
         """A browser with a profile of its own."""
         file = None

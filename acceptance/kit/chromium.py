@@ -38,8 +38,6 @@ SWITCHES = (
     "--remote-debugging-pipe",
     # Microphone and loudspeaker of a machine that has none; a page that asks for the first is allowed it.
     "--use-fake-device-for-media-stream",
-    # Else the browser offers no way that leads from loopback to loopback.
-    "--allow-loopback-in-peer-connection",
 )
 
 ALLOWS_MICROPHONE = "--use-fake-ui-for-media-stream"

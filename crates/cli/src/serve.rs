@@ -85,6 +85,7 @@ fn announce(server: &Server, json: bool) {
         let new = if server.tls().is_authority_new() { " (it is new: have them trust it)" } else { "" };
         println!("  clients     trust {}{new}", file.display());
     }
+    println!("  a phone     {url}/ in a browser");
     println!("  SIP         {} (UDP and TCP)", server.sip_addr());
     if let Some(at) = server.sip_tls_addr() {
         println!("  with TLS    {at}");
