@@ -179,7 +179,6 @@ async fn unknown_paths_methods_and_what_is_not_served() {
         ("POST", "v1.0", "/transfer"),
         ("POST", "v1.0", "/mute"),
         ("POST", "beta", "/microsoft.graph.StartRecording"),
-        ("GET", "v1.0", "/participants"),
         ("POST", "v1.0", "/participants/invite"),
         ("GET", "v1.0", "/audioRoutingGroups"),
     ] {
