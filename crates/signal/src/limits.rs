@@ -177,8 +177,8 @@ pub const PHONE_QUEUE_PACKETS: usize = 50 * 600;
 /// Calls ringing at a scripted phone and not yet taken by its script; beyond, it is busy.
 pub const PHONE_RINGING: usize = 4;
 
-/// WebRTC legs at once. Their one thread carries about 1,300 (15 µs for each 20 ms both ways); half of that is enough for
-/// phones in pages, and leaves it time to be punctual.
+/// WebRTC legs at once. str0m takes 15 µs for each 20 ms both ways, so their one thread could carry 1,300 if it did nothing
+/// else; less than half of that is enough for phones in pages, and leaves it time to be punctual.
 pub const MAX_WEB_LEGS: usize = 500;
 
 /// WebRTC legs that wait for the thread to make them: each costs it about a millisecond.
