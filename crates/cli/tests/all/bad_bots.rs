@@ -152,7 +152,7 @@ fn a_webhook_that_never_answers_is_told_of() {
     let mut bot = Bot::start(&[], &[], WAITS);
     bot.says("started");
     bot.call(&format!("http://{}/api/calls", silent.local_addr().unwrap()));
-    bot.says("its webhook did not answer within 5 s");
+    bot.says("the bot's webhook did not answer within 5 s");
     bot.let_go();
 }
 
@@ -162,7 +162,7 @@ fn a_webhook_that_cannot_be_reached_is_told_of() {
     bot.says("started");
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     bot.call(&format!("http://{closed}/api/calls"));
-    bot.says("its webhook could not be connected to");
+    bot.says("the bot's webhook could not be connected to");
     bot.let_go();
 }
 

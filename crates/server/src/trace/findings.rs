@@ -201,9 +201,16 @@ pub struct Finding {
 /// A finding as a line of the timeline.
 pub(super) fn line(rule: Rule, detail: &str) -> String {
     let detail: String = detail.chars().take(limits::FINDING_CHARS).collect();
+    let says = rule.says();
+    let says = match says.strip_prefix("its ") {
+        Some(of_the_bot) => format!("the bot's {of_the_bot}"),
+        // A sentence that has a subject of its own.
+        None if says.starts_with("a ") || says.starts_with("the ") => says.to_owned(),
+        None => format!("the bot {says}"),
+    };
     match detail.as_str() {
-        "" => format!("the bot {}. {}", rule.says(), rule.advice()),
-        detail => format!("the bot {}: {detail}. {}", rule.says(), rule.advice()),
+        "" => format!("{says}. {}", rule.advice()),
+        detail => format!("{says}: {detail}. {}", rule.advice()),
     }
 }
 

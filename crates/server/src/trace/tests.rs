@@ -7,6 +7,8 @@ use expect_test::expect_file;
 use ringback_core::{EndCause, Event, LegId, ResultInfo};
 use uuid::Uuid;
 
+use super::Rule;
+use super::findings;
 use super::metrics::{Delivery, Fetch, Metrics, Snapshot};
 
 const HEAD: &str = "\
@@ -61,4 +63,14 @@ fn labels(text: &str) -> BTreeMap<&str, String> {
         }
     }
     found
+}
+
+#[test]
+fn a_finding_reads_as_a_sentence() {
+    for rule in Rule::ALL {
+        let line = findings::line(rule, "here");
+        assert!(!line.starts_with("its ") && !line.contains("the bot its") && !line.contains("bot the bot"), "{line}");
+    }
+    assert!(findings::line(Rule::WebhookSlow, "").starts_with("the bot's webhook did not answer"));
+    assert!(findings::line(Rule::NeverReacted, "").starts_with("the bot took what it was sent"));
 }

@@ -59,23 +59,29 @@ function install(run) {
       if (isMicrosofts(host)) throw refusal(`the address of ${host} is Microsoft's`, String(host), "ENOTFOUND");
       return host;
     };
-    const ask = dns[name];
-    const ours = function (host, ...rest) {
-      let known;
-      try {
-        known = answer(host);
-      } catch (error) {
-        process.nextTick(rest.at(-1), error);
-        return undefined;
-      }
-      return ask.call(this, known, ...rest);
-    };
-    // What util.promisify reads is a property of the function.
-    dns[name] = Object.defineProperties(ours, Object.getOwnPropertyDescriptors(ask));
-    const promise = dns.promises[name];
-    dns.promises[name] = async function (host, ...rest) {
-      return promise.call(this, answer(host), ...rest);
-    };
+    for (const asker of [dns, dns.Resolver.prototype]) {
+      const ask = asker[name];
+      if (!ask) continue;
+      const ours = function (host, ...rest) {
+        let known;
+        try {
+          known = answer(host);
+        } catch (error) {
+          process.nextTick(rest.at(-1), error);
+          return undefined;
+        }
+        return ask.call(this, known, ...rest);
+      };
+      // What util.promisify reads is a property of the function.
+      asker[name] = Object.defineProperties(ours, Object.getOwnPropertyDescriptors(ask));
+    }
+    for (const asker of [dns.promises, dns.promises.Resolver.prototype]) {
+      const ask = asker[name];
+      if (!ask) continue;
+      asker[name] = async function (host, ...rest) {
+        return ask.call(this, answer(host), ...rest);
+      };
+    }
   }
 
   // A server that cannot have its port says so to its bot alone, in words that may be lost.
