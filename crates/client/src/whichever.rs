@@ -64,6 +64,20 @@ mod tests {
 
     use super::*;
 
+    /// The same, but that a wait without end fails.
+    async fn whichever<T, R>(
+        call: &str,
+        told: impl Future<Output = Option<T>>,
+        heard: impl Fn() -> bool,
+        read: impl FnMut() -> R,
+    ) -> Result<T, Error>
+    where
+        R: Future<Output = Result<Option<T>, Error>>,
+    {
+        let waited = timeout(Duration::from_secs(24 * 3600), super::whichever(call, told, heard, read)).await;
+        waited.expect("it waits for ever")
+    }
+
     async fn never() -> Option<u8> {
         pending().await
     }
