@@ -9,6 +9,7 @@ use crate::browser::Page;
 use crate::journal::Journal;
 use crate::recovery::{Victim, start_again};
 use crate::soon;
+use crate::web::Bot;
 use crate::world::{WEBHOOK, World, configuration, play, record};
 
 const THREAD: &str = "19:meeting_NGQ0@thread.v2";
@@ -414,4 +415,10 @@ async fn a_meeting_that_dies_with_its_server_is_ended_and_told_once() {
     journal.wait(&again, "established active").await;
     bot.hang_up(&again).await;
     journal.wait(&again, "terminated").await;
+    // Nothing is left open, the phones' legs neither.
+    let token = std::fs::read_to_string(server.operator_token_file()).expect("the operator's token");
+    let operator = Bot { http: server.http_addr(), token: token.trim().to_owned() };
+    let over =
+        async { while operator.ask("GET", "/_ringback/status", None).await.is(200).json()["conversations"] != 0 {} };
+    soon(over).await;
 }
