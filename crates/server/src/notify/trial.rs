@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::Lanes;
 use crate::auth::TrialToken;
 use crate::clock;
-use crate::directory::App;
+use crate::directory::{APP_ID, App};
 use crate::outbound::{PostLimits, Target};
 use crate::trace::Rule;
 
@@ -61,11 +61,13 @@ impl Lanes {
         }
     }
 
-    /// Connects to the webhook of every app, and says which could be reached.
+    /// Connects to the webhook of every app that has one, and says which could be reached. The app published for
+    /// development is left out once another one has its numbers: nobody plays it then.
     pub(crate) async fn try_webhooks(&self) -> Value {
         let directory = self.shared.directory.current();
+        let is_played = |app: &App| app.id.as_str() != APP_ID || !app.numbers.is_empty();
         let mut tried = Vec::new();
-        for app in directory.apps() {
+        for app in directory.apps().filter(|app| app.reach.webhook().is_some() && is_played(app)) {
             let reached = match target(app) {
                 Ok(target) => {
                     let named = app.reach.named();
