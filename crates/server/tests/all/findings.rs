@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use ringback_server::directory::APP_ID;
+use ringback_server::{Options, Server};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
@@ -187,4 +189,30 @@ async fn the_operator_asks_whether_webhooks_can_be_reached_and_forgets_findings(
     door.ask("DELETE", "/_ringback/findings", None).await.is(204);
     assert_eq!(world.rules().await, Vec::<String>::new());
     assert_eq!(door.ask("GET", "/_ringback/trials/webhooks", None).await.is(405).code(), "notAllowed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_published_bot_is_looked_for_until_another_one_has_its_numbers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let free = Some("127.0.0.1:0".parse().expect("an address"));
+    let options = Options {
+        data: folder.path().join("data"),
+        http: free,
+        https: free,
+        sip: free,
+        sip_tls: free,
+        ..Options::default()
+    };
+    let server = soon(Server::start(options)).await.unwrap_or_else(|error| panic!("{error}"));
+    let token = std::fs::read_to_string(server.operator_token_file()).expect("the operator's token");
+    let door = Bot { http: server.http_addr(), token: token.trim().to_owned() };
+    let looked_for = async || {
+        let tried = door.ask("POST", "/_ringback/trials/webhooks", None).await.is(200).json();
+        let apps = tried["value"].as_array().expect("a list").clone();
+        apps.iter().map(|app| app["app"].as_str().expect("an id").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(looked_for().await, [APP_ID]);
+    let journal = Journal::start().await;
+    door.ask("PUT", &format!("/_ringback/apps/{APP}"), Some(&json!({ "webhook": journal.url(WEBHOOK) }))).await.is(200);
+    assert_eq!(looked_for().await, [APP]);
 }
