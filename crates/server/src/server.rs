@@ -506,7 +506,10 @@ async fn purge_for_ever(engine: Engine, recordings: Recordings) {
 pub const ADDRESS_FILE: &str = "http.url";
 
 fn write_address(folder: &Path, url: &str) {
-    if let Err(error) = std::fs::write(folder.join(ADDRESS_FILE), format!("{url}\n")) {
+    // Whole or not at all: a command may look for it at this moment.
+    let (file, new) = (folder.join(ADDRESS_FILE), folder.join("http.url.new"));
+    let written = std::fs::write(&new, format!("{url}\n")).and_then(|()| std::fs::rename(&new, &file));
+    if let Err(error) = written {
         tracing::warn!(%error, "the server's address could not be noted in the data folder; the command line needs --url");
     }
 }
