@@ -4,10 +4,12 @@ them here. They run where the only way out is one at whose end packets are count
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
 import select
+import shlex
 import signal
 import socket
 import subprocess
@@ -109,6 +111,19 @@ class Hosts:
             ended = self.run(["timeout", "10", *command])
             check.that(ended.returncode != 0, f"{name} got an answer from somewhere: {ended.stdout}")
             check.that(self.arrived() > before, f"nothing of {name} was counted")
+
+    def goes_past(self) -> None:
+        """A program that heeds neither proxy nor hook is told of, and `doctor` names it."""
+        data = self.folder / "data"
+        past = "import socket; socket.create_connection(('203.0.113.9', 443), timeout=14)"
+        words = [sys.executable, "-c", past]
+        bot = f"{shlex.join(words)}; {shlex.join([str(self.program), 'doctor', '--json', '--data', str(data)])}"
+        ended = self.run([self.program, "run", "--data", data, "--", "sh", "-c", bot])
+        wanted = "it connects to 203.0.113.9:443 by itself, past the proxy and the hooks"
+        check.that(wanted in ended.stderr, f"it was not told of: {ended.stderr}")
+        checks = [json.loads(line) for line in ended.stdout.splitlines()]
+        problems = [seen["check"] for seen in checks if seen["health"] == "problem"]
+        check.that("proxy" in problems, f"doctor does not name it: {ended.stdout}")
 
     def rung(self) -> None:
         """A bot that waits to be called is found, rung by a phone, and told of the rest where it really listens."""
@@ -220,6 +235,7 @@ def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
     found: list[part.Case] = [(f"{name} is led here", led(command)) for name, command in bots()]
     if sinkhole:
         found += [("others of Microsoft's are refused", hosts.refused), ("the sinkhole counts", hosts.counts)]
+        found.append(("what goes past is told of", hosts.goes_past))
     else:
         print(f"      left out: what goes out is counted in a network namespace of its own: {missing}")
     found += [("a bot that waits is found and rung", hosts.rung), ("a port that is taken is told", hosts.cannot_listen)]

@@ -26,6 +26,7 @@ where
     let mut told = pin!(told);
     let mut pause = limits::READ_AFTER;
     let mut waited = Duration::ZERO;
+    let mut failing = None;
     loop {
         let reading = async {
             sleep(pause).await;
@@ -49,8 +50,13 @@ where
                 return Ok(found);
             }
             Ok(None) if !heard() && waited >= limits::UNHEARD => return Err(Error::NotNotified(call.to_owned())),
-            Err(error) if !error.may_pass() || waited >= limits::UNHEARD => return Err(error),
-            Ok(None) | Err(_) => {}
+            Ok(None) => failing = None,
+            Err(error) => {
+                let lasted = waited - *failing.get_or_insert(waited);
+                if !error.may_pass() || lasted >= limits::UNHEARD {
+                    return Err(error);
+                }
+            }
         }
     }
 }
@@ -146,6 +152,19 @@ mod tests {
         };
         assert!(matches!(whichever("c", never(), || true, refused).await, Err(Error::Config(_))));
         assert_eq!(read.get(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_single_failure_after_a_long_wait_ends_nothing() {
+        let begun = Instant::now();
+        let read = || async {
+            match begun.elapsed().as_secs() {
+                0..600 => Ok(None),
+                600..660 => Err(broken()),
+                _ => Ok(Some(8)),
+            }
+        };
+        assert_eq!(whichever("c", never(), || true, read).await.expect("read"), 8);
     }
 
     #[tokio::test(start_paused = true)]

@@ -77,6 +77,8 @@ pub const LIST_PAGE: usize = 1_000;
 pub const TIMELINE: usize = 4_096;
 /// Findings kept: each kind for each app, of a hundred apps or so.
 pub const FINDINGS: usize = 1_024;
+/// A call that had audio for this long and was used for nothing was not merely short.
+pub const REACTS: Duration = Duration::from_secs(5);
 /// Characters of a finding's detail: a sentence.
 pub const FINDING_CHARS: usize = 256;
 /// Clocks further apart than this refuse one another's tokens: what verifiers commonly forgive.

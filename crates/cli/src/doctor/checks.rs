@@ -10,6 +10,7 @@ use http_body_util::BodyExt;
 use hyper::Method;
 use hyper::header::DATE;
 use ringback_server::directory::Config;
+use ringback_server::tls::AUTHORITY_FILE;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -18,15 +19,11 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::{Check, Doctor};
+use super::{Check, Doctor, limits};
 use crate::Failure;
 use crate::door::Visitor;
 use crate::lint::{findings, sentence};
 
-/// How long a single look may take: an answer on one machine or one network takes milliseconds.
-const LOOK: Duration = Duration::from_secs(3);
-/// Clocks further apart than this refuse one another's tokens.
-const CLOCKS_APART: Duration = Duration::from_secs(300);
 /// The name under which bots know Graph, and which the certificate must bear.
 const GRAPH: &str = "graph.microsoft.com";
 /// The variables that name what a bot's program trusts, and whether their file is all that it then trusts.
@@ -37,9 +34,6 @@ const TRUST: [(&str, bool); 4] = [
     // Node adds this file to the authorities it has.
     ("NODE_EXTRA_CA_CERTS", false),
 ];
-/// A file of authorities larger than this is something else.
-const BUNDLE_BYTES: u64 = 16 << 20;
-
 /// Every check that can be made, in the order in which one would look.
 pub(super) async fn all(args: &Doctor) -> Result<Vec<Check>, Failure> {
     let status = match Visitor::new(&args.door) {
@@ -57,10 +51,12 @@ pub(super) async fn all(args: &Doctor) -> Result<Vec<Check>, Failure> {
     let addresses = &status["addresses"];
     let address = |name: &str| addresses[name].as_str().and_then(|text| text.parse::<SocketAddr>().ok());
     let mut checks = vec![Check::well("server", format!("answers at {}", visitor.url()))];
-    if let Some(https) = address("https") {
-        checks.push(certificate(&args.door.data.join("ca.pem"), here(https)).await);
+    // An operator's own certificate is for others to trust.
+    if let Some(https) = address("https").filter(|_| addresses["authority"].is_string()) {
+        let authority = args.door.data.join(AUTHORITY_FILE);
+        checks.push(certificate(&authority, here(https)).await);
+        checks.extend(trusted(&authority));
     }
-    checks.extend(trusted(&args.door.data.join("ca.pem")));
     checks.push(clock(&visitor).await?);
     if let Some(sip) = args.sip.or(address("sip").map(here)) {
         checks.push(sip_answers(sip).await);
@@ -113,9 +109,13 @@ fn here(listener: SocketAddr) -> SocketAddr {
 async fn certificate(authority: &Path, https: SocketAddr) -> Check {
     const NAME: &str = "certificate";
     let Ok(ca) = CertificateDer::from_pem_file(authority) else {
-        return Check::note(NAME, "the server has an operator's own certificate");
+        return Check::problem(
+            NAME,
+            format!("{} cannot be read as a certificate", authority.display()),
+            "Restart the server: it is made again from its key.",
+        );
     };
-    match timeout(LOOK, handshake(ca, https)).await.unwrap_or(Err("no answer".into())) {
+    match timeout(limits::LOOK, handshake(ca, https)).await.unwrap_or(Err("no answer".into())) {
         Ok(()) => Check::well(NAME, format!("who trusts {} trusts {https} as {GRAPH}", authority.display())),
         Err(why) => Check::problem(
             NAME,
@@ -143,7 +143,7 @@ fn trusted(authority: &Path) -> Vec<Check> {
     for (variable, only) in TRUST {
         let Some(file) = std::env::var_os(variable).filter(|file| !file.is_empty()) else { continue };
         let path = Path::new(&file);
-        let large = path.metadata().is_ok_and(|file| file.len() > BUNDLE_BYTES);
+        let large = path.metadata().is_ok_and(|file| file.len() > limits::BUNDLE_BYTES);
         let mut trusted = CertificateDer::pem_file_iter(path).into_iter().flatten().filter_map(Result::ok);
         let has = !large && trusted.any(|certificate| certificate == ca);
         let shown = path.display();
@@ -170,7 +170,7 @@ async fn clock(visitor: &Visitor) -> Result<Check, Failure> {
     let Some(date) = date else { return Ok(Check::note("clock", "the server does not say its time")) };
     let now = SystemTime::now();
     let apart = now.duration_since(date).or_else(|_| date.duration_since(now)).unwrap_or_default();
-    Ok(if apart <= CLOCKS_APART {
+    Ok(if apart <= ringback_server::limits::CLOCKS_APART {
         Check::well("clock", "this machine's and the server's agree")
     } else {
         Check::problem(
@@ -184,7 +184,7 @@ async fn clock(visitor: &Visitor) -> Result<Check, Failure> {
 /// SIP answers, by datagrams as most phones send them.
 async fn sip_answers(address: SocketAddr) -> Check {
     const NAME: &str = "sip";
-    match timeout(LOOK, options(address)).await.unwrap_or(Err(io::ErrorKind::TimedOut.into())) {
+    match timeout(limits::LOOK, options(address)).await.unwrap_or(Err(io::ErrorKind::TimedOut.into())) {
         Ok(()) => Check::well(NAME, format!("{address} answers over UDP")),
         Err(error) => Check::problem(
             NAME,

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant, SystemTime};
 
 use ringback_server::directory::SecretHash;
 use ringback_server::{Options, Server};
@@ -14,7 +15,8 @@ use tokio::runtime::Runtime;
 
 const TENANT: &str = "1a1a1a1a-0000-4000-8000-00000000000a";
 const APP: &str = "a1a1a1a1-0000-4000-8000-0000000000a1";
-const SECRET: &str = "the bot's own secret";
+const SECRET: &str = "the-bots-own-secret";
+const LINE: &str = "c1c1c1c1-0000-4000-8000-000000009000";
 
 /// A server that runs, with one app whose webhook is a listener of the test's.
 struct Set {
@@ -35,7 +37,8 @@ impl Set {
              media_ports = \"20000-31999\"\n\
              [[tenants]]\nid = \"{TENANT}\"\nname = \"one.example\"\n\
              [[apps]]\nid = \"{APP}\"\ntenant = \"{TENANT}\"\nname = \"Bot\"\nsecret_hash = \"{hash}\"\n\
-             webhook = \"http://{}/calls\"\nnumbers = [\"5000\"]\n",
+             webhook = \"http://{}/calls\"\nnumbers = [\"5000\"]\n\
+             [[users]]\nid = \"{LINE}\"\ntenant = \"{TENANT}\"\nname = \"Line\"\nsip = \"9000\"\nphone = \"null\"\n",
             webhook.local_addr().expect("an address")
         );
         let config = folder.path().join("ringback.toml");
@@ -87,10 +90,21 @@ impl Set {
     }
 }
 
+impl Set {
+    /// Asks until the problems are as wanted: what a peer did is looked at beside what it is answered.
+    #[track_caller]
+    fn soon(&self, are_wanted: impl Fn(&[(String, String)]) -> bool) {
+        let until = Instant::now() + Duration::from_secs(40);
+        while !are_wanted(&self.problems(&[], &[])) {
+            assert!(Instant::now() < until, "they never were: {:#?}", self.problems(&[], &[]));
+        }
+    }
+}
+
 impl Drop for Set {
     fn drop(&mut self) {
         if let Some(server) = self.server.take() {
-            self.runtime.block_on(server.stop(std::time::Duration::from_secs(2)));
+            self.runtime.block_on(server.stop(Duration::from_secs(2)));
         }
     }
 }
@@ -164,6 +178,65 @@ fn a_wrong_secret_is_named() {
     let problems = set.problems(&[], &[]);
     one(&problems, "secret", APP);
     assert!(!problems[0].1.contains("mistaken"), "the secret itself is not shown");
+}
+
+/// Takes one notification, answers it with a clock that is an hour late, and gives the bearer token that came with it.
+fn told(webhook: &TcpListener) -> String {
+    let (mut stream, _) = webhook.accept().expect("a notification");
+    let (mut seen, mut piece) = (String::new(), [0; 4096]);
+    while !seen.contains("\r\n\r\n") {
+        let read = stream.read(&mut piece).expect("a head");
+        seen += &String::from_utf8_lossy(&piece[..read]);
+    }
+    let late = httpdate::fmt_http_date(SystemTime::now() - Duration::from_secs(3_600));
+    let answer = format!("HTTP/1.1 202 Accepted\r\nDate: {late}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    stream.write_all(answer.as_bytes()).expect("it reads");
+    let bearer = seen.lines().find(|line| line.to_ascii_lowercase().starts_with("authorization: "));
+    bearer.expect("a token").split(' ').next_back().expect("a word").to_owned()
+}
+
+#[test]
+fn a_clock_that_is_off_and_a_token_for_another_audience_are_named() {
+    let set = Set::up();
+    let form = format!(
+        "grant_type=client_credentials&client_id={APP}&client_secret={SECRET}&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default"
+    );
+    let answer = set.request(&format!("POST /{TENANT}/oauth2/v2.0/token HTTP/1.1"), &form);
+    let token: Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).expect("a body")).expect("JSON");
+    let with = |token: &str, what: &str| {
+        format!("{what} /v1.0/communications/calls HTTP/1.1\r\nAuthorization: Bearer {token}")
+    };
+    let webhook = set.webhook.as_ref().expect("it listens");
+    let create = format!(
+        "{{\"callbackUri\":\"http://{}/calls\",\"targets\":[{{\"identity\":{{\"user\":{{\"id\":\"{LINE}\"}}}}}}],\
+         \"mediaConfig\":{{\"@odata.type\":\"#microsoft.graph.serviceHostedMediaConfig\"}}}}",
+        webhook.local_addr().expect("an address")
+    );
+    let created = set.request(&with(token["access_token"].as_str().expect("a token"), "POST"), &create);
+    assert!(created.starts_with("HTTP/1.1 201"), "{created}");
+    let bearer = told(webhook);
+    assert!(set.request(&with(&bearer, "GET"), "").starts_with("HTTP/1.1 401"));
+    let names = || set.problems(&[], &[]).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    // The lane looks at an answer after it has come.
+    set.soon(|problems| problems.iter().any(|(name, _)| name == "clock"));
+    assert_eq!(names(), ["audience", "clock"]);
+}
+
+#[test]
+fn a_client_that_does_not_trust_the_certificate_is_named() {
+    let set = Set::up();
+    let https = set.server.as_ref().expect("it runs").https_addr();
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config =
+        rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("TLS");
+    let config = config.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
+    let name = "graph.microsoft.com".try_into().expect("a name");
+    let mut client = rustls::ClientConnection::new(std::sync::Arc::new(config), name).expect("a client");
+    let mut stream = TcpStream::connect(https).expect("it listens");
+    let refused = client.complete_io(&mut stream).expect_err("nobody is trusted");
+    assert!(refused.to_string().contains("UnknownIssuer"), "{refused}");
+    set.soon(|problems| !problems.is_empty());
+    one(&set.problems(&[], &[]), "certificate", "did not trust");
 }
 
 #[test]

@@ -61,11 +61,11 @@ impl Lanes {
         }
     }
 
-    /// Connects to the webhook of every app that has one, and says which could be reached. The app published for
-    /// development is left out once another one has its numbers: nobody plays it then.
+    /// Connects to the webhook of every app that has one, and says which could be reached. Of apps that no configuration
+    /// names only those with a number are looked for: the others are bots that ran here once.
     pub(crate) async fn try_webhooks(&self) -> Value {
         let directory = self.shared.directory.current();
-        let is_played = |app: &App| app.id.as_str() != APP_ID || !app.numbers.is_empty();
+        let is_played = |app: &App| app.configured && app.id.as_str() != APP_ID || !app.numbers.is_empty();
         let mut tried = Vec::new();
         for app in directory.apps().filter(|app| app.reach.webhook().is_some() && is_played(app)) {
             let reached = match target(app) {

@@ -3,7 +3,6 @@
 //! A pure machine: it is told what happened and when, and gives what was found. It must not know how it is shown.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use ringback_core::{AppId, CallId, Event, Now, Operation, OperationKind, Record, ResultInfo};
 
@@ -83,7 +82,7 @@ impl Lint {
         let watched = self.calls.get(&call).filter(|watched| !watched.acted && watched.taken)?;
         let detail = if *result == ResultInfo::not_answered_by_bot() {
             "it took the incoming call's notification, and neither answered, rejected nor redirected the call"
-        } else if watched.audio.is_some_and(|since| since.until(at) >= REACTS) {
+        } else if watched.audio.is_some_and(|since| since.until(at) >= limits::REACTS) {
             "it was told that the call is established and audio active, and used it for nothing"
         } else {
             return None;
@@ -129,9 +128,6 @@ impl Lint {
         Some(Noticed { rule, app: watched.app.clone(), call, detail })
     }
 }
-
-/// A call that had audio for this long and was used for nothing was not merely short.
-const REACTS: Duration = Duration::from_secs(5);
 
 impl Watched {
     fn of(app: &AppId) -> Watched {

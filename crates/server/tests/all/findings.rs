@@ -11,7 +11,7 @@ use crate::https;
 use crate::journal::{Journal, Reply};
 use crate::soon;
 use crate::web::{self, Bot};
-use crate::world::{APP, NULL_LINE, NUMBER, WEBHOOK, World, create, play};
+use crate::world::{APP, NULL_LINE, NUMBER, SIBLING_APP, WEBHOOK, World, create, play};
 
 impl World {
     async fn findings(&self) -> Vec<Value> {
@@ -215,4 +215,8 @@ async fn the_published_bot_is_looked_for_until_another_one_has_its_numbers() {
     let journal = Journal::start().await;
     door.ask("PUT", &format!("/_ringback/apps/{APP}"), Some(&json!({ "webhook": journal.url(WEBHOOK) }))).await.is(200);
     assert_eq!(looked_for().await, [APP]);
+    // The bot of yesterday is nobody's fault today.
+    let body = json!({ "webhook": journal.url(WEBHOOK) });
+    door.ask("PUT", &format!("/_ringback/apps/{SIBLING_APP}"), Some(&body)).await.is(200);
+    assert_eq!(looked_for().await, [SIBLING_APP]);
 }
