@@ -150,6 +150,16 @@ fn read(path: &Path) -> Option<String> {
     if length > limits::SETTINGS { None } else { std::fs::read_to_string(path).ok() }
 }
 
+/// Reads `--app-id`.
+pub(super) fn id(text: &str) -> Result<String, String> {
+    let id = text.trim().to_ascii_lowercase();
+    if is_guid(&id) {
+        Ok(id)
+    } else {
+        Err("an app id is a GUID, such as 3f2504e0-4f89-41d3-9a0c-0305e82c3301".to_owned())
+    }
+}
+
 /// 32 hexadecimal digits and four dashes in their places.
 pub(super) fn is_guid(text: &str) -> bool {
     let dash = |at: usize| matches!(at, 8 | 13 | 18 | 23);
@@ -181,6 +191,14 @@ mod tests {
         assert_eq!((of_env.id.as_str(), of_env.tenant.as_deref()), (ID, Some(OTHER)));
         assert_eq!(of_env.from, "AZURE_CLIENT_ID");
         assert_eq!(found(&[("CLIENT_ID", "spotify-client")], &[]), None);
+    }
+
+    #[test]
+    fn an_app_id_is_a_guid() {
+        assert_eq!(id(&format!(" {} ", ID.to_uppercase())), Ok(ID.to_owned()));
+        for wrong in ["", "my-bot", "3f2504e04f8941d39a0c0305e82c3301", "{3f2504e0-4f89-41d3-9a0c-0305e82c3301}"] {
+            assert!(id(wrong).is_err_and(|why| why.contains("GUID")), "{wrong}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use ringback_server::tls::STANDS_IN_FOR;
 use serde_json::json;
 
 use super::folder::Folder;
-use super::hosts::{self, REFUSED, is_below};
+use super::hosts::{self, is_below, microsofts};
 use super::limits;
 use super::proxy::Upstream;
 use crate::Failure;
@@ -74,7 +74,7 @@ impl Set<'_> {
             "ringback": { "host": self.ringback.ip().to_string(), "port": self.ringback.port() },
             "port": hosts::PORT,
             "hosts": STANDS_IN_FOR,
-            "refused": REFUSED,
+            "refused": microsofts().collect::<Vec<_>>(),
             "authority": self.authority,
             "said": self.folder.said(),
             "saidAtMost": limits::SAID,
@@ -101,8 +101,7 @@ fn cleaned(list: &str) -> (String, Vec<String>) {
     };
     let microsofts = |entry: &&str| {
         let domain = domain(entry);
-        let mut all = STANDS_IN_FOR.iter().chain(&REFUSED);
-        domain == "*" || all.any(|host| is_below(host, &domain) || is_below(&domain, host))
+        domain == "*" || microsofts().any(|host| is_below(host, &domain) || is_below(&domain, host))
     };
     let (removed, kept): (Vec<&str>, Vec<&str>) = entries.partition(microsofts);
     (kept.join(","), removed.into_iter().map(domain).collect())

@@ -8,7 +8,7 @@ pub(super) const PORT: u16 = 443;
 /// Hosts of Microsoft's, and all below them, that take the same tokens or carry the same calls and that Ringback does
 /// not stand in for: other clouds, other names of the same services, Skype's and the Bot Framework's. What is sent there
 /// in a development run is a mistake, and would tell strangers of it.
-pub(super) const REFUSED: [&str; 18] = [
+const REFUSED: [&str; 18] = [
     "botframework.azure.us",
     "botframework.com",
     "graph.microsoft.de",
@@ -29,6 +29,11 @@ pub(super) const REFUSED: [&str; 18] = [
     "teams.microsoft.com",
 ];
 
+/// Domains of Microsoft's: a host that is one of them or below it, and not stood in for, leads nowhere.
+pub(super) fn microsofts() -> impl Iterator<Item = &'static str> {
+    STANDS_IN_FOR.into_iter().chain(REFUSED)
+}
+
 /// Where a connection is to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Leads {
@@ -46,7 +51,7 @@ pub(super) fn leads(host: &str, port: u16) -> Leads {
     if STANDS_IN_FOR.contains(&host.as_str()) {
         return if port == PORT { Leads::Here } else { Leads::Nowhere };
     }
-    if REFUSED.iter().any(|refused| is_below(&host, refused)) { Leads::Nowhere } else { Leads::Through }
+    if microsofts().any(|domain| is_below(&host, domain)) { Leads::Nowhere } else { Leads::Through }
 }
 
 /// Whether a host is that domain or below it.
@@ -69,6 +74,7 @@ mod tests {
             assert_eq!(leads(host, 443), Leads::Here, "{host}");
             assert_eq!(leads(&format!("{}.", host.to_ascii_uppercase()), 443), Leads::Here, "{host}");
             assert_eq!(leads(host, 80), Leads::Nowhere, "{host}");
+            assert_eq!(leads(&format!("canary.{host}"), 443), Leads::Nowhere, "{host}");
         }
         for host in ["skype.com", "API.flightproxy.skype.com", "login.windows.net.", "smba.trafficmanager.net"] {
             assert_eq!(leads(host, 443), Leads::Nowhere, "{host}");

@@ -4,25 +4,25 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use hyper::Method;
 use ringback_server::directory::APP_ID;
+use ringback_server::first_seen::TEMPLATE;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 use url::Url;
 
 use super::app::Found;
-use super::probe::{self, Heard, USUAL};
+use super::probe::{Heard, USUAL};
 use super::processes::Family;
 use super::progress::Progress;
+use super::search::{Search, reached};
 use super::{limits, say};
 use crate::Failure;
 use crate::door::Visitor;
-
-/// Ports at which a bot's debugger listens, not the bot: Node's and Python's.
-const DEBUGGERS: [u16; 3] = [9229, 9230, 5678];
 
 /// A public origin and the one that it stands for, as `--callback` names them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +78,8 @@ struct Place {
 }
 
 impl Incoming {
-    /// Says who the bot is, and tells the server what the command line says of it.
+    /// Says who the bot is, and tells the server what the command line says of it, in place of what was said before of
+    /// bots to come.
     pub(super) async fn begin(&self) {
         match &self.app {
             Some(found) => say(&format!("app id {}, from {}", found.id, found.from)),
@@ -90,33 +91,40 @@ impl Incoming {
         for Callback { public, local } in &self.callbacks {
             say(&format!("{public} is sent to {local}"));
         }
+        self.forget_template().await;
         if self.webhook.is_some() || !self.callbacks.is_empty() {
             let webhook = self.webhook.as_ref().map(Url::to_string);
             self.tell(&Place { local: None, webhook }, &mut BTreeSet::new()).await;
         }
     }
 
+    /// Nothing is said any more of bots that come after this one.
+    pub(super) async fn end(&self) {
+        if self.app.is_none() {
+            self.forget_template().await;
+        }
+    }
+
+    /// What an earlier run may have left, too, if it was killed. There may be nothing, or no server any more.
+    async fn forget_template(&self) {
+        let _ = timeout(limits::ANSWER_TIME, self.door.ask(Method::DELETE, &format!("apps/{TEMPLATE}"))).await;
+    }
+
     /// Looks where the bot listens, as long as it runs, and tells the server. Does not return.
     pub(super) async fn follow(&self, root: u32) {
         let mut tick = tokio::time::interval(limits::LOOK);
-        let (mut before, mut place, mut chosen) = (BTreeSet::new(), Place::default(), None);
+        let (mut search, mut place) = (Search::default(), Place::default());
         let (mut told, mut looks) = (BTreeSet::new(), 0_u32);
         loop {
             tick.tick().await;
             looks = looks.wrapping_add(1);
             // A bot that was found is looked at less often.
-            if chosen.is_some() && !is_time(looks) {
+            if search.has_chosen() && !is_time(looks) {
                 continue;
             }
-            let listening = Family::of(root).listening();
-            // A bot that opens several ports has opened them all when two looks see the same.
-            let settled = listening == before && !listening.is_empty();
-            before = listening;
-            if settled && chosen.is_none_or(|port| !before.contains(&port)) {
-                let (port, found) = self.find(&before).await;
+            if let Some((port, heard)) = search.look(Family::of(root).listening()).await {
                 self.progress.listens(port);
-                chosen = Some(port);
-                place = found;
+                place = self.place(reached(port), &heard).await;
                 told.clear();
                 self.tell(&place, &mut told).await;
             } else if self.app.is_none() && place != Place::default() {
@@ -125,31 +133,14 @@ impl Incoming {
         }
     }
 
-    /// Which of these ports is the bot's, and where it is told of calls. Said aloud.
-    async fn find(&self, listening: &BTreeSet<SocketAddr>) -> (SocketAddr, Place) {
-        let mut asked = Vec::new();
-        let only = listening.len() == 1;
-        for port in listening.iter().filter(|at| only || !DEBUGGERS.contains(&at.port())) {
-            let reached = reached(*port);
-            asked.push((*port, reached, probe::ask(reached).await));
-        }
-        let rank = |heard: &Heard| match heard {
-            Heard::Paths(_) => 0,
-            Heard::Any(_) => 1,
-            Heard::NoneUsual => 2,
-            Heard::NotHttp => 3,
-        };
-        asked.sort_by_key(|(_, _, heard)| rank(heard));
-        let Some((port, reached, heard)) = asked.into_iter().next() else {
-            // All are debuggers' ports.
-            return (*listening.first().unwrap_or(&SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0)), Place::default());
-        };
-        if heard == Heard::NotHttp {
+    /// Where the bot that listens there is told of calls. Said aloud.
+    async fn place(&self, reached: SocketAddr, heard: &Heard) -> Place {
+        if *heard == Heard::NotHttp {
             say(&format!(
                 "the bot listens at {reached} and speaks no plain HTTP there: start it without TLS, or say with \
                           --webhook where it is told of calls"
             ));
-            return (port, self.given(None));
+            return self.given(None);
         }
         let local = format!("http://{reached}");
         say(&format!(
@@ -157,9 +148,9 @@ impl Incoming {
         ));
         let mut place = self.given(Some(local.clone()));
         if place.webhook.is_none() {
-            place.webhook = self.path(reached, &heard).await.map(|path| format!("{local}{path}"));
+            place.webhook = self.path(reached, heard).await.map(|path| format!("{local}{path}"));
         }
-        (port, place)
+        place
     }
 
     fn given(&self, local: Option<String>) -> Place {
@@ -252,25 +243,13 @@ impl Incoming {
             let is_new = !configured && !self.progress.was_there(id);
             (is_new || id == APP_ID).then(|| id.to_owned())
         };
-        Ok(["first-seen".to_owned()].into_iter().chain(ids.filter_map(may_be)).collect())
+        Ok([TEMPLATE.to_owned()].into_iter().chain(ids.filter_map(may_be)).collect())
     }
 }
 
 fn is_time(looks: u32) -> bool {
     let every = limits::LOOK_AGAIN.as_millis() / limits::LOOK.as_millis();
     u128::from(looks) % every == 0
-}
-
-/// How a listener is reached from here.
-fn reached(listener: SocketAddr) -> SocketAddr {
-    let ip = match listener.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        // A listener on all addresses takes IPv4 as well, unless it says otherwise, which few do.
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_loopback() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listener.port())
 }
 
 /// Asks at the terminal, if there is one: the bot has standard input.
@@ -305,17 +284,5 @@ mod tests {
             assert!(callback(wrong).is_err(), "{wrong}");
         }
         assert!(webhook("http://127.0.0.1:3978/api/calls").is_ok() && webhook("3978").is_err());
-    }
-
-    #[test]
-    fn a_listener_is_reached_on_loopback_where_it_can_be() {
-        for (listens, reaches) in [
-            ("0.0.0.0:1", "127.0.0.1:1"),
-            ("[::]:1", "127.0.0.1:1"),
-            ("[::1]:1", "[::1]:1"),
-            ("192.0.2.1:1", "192.0.2.1:1"),
-        ] {
-            assert_eq!(reached(listens.parse().unwrap()).to_string(), reaches);
-        }
     }
 }

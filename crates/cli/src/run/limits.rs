@@ -14,6 +14,9 @@ pub(super) const CONNECT_TIME: Duration = Duration::from_secs(30);
 pub(super) const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 /// How long a server that may already run has to answer; one that is stopping does not.
 pub(super) const ANSWER_TIME: Duration = Duration::from_secs(5);
+/// How long another process that has the data folder has until its server answers, or is gone: on a slow machine a start
+/// takes seconds.
+pub(super) const START_TIME: Duration = Duration::from_secs(15);
 /// How long the server that was started for the bot takes to stop: the bot is gone, so only phones are waited for.
 pub(super) const STOP: Duration = Duration::from_secs(2);
 /// Bytes of one file of certificates that a variable names: a system's bundle has some 300 KiB.

@@ -13,6 +13,7 @@ mod probe;
 mod processes;
 mod progress;
 mod proxy;
+mod search;
 mod served;
 mod watch;
 
@@ -45,7 +46,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "PUBLIC=LOCAL", value_parser = incoming::callback)]
     callback: Vec<Callback>,
     /// The bot's app id (client id), if its environment does not say.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = app::id)]
     app_id: Option<String>,
     /// Where the bot is told of incoming calls, if that is not to be found out.
     #[arg(long, value_name = "URL", value_parser = incoming::webhook)]
@@ -107,10 +108,12 @@ async fn bot(
     let id = child.id().ok_or("the bot ended before it was looked at")?;
     // None of those who look ends before the bot does, but the timeline, with a server that is stopped by others.
     let looking = async { tokio::join!(watch.timeline(events), watch.processes(id), incoming.follow(id)) };
-    let (status, was_told) = tokio::select! {
-        ended = child::wait(&mut child, signals) => ended?,
-        _ = looking => return Err("the bot is not looked at any more".into()),
+    let ended = tokio::select! {
+        ended = child::wait(&mut child, signals) => ended,
+        _ = looking => Err("the bot is not looked at any more".into()),
     };
+    incoming.end().await;
+    let (status, was_told) = ended?;
     watch.ended(status, began.elapsed(), was_told);
     Ok(child::exit_code(status))
 }

@@ -110,12 +110,12 @@ fn read(head: &str) -> Option<Answer> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use tokio::net::TcpListener;
 
     /// A bot that answers by the first line of each request.
-    async fn bot(answer: fn(&str) -> &'static str) -> SocketAddr {
+    pub(in crate::run) async fn bot(answer: fn(&str) -> &'static str) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move {

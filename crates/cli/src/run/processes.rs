@@ -43,6 +43,12 @@ impl Family {
         Family(family)
     }
 
+    /// The same without these processes.
+    pub(super) fn without(mut self, processes: &BTreeSet<u32>) -> Family {
+        self.0.retain(|process| !processes.contains(process));
+        self
+    }
+
     /// Where its sockets listen.
     pub(super) fn listening(&self) -> BTreeSet<SocketAddr> {
         let own = self.sockets();
@@ -135,12 +141,12 @@ fn address(text: &str) -> Option<SocketAddr> {
 mod tests {
     use super::*;
     use std::net::{TcpListener, TcpStream};
+    use std::process::{Command, Stdio};
 
     #[test]
     fn own_sockets_are_found_and_others_are_not() {
-        let family = Family::of(std::process::id());
-        let ours = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        assert!(!family.listening().contains(&ours), "it was closed");
+        let us = std::process::id();
+        let family = Family::of(us);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         assert!(family.listening().contains(&address));
@@ -148,6 +154,12 @@ mod tests {
         assert_eq!(holder(address.port()).unwrap().0, std::process::id());
         let _stream = TcpStream::connect(address).unwrap();
         assert!(family.connects(address.port()).is_empty(), "loopback is not elsewhere");
+        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let others = Family::of(child.id()).listening();
+        let left = Family::of(us).without(&[us].into()).listening();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!others.contains(&address) && !left.contains(&address), "a child does not have it");
         assert!(!Family::of(1).0.is_empty());
     }
 

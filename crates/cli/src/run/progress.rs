@@ -23,6 +23,8 @@ struct Known {
     /// Apps that the server had seen before it started.
     apps: BTreeSet<String>,
     said: BTreeSet<String>,
+    /// Processes of its own that a hook leads, so that what they connect to directly is well.
+    led: BTreeSet<u32>,
 }
 
 impl Progress {
@@ -62,6 +64,15 @@ impl Progress {
     pub(super) fn set_apps(&self, list: &Value) {
         let ids = list["value"].as_array().into_iter().flatten().filter_map(|app| app["id"].as_str());
         self.known().apps = ids.map(str::to_owned).collect();
+    }
+
+    /// A hook leads this process without a proxy.
+    pub(super) fn leads(&self, process: u32) {
+        self.known().led.insert(process);
+    }
+
+    pub(super) fn led(&self) -> BTreeSet<u32> {
+        self.known().led.clone()
     }
 
     pub(super) fn was_there(&self, app: &str) -> bool {

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hyper::{Method, StatusCode};
+use ringback_server::data_folder::DataFolderError;
 use ringback_server::directory::Config;
 use ringback_server::{ADDRESS_FILE, Options, Server, StartError};
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{limits, say};
 use crate::Failure;
@@ -34,17 +35,21 @@ pub(super) struct Served {
 impl Served {
     /// Finds the server of this data folder or starts one, and says which.
     pub(super) async fn find_or_start(data: &Path) -> Result<Served, Failure> {
-        let running = match status(data).await {
-            Some(status) => Some(status?),
-            None => None,
-        };
-        let own = match running {
-            Some(_) => None,
-            None => Some(start(data).await?),
-        };
-        let status = match running {
-            Some(status) => status,
-            None => status(data).await.ok_or("the server that was started does not answer")??,
+        let give_up = Instant::now() + limits::START_TIME;
+        let (status, own) = loop {
+            if let Some(status) = status(data).await {
+                break (status?, None);
+            }
+            match start(data).await {
+                // Another run starts its server at this moment, or stops it.
+                Err(StartError::DataFolder(DataFolderError::InUse(_))) if Instant::now() < give_up => {
+                    sleep(limits::LOOK).await;
+                }
+                started => {
+                    let own = started?;
+                    break (status(data).await.ok_or("the server that was started does not answer")??, Some(own));
+                }
+            }
         };
         let served = &status["addresses"];
         let text = |name: &str| served[name].as_str();
@@ -107,7 +112,7 @@ async fn status(data: &Path) -> Option<Result<Value, Failure>> {
 }
 
 /// Starts one. Where the usual port of HTTP is taken, another server has its usual ports, and this one gets free ones.
-async fn start(data: &Path) -> Result<Server, Failure> {
+async fn start(data: &Path) -> Result<Server, StartError> {
     let usual = Config::load(None)?.server;
     let mut elsewhere = Vec::new();
     let mut choose = |what: &str, usual: SocketAddr, is_free: bool| {

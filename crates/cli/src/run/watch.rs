@@ -92,6 +92,9 @@ impl Watch<'_> {
             if let Some(refused) = value["refused"].as_str() {
                 self.progress.say_once(refused);
             }
+            if let Some(process) = value["leads"].as_u64().and_then(|process| u32::try_from(process).ok()) {
+                self.progress.leads(process);
+            }
             if let Some(port) = value["bind"].as_u64().and_then(|port| u16::try_from(port).ok()) {
                 let why = match (value["why"].as_str(), processes::holder(port)) {
                     (Some("EACCES"), _) => "that port is not this user's to have: choose one above 1023".to_owned(),
@@ -109,7 +112,7 @@ impl Watch<'_> {
             return;
         }
         let seconds = limits::QUIET.as_secs();
-        let elsewhere = Family::of(root).connects(hosts::PORT);
+        let elsewhere = Family::of(root).without(&self.progress.led()).connects(hosts::PORT);
         let why = match elsewhere.first() {
             Some(address) => {
                 // Whose address it is cannot be known from here; a bot's first way is to Microsoft.

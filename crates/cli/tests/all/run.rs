@@ -129,6 +129,66 @@ fn a_server_that_runs_is_used_and_left_running() {
 }
 
 #[test]
+fn of_two_that_start_at_once_one_starts_the_server_and_both_use_it() {
+    let data = folder();
+    let mut both = [(); 2].map(|()| {
+        let mut running = command(data.path(), &[], "echo ready; read line");
+        Running(running.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    });
+    let mut own = Vec::new();
+    for running in &mut both {
+        let server = Said::by(running.0.stderr.take().unwrap()).line("ringback: server ");
+        own.push(server.contains("server started"));
+        Said::by(running.0.stdout.take().unwrap()).line("ready");
+    }
+    own.sort_unstable();
+    assert_eq!(own, [false, true]);
+}
+
+#[test]
+fn what_is_said_of_bots_to_come_goes_with_the_run_or_with_the_next() {
+    let (data, program) = (folder(), env!("CARGO_BIN_EXE_ringback"));
+    let any = "127.0.0.1:0";
+    let mut serve = Command::new(program);
+    serve.args(["serve", "--http", any, "--https", any, "--sip", any, "--sip-tls", any, "--drain", "1", "--data"]);
+    let mut served = Running(serve.arg(data.path()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
+    Said::by(served.0.stdout.take().unwrap()).line("ready");
+    let has_webhook = || template(data.path()).contains("/of-this-run");
+    let start = |options: &[&str]| {
+        let mut bot = command(data.path(), options, "echo ready; read line");
+        bot.current_dir(data.path()).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+        let bot = bot.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut running = Running(bot);
+        Said::by(running.0.stdout.take().unwrap()).line("ready");
+        running
+    };
+    let webhook = ["--webhook", "http://127.0.0.1:9/of-this-run"];
+    let mut first = start(&webhook);
+    assert!(has_webhook());
+    drop(first.0.stdin.take());
+    first.0.wait().unwrap();
+    assert!(!has_webhook(), "it went with the run");
+    drop(start(&webhook));
+    assert!(has_webhook(), "a run that is killed leaves it");
+    drop(start(&["--app-id", "3f2504e0-4f89-41d3-9a0c-0305e82c3301"]));
+    assert!(!has_webhook(), "and the next one takes it away");
+}
+
+/// What the server of this data folder gives apps that it sees for the first time.
+fn template(data: &Path) -> String {
+    use std::io::{Read as _, Write as _};
+    let read = |name: &str| std::fs::read_to_string(data.join(name)).unwrap();
+    let (url, token) = (read("http.url"), read("operator.token"));
+    let mut stream = std::net::TcpStream::connect(url.trim().strip_prefix("http://").unwrap()).unwrap();
+    let head = "GET /_ringback/apps/first-seen HTTP/1.1\r\nHost: localhost\r\nConnection: close";
+    write!(stream, "{head}\r\nAuthorization: Bearer {}\r\n\r\n", token.trim()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    answer
+}
+
+#[test]
 fn a_program_that_is_not_there_is_said() {
     let data = folder();
     let output = Command::new(env!("CARGO_BIN_EXE_ringback"))

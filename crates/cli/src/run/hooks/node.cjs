@@ -95,8 +95,10 @@ function install(run) {
     return listen.apply(this, words);
   };
 
-  // This process has no proxy but the user's: older axios would send what is for https to it in the clear.
+  // This process has no proxy but the user's: older axios would send what is for https to it in the clear. So it connects
+  // to others directly, and nobody is to wonder.
   set(process.env, run.node);
+  say({ leads: process.pid });
   const child = require("node:child_process");
   // Children may be no Node, and need it.
   const spawn = child.ChildProcess.prototype.spawn;
