@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use ringback_core::{AppId, Now, TenantId};
-use ringback_ledger::{Ledger, ReadError, Version};
+use ringback_ledger::{Ledger, PutError, ReadError, Version};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -80,8 +80,15 @@ impl Chats {
         Ok(Self { ledger, kept: Arc::new(Mutex::new(kept.into())) })
     }
 
-    /// Keeps a message, gives it its id, and answers once it is durable. The oldest of all makes room for it.
-    pub(crate) async fn post(&self, now: Now, mut message: Message) -> Result<Message, NotKept> {
+    /// Keeps a message, gives it its id, and answers once it is durable. The oldest of all makes room for it. Goes on to
+    /// its end though nobody waits for it any more: a client that hangs up must not leave it half kept.
+    pub(crate) async fn post(&self, now: Now, message: Message) -> Result<Message, NotKept> {
+        let chats = self.clone();
+        let kept = tokio::spawn(async move { chats.keep(now, message).await }).await;
+        kept.unwrap_or_else(|error| Err(NotKept::Ledger(error.to_string())))
+    }
+
+    async fn keep(&self, now: Now, mut message: Message) -> Result<Message, NotKept> {
         let mut kept = self.kept.lock().await;
         let last = kept.back().map_or(0, |kept| kept.message.id);
         message.id = (now.0 / 1_000).max(last + 1);
@@ -90,7 +97,12 @@ impl Chats {
             return Err(NotKept::TooLong(text.len()));
         }
         let (slot, version) = self.place(&kept).await;
-        let put = self.ledger.document_put_if_version(KIND, &format!("{slot:04}"), version, text).await;
+        let id = format!("{slot:04}");
+        let put = match self.ledger.document_put_if_version(KIND, &id, version, text.clone()).await {
+            // An earlier put whose outcome was not known: its message was not answered, and this one takes its place.
+            Err(PutError::WrongVersion { found }) => self.ledger.document_put_if_version(KIND, &id, found, text).await,
+            put => put,
+        };
         let version = put.map_err(|error| NotKept::Ledger(error.to_string()))?;
         if kept.len() >= limits::CHAT_MESSAGES {
             kept.pop_front();
@@ -182,5 +194,25 @@ mod tests {
         assert_eq!(contents(&Chats::open(Arc::clone(&ledger)).await.unwrap(), "c").await, kept);
         let documents = ledger.document_list(KIND, None, 2 * limits::CHAT_MESSAGES).await.unwrap();
         assert_eq!(documents.len(), limits::CHAT_MESSAGES);
+        // A put that was carried out though it was said to have failed.
+        let put = ledger.document_put_if_version(KIND, &documents[2].id, documents[2].version, "?".to_owned());
+        put.await.unwrap();
+        chats.post(Now(0), message("c", "after it")).await.unwrap();
+        assert_eq!(contents(&Chats::open(ledger).await.unwrap(), "c").await[0], "after it");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_hangs_up_leaves_no_message_half_kept() {
+        let chats = Chats::open(Arc::new(MemoryLedger::new())).await.unwrap();
+        let others_turn = chats.kept.lock().await;
+        let mut post = Box::pin(chats.post(Now(0), message("c", "kept")));
+        tokio::select! {
+            biased;
+            posted = &mut post => panic!("{posted:?}"),
+            () = tokio::task::yield_now() => drop(post),
+        }
+        drop(others_turn);
+        let kept = async { while contents(&chats, "c").await != ["kept"] {} };
+        tokio::time::timeout(std::time::Duration::from_secs(60), kept).await.unwrap();
     }
 }

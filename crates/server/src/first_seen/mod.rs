@@ -207,7 +207,13 @@ impl FirstSeen {
     /// Forgets an app that was seen, its secret included, and what was said of one that is configured.
     pub async fn forget(&self, id: &AppId) -> Result<(), NotTaken> {
         let _writing = self.shared.writing.lock().await;
-        let version = self.known().documents.get(id).map(|(version, _)| *version).ok_or(NotTaken::Unknown)?;
+        let version = {
+            let known = self.known();
+            if !known.configured.is_open() {
+                return Err(NotTaken::Strict);
+            }
+            known.documents.get(id).map(|(version, _)| *version).ok_or(NotTaken::Unknown)?
+        };
         let removed = self.shared.ledger.document_remove_if_version(KIND, id.as_str(), version).await;
         removed.map_err(|error| NotTaken::NotKept(error.to_string()))?;
         let mut known = self.known();

@@ -148,6 +148,7 @@ async fn a_strict_directory_takes_nobody() {
     let (id, asked) = (AppId::new(TWO), TenantAsked::OfApp);
     assert_eq!(world.first_seen.admit(&id, &asked, None).await.unwrap_err(), NotTaken::Strict);
     assert_eq!(world.first_seen.put(&id, Wish::default()).await.unwrap_err(), NotTaken::Strict);
+    assert_eq!(world.first_seen.forget(&id).await, Err(NotTaken::Strict));
     world.first_seen.configure(Config::development().unwrap().directory);
     assert!(world.directory.current().app(&AppId::new(ONE)).is_some(), "it is back");
 }

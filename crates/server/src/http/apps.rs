@@ -39,10 +39,7 @@ pub(crate) async fn serve(
             let forgotten = first_seen.forget(&AppId::new(id)).await;
             forgotten.map(|()| Reply::empty(StatusCode::NO_CONTENT)).map_err(Refused::from)
         }
-        (_, ["apps"] | ["apps", _]) => Err(Refused {
-            allow: Some(if segments.len() == 1 { "GET" } else { "GET, PUT, DELETE" }),
-            ..Refused::new(StatusCode::METHOD_NOT_ALLOWED, "notAllowed", "The method is not allowed here.")
-        }),
+        (_, ["apps"] | ["apps", _]) => Err(Refused::only(if segments.len() == 1 { "GET" } else { "GET, PUT, DELETE" })),
         _ => return None,
     };
     Some(answered)

@@ -43,10 +43,7 @@ pub(crate) fn is_file(path: &str) -> bool {
 pub(crate) fn serve(method: &Method, path: &str, headers: &HeaderMap) -> Option<Result<Reply, Refused>> {
     let (_, content_type, content) = *file(path)?;
     if !matches!(*method, Method::GET | Method::HEAD) {
-        return Some(Err(Refused {
-            allow: Some("GET, HEAD"),
-            ..Refused::new(StatusCode::METHOD_NOT_ALLOWED, "notAllowed", "The method is not allowed here.")
-        }));
+        return Some(Err(Refused::only("GET, HEAD")));
     }
     let tag = tag(content);
     let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();

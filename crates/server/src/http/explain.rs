@@ -20,10 +20,7 @@ pub(crate) async fn serve(api: &GraphApi, method: &Method, segments: &[&str]) ->
         return None;
     }
     if method != Method::GET {
-        return Some(Err(Refused {
-            allow: Some("GET"),
-            ..Refused::new(StatusCode::METHOD_NOT_ALLOWED, "notAllowed", "The method is not allowed here.")
-        }));
+        return Some(Err(Refused::only("GET")));
     }
     Some(explain(api, rest).await)
 }

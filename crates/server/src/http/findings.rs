@@ -37,10 +37,7 @@ pub(crate) async fn serve(
         ("POST", ["trials", "webhooks"]) => Ok(json(&lanes.try_webhooks().await)),
         (_, ["findings"] | ["findings", "proxyIgnored"] | ["trials", "webhooks"] | ["trials", "tokens", _]) => {
             let allow = if segments == ["findings"] { "GET, DELETE" } else { "POST" };
-            Err(Refused {
-                allow: Some(allow),
-                ..Refused::new(StatusCode::METHOD_NOT_ALLOWED, "notAllowed", "The method is not allowed here.")
-            })
+            Err(Refused::only(allow))
         }
         _ => return None,
     })

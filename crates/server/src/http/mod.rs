@@ -24,6 +24,7 @@ mod refusals;
 mod secure;
 mod service;
 mod shapes;
+mod sites;
 mod testing;
 mod tokens;
 

@@ -193,9 +193,15 @@ impl<'d> Of<'d> {
         if !self.directory.is_open() || key.len() > limits::USER_KEY {
             return None;
         }
-        if let Ok(id) = Uuid::try_parse(key) {
+        let address = key.split_once('@').filter(|(login, domain)| !login.is_empty() && !domain.is_empty());
+        // The principal of one that was made up of a GUID.
+        let of_principal = || {
+            let (login, _) = address.filter(|(_, domain)| domain.eq_ignore_ascii_case(self.domain()))?;
+            Uuid::try_parse(login).ok().filter(|id| id.simple().to_string().eq_ignore_ascii_case(login))
+        };
+        if let Some(id) = Uuid::try_parse(key).ok().or_else(of_principal) {
             // Another tenant's user stays unseen.
-            let taken = self.directory.user(key).is_some();
+            let taken = self.directory.user(&id.to_string()).is_some();
             let name = format!("User {}", &id.simple().to_string()[..8]);
             let user = User {
                 id: id.to_string().into(),
@@ -205,7 +211,7 @@ impl<'d> Of<'d> {
             };
             return (!taken).then_some(user);
         }
-        let (login, domain) = key.split_once('@').filter(|(login, domain)| !login.is_empty() && !domain.is_empty())?;
+        let (login, domain) = address?;
         let seed = format!("{}/{}@{}", self.caller.tenant, login.to_lowercase(), domain.to_lowercase());
         Some(User {
             id: Uuid::new_v5(&Uuid::NAMESPACE_URL, seed.as_bytes()).to_string().into(),

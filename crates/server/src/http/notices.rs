@@ -31,10 +31,7 @@ pub(super) async fn serve(
 ) -> Option<Result<Reply, Refused>> {
     let ["calls", call, "notifications", "resend"] = segments else { return None };
     if method != Method::POST {
-        return Some(Err(Refused {
-            allow: Some("POST"),
-            ..Refused::new(StatusCode::METHOD_NOT_ALLOWED, "notAllowed", "The method is not allowed here.")
-        }));
+        return Some(Err(Refused::only("POST")));
     }
     Some(resend(lanes, call, body).await)
 }

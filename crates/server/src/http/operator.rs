@@ -91,10 +91,9 @@ impl Operator {
             ("GET", ["calls", call, "undelivered"]) => undelivered(api, call_id(call)?).await,
             ("GET", ["unserved"]) => Ok(json(serde_json::json!({ "value": self.trace.missed() }).to_string())),
             ("GET", ["chats"]) => Ok(json(serde_json::json!({ "value": api.chats.all().await }).to_string())),
-            (_, known @ ["timeline" | "status" | "meetings" | "calls" | "unserved" | "chats", ..]) => Err(Refused {
-                allow: Some(if matches!(known, ["calls", _]) { "GET, DELETE" } else { "GET" }),
-                ..Refused::new(StatusCode::METHOD_NOT_ALLOWED, "notAllowed", "The method is not allowed here.")
-            }),
+            (_, known @ ["timeline" | "status" | "meetings" | "calls" | "unserved" | "chats", ..]) => {
+                Err(Refused::only(if matches!(known, ["calls", _]) { "GET, DELETE" } else { "GET" }))
+            }
             _ => Err(Refused::new(StatusCode::NOT_FOUND, "itemNotFound", "There is nothing at this address.")),
         }
     }

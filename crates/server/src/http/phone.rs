@@ -8,8 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, ORIGIN};
-use hyper::http::uri::Authority;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use hyper::{Method, StatusCode, Uri};
 use ringback_core::LegId;
 use serde::Deserialize;
@@ -20,6 +19,7 @@ use tokio::time::{Instant, interval_at, sleep};
 use super::answer::{JSON, Reply};
 use super::origin::Origins;
 use super::refusals::Refused;
+use super::sites;
 use super::stopped;
 use crate::auth::{Auth, bearer};
 use crate::clock;
@@ -68,28 +68,12 @@ struct Answer {
 }
 
 impl PagePhone {
-    /// Refuses what a page of another site sent, before its body is read. Three things a browser adds say so, and no page
-    /// can change them: the host that was asked for (a name of the attacker's that was made to lead here is none of ours),
-    /// the page's origin, and whether it is the same site. Nothing here answers to CORS.
+    /// Refuses what a page of [another site](sites::check) sent, before its body is read.
     pub(crate) fn check(&self, request: &Request<'_>) -> Result<(), Refused> {
-        let text = |name: &str| request.headers.get(name).map(|value| value.to_str().unwrap_or_default());
-        let asked: Option<Authority> =
-            request.uri.authority().cloned().or_else(|| request.headers.get(HOST)?.to_str().ok()?.parse().ok());
-        let ours = asked.filter(|asked| self.origins.is_ours(asked.host()));
-        let Some(asked) = ours else { return Err(foreign("the Host it asked for is none of this server's names")) };
-        if let Some(origin) = text(ORIGIN.as_str()) {
-            let host = origin.split_once("://").map(|(_, host)| host);
-            let public = self.origins.public_url.as_deref();
-            if !(host.is_some_and(|host| host.eq_ignore_ascii_case(asked.as_str())) || public == Some(origin)) {
-                return Err(foreign("its Origin is another one"));
-            }
-        }
-        match text("sec-fetch-site") {
-            None | Some("same-origin" | "none") => {}
-            Some(_) => return Err(foreign("its browser says so (Sec-Fetch-Site)")),
-        }
+        sites::check(&self.origins, request.uri, request.headers)?;
         // A form of another site cannot send JSON.
-        let json = text(CONTENT_TYPE.as_str()).is_some_and(|given| given.starts_with(JSON));
+        let given = request.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let json = given.is_some_and(|given| given.starts_with(JSON));
         if request.method == Method::POST && !json {
             let message = "A phone's request has a body of Content-Type application/json.";
             return Err(Refused::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalidRequest", message));
@@ -106,7 +90,7 @@ impl PagePhone {
                 self.phones.sign_out(&self.session(&request)?);
                 Ok(Reply::empty(StatusCode::NO_CONTENT))
             }
-            ("GET", ["users"]) => self.users(&request),
+            ("GET", ["users"]) => self.users(),
             ("GET", ["bots"]) => Ok(self.bots(&self.session(&request)?)),
             ("GET", ["events"]) => Ok(self.events(&self.session(&request)?)),
             ("POST", ["legs"]) => {
@@ -131,25 +115,24 @@ impl PagePhone {
                 let (entries, over) = self.phones.page_timeline(&session, leg)?;
                 Ok(self.timeline(entries, over))
             }
-            (_, ["sessions"]) => Err(only("POST, DELETE")),
-            (_, ["users" | "bots" | "events"] | ["legs", _, "timeline"]) => Err(only("GET")),
-            (_, ["legs"] | ["legs", _, "answer"]) => Err(only("POST")),
-            (_, ["legs", _]) => Err(only("DELETE")),
+            (_, ["sessions"]) => Err(Refused::only("POST, DELETE")),
+            (_, ["users" | "bots" | "events"] | ["legs", _, "timeline"]) => Err(Refused::only("GET")),
+            (_, ["legs"] | ["legs", _, "answer"]) => Err(Refused::only("POST")),
+            (_, ["legs", _]) => Err(Refused::only("DELETE")),
             _ => Err(Refused::new(StatusCode::NOT_FOUND, "itemNotFound", "There is nothing at this address.")),
         }
     }
 
-    /// Whoever is in an open directory's reach may be anyone; but what a proxy passes on comes from elsewhere.
-    fn wants_password(&self, request: &Request<'_>) -> bool {
-        let passed_on = ["forwarded", "x-forwarded-for"].iter().any(|name| request.headers.contains_key(*name));
-        passed_on || !self.directory.current().is_open()
+    /// Whoever is in an open directory's reach may be anyone.
+    fn wants_password(&self) -> bool {
+        !self.directory.current().is_open()
     }
 
     fn sign_in(&self, request: &Request<'_>, asked: &SignIn) -> Result<Reply, Refused> {
         let directory = self.directory.current();
         let found = directory.user(&asked.user).or_else(|| directory.user_by_sip(&asked.user));
         let user = found.filter(|user| user.line == Line::Sip);
-        if self.wants_password(request) {
+        if self.wants_password() {
             let password = asked.password.as_deref().unwrap_or_default();
             let is_right = || user.is_some_and(|user| user.has_password(password));
             let right = self.auth.try_password(request.peer.ip(), clock::wall_seconds(), is_right);
@@ -173,8 +156,8 @@ impl PagePhone {
         self.phones.session(bearer(authorization).ok_or(PageError::NotSignedIn)?)
     }
 
-    fn users(&self, request: &Request<'_>) -> Result<Reply, Refused> {
-        if self.wants_password(request) {
+    fn users(&self) -> Result<Reply, Refused> {
+        if self.wants_password() {
             let message = "Who signs in here with a password names himself.";
             return Err(Refused::new(StatusCode::FORBIDDEN, "notAllowed", message));
         }
@@ -301,20 +284,10 @@ fn json(status: StatusCode, value: &Value) -> Reply {
     Reply::body(status, JSON, value.to_string())
 }
 
-fn foreign(why: &str) -> Refused {
-    let message = format!("A page of another site may not use this phone: {why}.");
-    Refused::new(StatusCode::FORBIDDEN, "notAllowed", message)
-}
-
 fn too_many(seconds: u64) -> Refused {
     let message = "Too many wrong passwords came from there. Wait.";
     Refused {
         retry_after: Some(u32::try_from(seconds).unwrap_or(u32::MAX)),
         ..Refused::new(StatusCode::TOO_MANY_REQUESTS, "activityLimitReached", message)
     }
-}
-
-fn only(allow: &'static str) -> Refused {
-    let message = "The method is not allowed here.";
-    Refused { allow: Some(allow), ..Refused::new(StatusCode::METHOD_NOT_ALLOWED, "notAllowed", message) }
 }

@@ -7,7 +7,7 @@ use std::io::{self, Read as _};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hyper::{Method, StatusCode};
+use hyper::Method;
 use ringback_core::OperationId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::spawn_blocking;
@@ -53,10 +53,7 @@ impl Reader {
         let id = recording.parse::<OperationId>().ok();
         let id = id.filter(|id| self.auth.opens_recording(authorization, *id)).ok_or_else(Refused::not_its_token)?;
         if !matches!(*method, Method::GET | Method::HEAD) {
-            return Err(Refused {
-                allow: Some("GET, HEAD"),
-                ..Refused::new(StatusCode::METHOD_NOT_ALLOWED, "notAllowed", "A recording is read.")
-            });
+            return Err(Refused::only("GET, HEAD"));
         }
         let reading = Arc::clone(&self.reads).try_acquire_owned().map_err(|_| Refused::too_many_reads())?;
         let recordings = self.recordings.clone();

@@ -37,6 +37,12 @@ impl Refused {
         Self { status, code, message: message.into(), retry_after: None, allow: None, finding: None }
     }
 
+    /// A method that the path has not; `allow`: those that it has.
+    pub(crate) fn only(allow: &'static str) -> Self {
+        let message = format!("The method is not allowed here. Allowed: {allow}.");
+        Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, "notAllowed", message) }
+    }
+
     fn retry(self, seconds: u32) -> Self {
         Self { retry_after: Some(seconds), ..self }
     }
@@ -135,6 +141,13 @@ impl Refused {
     pub(crate) fn only_here() -> Self {
         let message = "This server accepts any identity, and therefore serves only clients of its own machine and of the \
                        networks in server.identities_from.";
+        Self::new(StatusCode::FORBIDDEN, "accessDenied", message)
+    }
+
+    /// A client behind a proxy, where any identity is accepted.
+    pub(crate) fn passed_on() -> Self {
+        let message = "This server accepts any identity, and therefore serves nothing that a proxy or tunnel passes on \
+                       (Forwarded, X-Forwarded-For). To be reached through one, list the apps in a configuration.";
         Self::new(StatusCode::FORBIDDEN, "accessDenied", message)
     }
 

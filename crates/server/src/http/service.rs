@@ -24,7 +24,7 @@ use super::phone::{self, PagePhone};
 use super::recordings::{self, Reader};
 use super::refusals::Refused;
 use super::shapes::{shape, shown};
-use super::{testing, tokens};
+use super::{sites, testing, tokens};
 use crate::auth::{Auth, TokenError};
 use crate::clock;
 use crate::engine::fresh_id;
@@ -100,6 +100,7 @@ impl Service {
         }
     }
 
+    /// What is Ringback's own and what needs no access token; the rest is Graph's.
     async fn route(&self, asked: Asked<'_>, body: Incoming) -> Result<Reply, Refused> {
         let Asked { method, uri, target, headers, base, peer } = asked;
         let path = target.split('?').next().unwrap_or_default();
@@ -111,9 +112,7 @@ impl Service {
             let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
             return Ok(Reply::body(status, "text/plain", if ready { "ready\n" } else { "not ready\n" }));
         }
-        if !self.api.directory.current().serves(peer.ip()) {
-            return Err(Refused::only_here());
-        }
+        self.let_in(&asked, path)?;
         if path == METRICS {
             return self.metrics(&asked).await;
         }
@@ -127,20 +126,7 @@ impl Service {
             return self.phone.serve(request, &bytes).await;
         }
         if let Some(rest) = path.strip_prefix("/_ringback/") {
-            if !self.auth.is_operator(authorization(headers)) {
-                return Err(Refused::new(
-                    StatusCode::UNAUTHORIZED,
-                    "InvalidAuthenticationToken",
-                    "The operator's door wants the bearer token of the file operator.token in the data folder.",
-                ));
-            }
-            if let Some(rest) = rest.strip_prefix("test/") {
-                let query = target.split_once('?').map_or("", |(_, query)| query);
-                let body = read_at_most(body, headers, limits::SCRIPTED_WAV).await?;
-                return testing::serve(&self.scripted, &self.lanes, method, rest, query, &body).await;
-            }
-            let body = read(body, headers).await?;
-            return self.operator.serve(&self.api, &self.health, base, method, rest, &body).await;
+            return self.operate(&asked, rest, body).await;
         }
         if let Some(recording) = recordings::recording_of(path) {
             return self.recordings.serve(method, recording, authorization(headers)).await;
@@ -157,7 +143,50 @@ impl Service {
         if let Some(version) = graph::metadata::asked(path) {
             return metadata(method, version);
         }
-        // Who asks comes before what is asked: strangers learn nothing of the paths.
+        self.graph(&asked, body).await
+    }
+
+    /// Where any identity is accepted, a client is trusted for being where it is: nobody else may ask through it. The page
+    /// is for everyone, and is led to by links.
+    fn let_in(&self, asked: &Asked<'_>, path: &str) -> Result<(), Refused> {
+        let directory = self.api.directory.current();
+        if !directory.serves(asked.peer.ip()) {
+            return Err(Refused::only_here());
+        }
+        if !directory.is_open() {
+            return Ok(());
+        }
+        if sites::passed_on(asked.headers) {
+            return Err(Refused::passed_on());
+        }
+        if sites::is_browser(asked.headers) && !console::is_file(path) {
+            sites::check(&self.origins, asked.uri, asked.headers)?;
+        }
+        Ok(())
+    }
+
+    /// The operator's door.
+    async fn operate(&self, asked: &Asked<'_>, path: &str, body: Incoming) -> Result<Reply, Refused> {
+        let Asked { method, target, headers, base, .. } = *asked;
+        if !self.auth.is_operator(authorization(headers)) {
+            return Err(Refused::new(
+                StatusCode::UNAUTHORIZED,
+                "InvalidAuthenticationToken",
+                "The operator's door wants the bearer token of the file operator.token in the data folder.",
+            ));
+        }
+        if let Some(rest) = path.strip_prefix("test/") {
+            let query = target.split_once('?').map_or("", |(_, query)| query);
+            let body = read_at_most(body, headers, limits::SCRIPTED_WAV).await?;
+            return testing::serve(&self.scripted, &self.lanes, method, rest, query, &body).await;
+        }
+        let body = read(body, headers).await?;
+        self.operator.serve(&self.api, &self.health, base, method, path, &body).await
+    }
+
+    /// Graph's API. Who asks comes before what is asked: strangers learn nothing of the paths.
+    async fn graph(&self, asked: &Asked<'_>, body: Incoming) -> Result<Reply, Refused> {
+        let Asked { method, target, headers, base, .. } = *asked;
         let caller = self.auth.verify(authorization(headers), clock::wall_seconds());
         if let Err(TokenError::WrongAudience) = caller {
             self.trace.found(None, Rule::WrongAudience, "a request was refused with 401");
@@ -178,9 +207,7 @@ impl Service {
 
     /// What Prometheus reads: for the operator, or for this machine if the operator says so.
     async fn metrics(&self, asked: &Asked<'_>) -> Result<Reply, Refused> {
-        // What a proxy on this machine passes on does not come from here.
-        let passed_on = ["forwarded", "x-forwarded-for"].iter().any(|name| asked.headers.contains_key(*name));
-        let here = asked.peer.ip().to_canonical().is_loopback() && !passed_on;
+        let here = asked.peer.ip().to_canonical().is_loopback() && !sites::passed_on(asked.headers);
         if !(self.open_metrics && here || self.auth.is_operator(authorization(asked.headers))) {
             return Err(Refused::new(
                 StatusCode::UNAUTHORIZED,
@@ -189,10 +216,7 @@ impl Service {
             ));
         }
         if asked.method != hyper::Method::GET {
-            return Err(Refused {
-                allow: Some("GET"),
-                ..Refused::new(StatusCode::METHOD_NOT_ALLOWED, "notAllowed", "The method is not allowed here.")
-            });
+            return Err(Refused::only("GET"));
         }
         let text = self.trace.metrics().print(self.health.snapshot(&self.api.engine).await?);
         Ok(Reply::body(StatusCode::OK, metrics::CONTENT_TYPE, text))
@@ -313,10 +337,7 @@ fn verb(method: &hyper::Method, target: &str) -> &'static str {
 /// `$metadata`: what is served, in CSDL.
 fn metadata(method: &hyper::Method, version: graph::Version) -> Result<Reply, Refused> {
     if method != hyper::Method::GET {
-        return Err(Refused {
-            allow: Some("GET"),
-            ..Refused::new(StatusCode::METHOD_NOT_ALLOWED, "notAllowed", "The method is not allowed here.")
-        });
+        return Err(Refused::only("GET"));
     }
     Ok(Reply::body(StatusCode::OK, "application/xml", graph::metadata::print(version)))
 }

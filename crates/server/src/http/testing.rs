@@ -142,8 +142,8 @@ pub(super) async fn serve(
             lanes.faults().clear();
             Ok(Reply::empty(StatusCode::NO_CONTENT))
         }
-        (_, ["faults"]) => Err(not_allowed("DELETE, GET, POST")),
-        (_, ["phones", rest @ ..]) => Err(not_allowed(match rest {
+        (_, ["faults"]) => Err(Refused::only("DELETE, GET, POST")),
+        (_, ["phones", rest @ ..]) => Err(Refused::only(match rest {
             [] => "GET, POST",
             [_] => "DELETE, GET",
             [_, "heard.wav"] => "GET",
@@ -151,11 +151,6 @@ pub(super) async fn serve(
         })),
         _ => Err(Refused::new(StatusCode::NOT_FOUND, "itemNotFound", "There is nothing at this address.")),
     }
-}
-
-fn not_allowed(allow: &'static str) -> Refused {
-    let message = "The method is not allowed here.";
-    Refused { allow: Some(allow), ..Refused::new(StatusCode::METHOD_NOT_ALLOWED, "notAllowed", message) }
 }
 
 /// A fault, within its bounds.

@@ -60,7 +60,7 @@ pub(crate) fn documents(
             return None;
         }
     };
-    Some(if method == Method::GET { Ok(document) } else { Err(only("GET")) })
+    Some(if method == Method::GET { Ok(document) } else { Err(Refused::only("GET")) })
 }
 
 /// Instance discovery: msal asks for it about a host that it does not know, and leaves out the host's port.
@@ -112,7 +112,7 @@ pub(crate) async fn token(
     request: TokenRequest<'_>,
 ) -> Result<Reply, Refused> {
     if method != Method::POST {
-        return Err(only("POST"));
+        return Err(Refused::only("POST"));
     }
     let token = auth.token(request, clock::wall_seconds()).await;
     if token.is_wrong_secret() {
@@ -132,15 +132,4 @@ fn answer(answer: &TokenAnswer) -> Reply {
 
 fn json(document: &Value) -> Reply {
     Reply::body(StatusCode::OK, JSON, document.to_string())
-}
-
-fn only(allow: &'static str) -> Refused {
-    Refused {
-        allow: Some(allow),
-        ..Refused::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "notAllowed",
-            format!("The method is not allowed here. Allowed: {allow}."),
-        )
-    }
 }

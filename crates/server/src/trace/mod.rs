@@ -1,6 +1,7 @@
 //! What an operator sees: the live timeline of requests, events and notifications, metrics, spans for a collector, and
-//! what was found wrong with a bot or its set-up. They carry ids, statuses and times; never secrets, tokens, numbers or
-//! names (contract of design promise 8).
+//! what was found wrong with a bot or its set-up. They carry ids, statuses and times; never secrets, tokens, or
+//! people's numbers or names (contract of design promise 8). A meeting's thread and the number that phones dial to join it
+//! are nobody's: the timeline shows them.
 //!
 //! This room must not know: any other room. They hand it what to show.
 

@@ -98,6 +98,12 @@ async fn where_anyone_is_accepted_a_user_that_nobody_listed_is_there() {
     let id = "d9d9d9d9-0000-4000-8000-000000000001";
     let user = get(&world.bot, &format!("/users/{}", id.to_uppercase())).await.is(200).json();
     assert_eq!(user["id"], id, "{user}");
+    // Its principal leads back to it.
+    let principal = user["userPrincipalName"].as_str().expect("a principal");
+    for principal in [principal.to_owned(), principal.to_uppercase()] {
+        let again = get(&world.bot, &format!("/users/{principal}")).await.is(200).json();
+        assert_eq!((&again["id"], &again["userPrincipalName"]), (&user["id"], &user["userPrincipalName"]));
+    }
     let ada = get(&world.bot, "/users/ada@contoso.example").await.is(200).json();
     assert_eq!(ada["displayName"], "ada");
     assert_eq!(ada["userPrincipalName"], "ada@contoso.example");

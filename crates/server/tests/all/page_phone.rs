@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::browser::{Browser, Events, Offering, Page};
 use crate::recordings::read;
 use crate::soon;
-use crate::web::Bot;
+use crate::web::{self, Bot};
 use crate::world::{
     NULL_LINE, NUMBER, PASSWORD, USERS, WEBHOOK, World, answer, configuration, create, play, record, words,
 };
@@ -398,6 +398,60 @@ async fn other_sites_and_strangers_are_kept_out() {
     let token = std::fs::read_to_string(world.server.operator_token_file()).expect("the operator's token");
     Page { token: token.trim().to_owned(), ..Page::stranger(here) }.ask("GET", "bots", None).await.is(401);
     Bot { http: here, token: page.token.clone() }.ask("GET", "/_ringback/status", None).await.is(401);
+}
+
+/// Where anyone is accepted, browsers and proxies on this machine bring nobody in from elsewhere; programs need no right
+/// `Host`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_comes_in_from_elsewhere_through_this_machine() {
+    let world = open_world().await;
+    let here = world.http();
+    let form = "client_id=5d5d5d5d-0000-4000-8000-00000000000d&client_secret=s&grant_type=client_credentials\
+                &scope=https%3A%2F%2Fgraph.microsoft.com%2F.default";
+    let asked = async |line: &str, headers: &str, body: &str| {
+        let token = &world.bot.token;
+        let request = format!(
+            "{line} HTTP/1.1\r\n{headers}Authorization: Bearer {token}\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        web::send(here, request.as_bytes()).await
+    };
+    let token = "POST /common/oauth2/v2.0/token";
+    let graph = "GET /v1.0/users";
+    let passed = "X-Forwarded-For: 192.0.2.1\r\n".to_owned();
+    for (headers, why) in [
+        (format!("Host: {here}\r\nOrigin: https://evil.example\r\nSec-Fetch-Site: cross-site\r\n"), "another site"),
+        (format!("Host: {here}\r\nOrigin: null\r\n"), "another site"),
+        (format!("Host: {here}\r\nSec-Fetch-Site: cross-site\r\n"), "another site"),
+        ("Host: rebound.example\r\nOrigin: http://rebound.example\r\n".to_owned(), "another site"),
+        ("Host: rebound.example\r\nSec-Fetch-Site: same-origin\r\n".to_owned(), "another site"),
+        (format!("Host: {here}\r\n{passed}"), "proxy"),
+        (format!("Host: {here}\r\nForwarded: for=192.0.2.1\r\n"), "proxy"),
+    ] {
+        for (line, body) in [(token, form), (graph, "")] {
+            let refused = asked(line, &headers, body).await.is(403);
+            assert!(refused.message().contains(why), "{line} {headers}: {}", refused.message());
+        }
+    }
+    // The page is led to by links of other sites, and probes may be passed on.
+    asked("GET /", &format!("Host: {here}\r\nSec-Fetch-Site: cross-site\r\n"), "").await.is(200);
+    asked("GET /healthz", &format!("Host: {here}\r\n{passed}"), "").await.is(200);
+    for headers in [
+        "Host: anything\r\n".to_owned(),
+        "Host: graph.microsoft.com\r\n".to_owned(),
+        // Node.js's fetch.
+        "Host: ringback:8480\r\nSec-Fetch-Mode: cors\r\n".to_owned(),
+        format!("Host: {here}\r\nOrigin: http://{here}\r\nSec-Fetch-Site: same-origin\r\n"),
+    ] {
+        asked(token, &headers, form).await.is(200);
+        asked(graph, &headers, "").await.is(200);
+    }
+    // Who is listed brings a secret, by whatever way.
+    let strict = World::start().await;
+    let (http, bearer) = (strict.http(), &strict.bot.token);
+    let request = format!("{graph} HTTP/1.1\r\nHost: {http}\r\n{passed}Authorization: Bearer {bearer}\r\n\r\n");
+    web::send(http, request.as_bytes()).await.is(200);
 }
 
 /// Where identities are listed, a page signs in with the password of the user's SIP phone, and guesses are bounded.

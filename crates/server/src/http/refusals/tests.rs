@@ -226,6 +226,7 @@ fn wire(table: &mut Table) {
     seen(table);
     pages(table);
     table.refused(Refused::only_here(), "with `identities = \"any\"`, a client from elsewhere");
+    table.refused(Refused::passed_on(), "the same, through a proxy or tunnel that says so");
     table.refused(Refused::not_its_token(), "`recordingLocation`, with another token or none");
     table.refused(Refused::recording_not_found(), "`recordingLocation`, with the right token");
     table.refused(Refused::too_many_reads(), "`recordingLocation`");
