@@ -7,10 +7,12 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import socket
 import ssl
 import subprocess
 import tomllib
+import urllib.request
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -33,8 +35,32 @@ CALL_WITHIN = 60.0
 """Seconds until a call must have ended."""
 
 HTTP_PORT = 8480
+WEBRTC_PORT = 8490
 BOT_ADDRESS, BOT_PORT = "172.28.0.3", 3978
 """Docker gives the bot any address of the network."""
+
+OFFER = "\r\n".join(
+    [
+        "v=0",
+        "o=- 1 2 IN IP4 127.0.0.1",
+        "s=-",
+        "t=0 0",
+        "a=group:BUNDLE 0",
+        "m=audio 9 UDP/TLS/RTP/SAVPF 0 126",
+        "c=IN IP4 0.0.0.0",
+        "a=ice-ufrag:abcd",
+        "a=ice-pwd:abcdefghijklmnopqrstuvwx",
+        "a=fingerprint:sha-256 " + ":".join(f"{byte:02X}" for byte in range(32)),
+        "a=setup:actpass",
+        "a=mid:0",
+        "a=sendrecv",
+        "a=rtcp-mux",
+        "a=rtpmap:0 PCMU/8000",
+        "a=rtpmap:126 telephone-event/8000",
+        "",
+    ]
+)
+"""What a browser offers, as far as an answer needs it."""
 
 
 class Layout:
@@ -123,6 +149,12 @@ class Layout:
         check.same(self.services["introduce"]["depends_on"]["ringback"]["condition"], "service_healthy", "who waits")
         check.same(bot["depends_on"]["introduce"]["condition"], "service_completed_successfully", "who waits")
 
+    def phones_outside_are_told_its_address(self) -> None:
+        """Docker's host reaches that, and nothing else of the container but what is published."""
+        listens = tomllib.loads((COMPOSE.parent / "compose/ringback.toml").read_text())["server"]
+        for what in ("sip", "sip_tls", "webrtc"):
+            check.same(listens[what].rpartition(":")[0], self.address, f"the address of {what}")
+
     def docker_reads_the_file(self) -> None:
         """Its own check, where the program is."""
         words = ["docker", "compose", "--file", COMPOSE, "config", "--quiet"]
@@ -167,6 +199,28 @@ class Layout:
         check.that((self.trust / "bundle.pem").read_text().endswith(ours), "it is among the public ones")
         check.that("PRIVATE KEY" not in (self.trust / "bundle.pem").read_text(), "no key is handed over")
 
+    def a_page_is_told_where_to_send_its_audio(self) -> None:
+        """The answer to its offer has the service's address, where its audio is taken."""
+        user = tomllib.loads((COMPOSE.parent / "compose/ringback.toml").read_text())["users"][0]
+        session = self.page("POST", "sessions", {"user": user["sip"], "password": user["password"]})
+        answer = self.page("POST", "legs", {"to": BOT_NUMBER, "sdp": OFFER}, session["token"])["sdp"]
+        candidates = re.findall(r"a=candidate:\S+ 1 udp \d+ (\S+ \d+) typ host", answer)
+        check.same(candidates, [f"{self.address} {WEBRTC_PORT}"], "where a page is told to send its audio")
+        self.page("DELETE", "sessions", token=session["token"])
+        check.soon(lambda: self.door.lives() is None, "the call has ended", CALL_WITHIN)
+
+    def page(self, method: str, path: str, body: Json | None = None, token: str | None = None) -> Json:
+        """What a page's request is answered."""
+        request = urllib.request.Request(f"{self.door.url}/_ringback/phone/{path}", method=method)
+        if token is not None:
+            request.add_header("Authorization", f"Bearer {token}")
+        if body is not None:
+            request.add_header("Content-Type", "application/json")
+            request.data = json.dumps(body).encode()
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            text = answer.read()
+            return dict(json.loads(text)) if text else {}
+
     def answers(self, language: str) -> None:
         """An unedited bot, in a container of its own, answers a call that comes from the machine outside."""
         place = self.folder / language
@@ -205,10 +259,12 @@ def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
         part.named(
             [
                 layout.the_file_holds_together,
+                layout.phones_outside_are_told_its_address,
                 layout.docker_reads_the_file,
                 layout.ringback_bears_microsofts_names,
                 layout.it_is_healthy_by_the_files_own_check,
                 layout.the_certificate_is_handed_over_and_nothing_else,
+                layout.a_page_is_told_where_to_send_its_audio,
             ]
         )
     )

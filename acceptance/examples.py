@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import random
 import re
-import time
 import urllib.error
 import urllib.request
 import uuid
@@ -36,8 +35,14 @@ SAID_WITHIN = 30.0
 END_WITHIN = 30.0
 """Seconds in which it must have ended the bot and the server that it started."""
 
-SPEAKS = 8.0
-"""Seconds from the request to record until the caller presses a key: the prompt, the beep, and some words."""
+SPEAKS = 4.0
+"""Seconds that are recorded before the caller presses a key."""
+
+SPEAKS_WITHIN = 60.0
+"""Seconds until they must be: the prompt and the beep come first."""
+
+SECOND_BYTES = 2 * 16_000
+"""Bytes of a second of a recording."""
 
 RECORDED_ALIKE = 0.7
 """A message is at least so like what the phone says; other words are less than 0.3. A phone on a busy machine speaks by
@@ -130,6 +135,11 @@ class Ivr:
         what = f"{context} is {status} (the bot's words:\n{self.bot.tail()})"
         check.soon(lambda: self.door.status(call, context) == status, what, CALL_WITHIN)
 
+    def recorded(self, call: str) -> float:
+        """Seconds of the call's recording that the server has written down, while it records on."""
+        parts = (self.folder / "data/recordings").rglob(f"{call}_*.part")
+        return sum(file.stat().st_size for file in parts) / SECOND_BYTES
+
     def ended(self, call: str, how: dict[str, tuple[str, int]]) -> None:
         """The call had these operations, each once, and they ended with this status and subcode."""
         found = [
@@ -152,7 +162,7 @@ class Ivr:
     def a_message_is_recorded_and_kept(self) -> None:
         def leave(phone: Baresip, call: str) -> None:
             self.wait(call, "message", "running")
-            time.sleep(SPEAKS)
+            check.soon(lambda: self.recorded(call) >= SPEAKS, f"{SPEAKS:.0f} s are recorded", SPEAKS_WITHIN)
             phone.press("#")
 
         call, sound = self.call("3", "running", leave)

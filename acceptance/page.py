@@ -164,7 +164,8 @@ class Suite(Hearing):
             self.rings(page, call)
             page.click("#end")
             self.no_call(page)
-            self.bot.wait_state(call, "terminated")
+            result = self.bot.wait_state(call, "terminated").data["resultInfo"]
+            check.same((result["code"], result["subcode"]), (603, 0), "why the call ended (RFC 3261 §21.6.2)")
 
     def it_rings_for_whom_nobody_knows(self) -> None:
         with self.page("stands-in") as page:

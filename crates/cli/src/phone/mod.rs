@@ -9,6 +9,7 @@ use bytes::Bytes;
 use clap::Subcommand;
 use hyper::Method;
 use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Failure;
 use crate::args::Door;
@@ -18,6 +19,9 @@ use script::{Script, Step};
 
 /// How long a bot may take to answer: the 15 s that it is asked for, and what leads to them.
 const ANSWER: f64 = 30.0;
+
+/// What is said after Ctrl-C or a SIGTERM, which a supervisor sends.
+const INTERRUPTED: &str = "interrupted; the phone has hung up";
 
 /// What to do with a phone.
 #[derive(Subcommand, Debug)]
@@ -175,13 +179,15 @@ async fn with_phone(
     json: bool,
     what: impl AsyncFnOnce(&mut Handset) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    let mut terminate = signal(SignalKind::terminate())?;
     let make = strip(make).to_string();
     let made = visitor.send(Method::POST, "test/phones", make).await?.unwrap_or_default();
     let id = made["id"].as_str().ok_or("the server made no phone")?.to_owned();
     let mut phone = Handset { visitor, path: format!("test/phones/{id}"), json, shown: None, was_up: false };
     let done = tokio::select! {
         done = what(&mut phone) => done,
-        _ = tokio::signal::ctrl_c() => Err("interrupted; the phone has hung up".into()),
+        _ = tokio::signal::ctrl_c() => Err(INTERRUPTED.into()),
+        _ = terminate.recv() => Err(INTERRUPTED.into()),
     };
     // A failure of the call says more than one of its end.
     let gone = phone.visitor.ask(Method::DELETE, &phone.path).await.map(drop);

@@ -1,9 +1,10 @@
 //! `phone call` and `trigger incoming` from outside, with the example bot: what is heard, and what is said when it is not.
 
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use ringback_example_bot::Bot;
 use ringback_media::wav;
@@ -76,9 +77,14 @@ impl Set {
         path
     }
 
-    fn run(&self, words: &[&str]) -> Output {
+    fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringback"));
-        command.args(words).arg("--data").arg(self.folder.path().join("data")).output().expect("the program starts")
+        command.args(words).arg("--data").arg(self.folder.path().join("data"));
+        command
+    }
+
+    fn run(&self, words: &[&str]) -> Output {
+        self.command(words).output().expect("the program starts")
     }
 }
 
@@ -167,4 +173,21 @@ fn an_incoming_call_is_triggered() {
     assert_eq!((&resent["taken"], &resent["outcome"]), (&Value::Bool(true), &"acknowledged".into()));
     let output = set.run(&["notification", "resend", call, "--undelivered"]);
     assert!(out(&output).1.contains("No notice of this call was given up"), "{:?}", out(&output));
+}
+
+#[test]
+fn told_to_end_it_takes_its_phone_away() {
+    let set = Set::up();
+    let never = set.file("never.wav", &melody(3));
+    let mut command = set.command(&["phone", "call", "5000", "--within", "60", "--expect", text(&never)]);
+    let mut running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    let mut line = String::new();
+    // The server has its phone once it says a first thing of it.
+    BufReader::new(running.stdout.as_mut().expect("a pipe")).read_line(&mut line).expect("a line");
+    let told = Command::new("kill").args(["-TERM", &running.id().to_string()]).status();
+    assert!(told.expect("kill is there").success());
+    assert_eq!(running.wait().expect("it ends").code(), Some(1), "after {line}");
+    let mut why = String::new();
+    running.stderr.take().expect("a pipe").read_to_string(&mut why).expect("text");
+    assert!(why.contains("interrupted; the phone has hung up"), "{why}");
 }

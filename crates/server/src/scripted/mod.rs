@@ -86,13 +86,56 @@ struct Shared {
     timeline: Timeline,
     /// Where SIP listens.
     server: OnceLock<SocketAddr>,
-    /// Few, so they are searched one by one.
-    phones: Mutex<Vec<Arc<ScriptedPhone>>>,
+    table: Mutex<Table>,
+}
+
+/// The phones there are. Few, so they are searched one by one.
+#[derive(Default)]
+struct Table {
+    phones: Vec<Arc<ScriptedPhone>>,
+    /// The numbers of phones that are being made: each has its place before it has a socket.
+    making: Vec<String>,
+}
+
+impl Table {
+    /// A place for one more phone, with the number that was wanted, or with one that nobody has.
+    fn reserve(&mut self, wanted: Option<String>, is_known: impl Fn(&str) -> bool) -> Result<String, ScriptError> {
+        if self.phones.len() + self.making.len() >= limits::SCRIPTED_PHONES {
+            return Err(ScriptError::Full);
+        }
+        let has = |number: &str| {
+            let mut others = self.phones.iter().map(|phone| phone.number());
+            others.any(|other| other == number) || self.making.iter().any(|other| other == number)
+        };
+        let number = match wanted {
+            Some(number) if has(&number) => return Err(ScriptError::Taken),
+            Some(number) => number,
+            // Exchange 019 is given to no one (North American Numbering Plan).
+            None => (0..)
+                .map(|n| format!("+1555019{n:04}"))
+                .find(|number| !is_known(number) && !has(number))
+                .expect("numbers do not end"),
+        };
+        self.making.push(number.clone());
+        Ok(number)
+    }
+}
+
+/// A place in the table while its phone is made; given back when dropped.
+struct Place<'a> {
+    phones: &'a ScriptedPhones,
+    number: String,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.phones.table().making.retain(|number| *number != self.number);
+    }
 }
 
 impl ScriptedPhones {
     pub(crate) fn new(directory: SharedDirectory, timeline: Timeline) -> Self {
-        let shared = Shared { directory, timeline, server: OnceLock::new(), phones: Mutex::default() };
+        let shared = Shared { directory, timeline, server: OnceLock::new(), table: Mutex::default() };
         Self { shared: Arc::new(shared) }
     }
 
@@ -106,36 +149,26 @@ impl ScriptedPhones {
         let _ = self.shared.server.set(SocketAddr::new(ip, server.port()));
     }
 
-    /// Makes a phone. Those that nobody asked for in a long time make room.
+    /// Makes a phone.
     pub(crate) async fn make(&self, new: NewPhone) -> Result<Arc<ScriptedPhone>, ScriptError> {
         let server = *self.shared.server.get().ok_or(ScriptError::Closed)?;
-        self.phones().retain(|phone| !phone.is_disused());
-        let number = match new.number {
-            Some(number) => self.check(&number)?,
-            None => self.free_number(),
-        };
+        let wanted = new.number.map(|number| self.check(&number)).transpose()?;
+        let place = self.reserve(wanted)?;
+        let number = place.number.clone();
         let phone = ScriptedPhone::start(server, &self.shared.timeline, number, new.called, new.voice).await?;
         let phone = Arc::new(phone);
-        let mut phones = self.phones();
-        // Looked at only now, with the lock that the phone is entered under: two may be made at once.
-        if phones.len() >= limits::SCRIPTED_PHONES {
-            return Err(ScriptError::Full);
-        }
-        if phones.iter().any(|other| other.number() == phone.number()) {
-            return Err(ScriptError::Taken);
-        }
-        phones.push(Arc::clone(&phone));
+        self.table().phones.push(Arc::clone(&phone));
         Ok(phone)
     }
 
     /// All of them, the oldest first.
     pub(crate) fn all(&self) -> Vec<Arc<ScriptedPhone>> {
-        self.phones().clone()
+        self.table().phones.clone()
     }
 
     /// The phone of this id.
     pub(crate) fn get(&self, id: Uuid) -> Result<Arc<ScriptedPhone>, ScriptError> {
-        let phone = self.phones().iter().find(|phone| phone.id() == id).cloned().ok_or(ScriptError::NoPhone)?;
+        let phone = self.table().phones.iter().find(|phone| phone.id() == id).cloned().ok_or(ScriptError::NoPhone)?;
         phone.touch();
         Ok(phone)
     }
@@ -143,14 +176,14 @@ impl ScriptedPhones {
     /// Removes a phone. Its call is hung up, without waiting for steps under way.
     pub(crate) fn remove(&self, id: Uuid) -> Result<(), ScriptError> {
         let phone = self.get(id)?;
-        self.phones().retain(|other| other.id() != id);
+        self.table().phones.retain(|other| other.id() != id);
         phone.switch_off();
         Ok(())
     }
 
     /// Removes all: the server stops.
     pub(crate) fn clear(&self) {
-        for phone in self.phones().drain(..) {
+        for phone in self.table().phones.drain(..) {
             phone.switch_off();
         }
     }
@@ -171,14 +204,14 @@ impl ScriptedPhones {
     /// The SIP address of the scripted phone at this number or login, if there is one: a call there reaches it and nobody
     /// else.
     pub(crate) fn address_of(&self, number: &str) -> Option<(Uuid, String)> {
-        let phones = self.phones();
-        let phone = phones.iter().find(|phone| phone.number() == number)?;
+        let table = self.table();
+        let phone = table.phones.iter().find(|phone| phone.number() == number)?;
         Some((phone.id(), format!("sip:{}@{}", phone.number(), phone.address())))
     }
 
     /// A phone's call is this one.
     pub(crate) fn joined(&self, id: Uuid, call: CallId) {
-        if let Some(phone) = self.phones().iter().find(|phone| phone.id() == id) {
+        if let Some(phone) = self.table().phones.iter().find(|phone| phone.id() == id) {
             phone.joined(call);
         }
     }
@@ -195,21 +228,38 @@ impl ScriptedPhones {
         }
     }
 
-    /// A number that nobody has: exchange 019 is given to no one (North American Numbering Plan).
-    fn free_number(&self) -> String {
+    /// A place, after those that nobody asked for in a long time made room.
+    fn reserve(&self, wanted: Option<String>) -> Result<Place<'_>, ScriptError> {
         let directory = self.shared.directory.current();
-        let phones = self.phones();
-        let numbers = (0..).map(|n| format!("+1555019{n:04}"));
-        let is_free = |number: &String| {
-            directory.app_by_number(number).is_none()
-                && directory.user_by_sip(number).is_none()
-                && !phones.iter().any(|phone| phone.number() == number)
-        };
-        numbers.into_iter().find(is_free).expect("numbers do not end")
+        let is_known =
+            |number: &str| directory.app_by_number(number).is_some() || directory.user_by_sip(number).is_some();
+        let mut table = self.table();
+        table.phones.retain(|phone| !phone.is_disused());
+        let number = table.reserve(wanted, is_known)?;
+        Ok(Place { phones: self, number })
     }
 
-    fn phones(&self) -> MutexGuard<'_, Vec<Arc<ScriptedPhone>>> {
+    fn table(&self) -> MutexGuard<'_, Table> {
         // Changed only by whole inserts and removes, so a poisoned lock is still sound.
-        self.shared.phones.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phones_made_at_once_have_numbers_of_their_own_and_no_more_places_than_there_are() {
+        let mut table = Table::default();
+        let is_known = |number: &str| number == "+15550190001";
+        assert_eq!(table.reserve(None, is_known).unwrap(), "+15550190000");
+        assert_eq!(table.reserve(None, is_known).unwrap(), "+15550190002", "what is being made has its number");
+        assert!(matches!(table.reserve(Some("+15550190002".to_owned()), is_known), Err(ScriptError::Taken)));
+        assert_eq!(table.reserve(Some("ada".to_owned()), is_known).unwrap(), "ada");
+        while table.making.len() < limits::SCRIPTED_PHONES {
+            table.reserve(None, is_known).unwrap();
+        }
+        assert!(matches!(table.reserve(None, is_known), Err(ScriptError::Full)), "before a socket is opened");
     }
 }

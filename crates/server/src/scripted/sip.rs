@@ -28,11 +28,11 @@ impl SipDirectory for Both {
     }
 
     fn scripted(&self, source: Flow) -> Option<String> {
-        let phones = self.phones.phones();
+        let table = self.phones.table();
         let of = |phone: &&std::sync::Arc<super::ScriptedPhone>| {
             source.transport == Transport::Udp && phone.address() == source.address
         };
-        phones.iter().find(of).map(|phone| phone.id().to_string())
+        table.phones.iter().find(of).map(|phone| phone.id().to_string())
     }
 
     fn trunks(&self) -> Vec<Trunk> {

@@ -232,6 +232,12 @@ impl Peer {
         true
     }
 
+    /// Its session is in no known state: it is not asked for anything any more.
+    pub(super) fn panicked(&mut self) {
+        tracing::error!(leg = %self.leg, "a page's leg panicked, and is ended");
+        self.end(EndCause::Failed("the page's connection broke".to_owned()));
+    }
+
     fn broke(&mut self, error: &str0m::RtcError) {
         tracing::debug!(leg = %self.leg, %error, "a page's connection broke");
         self.end(EndCause::Failed("the page's connection broke".to_owned()));

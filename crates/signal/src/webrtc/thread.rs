@@ -1,9 +1,10 @@
 //! The one thread of all WebRTC legs: waits for datagrams, orders, packets in ports and time, and gives each leg what is
-//! its. Nothing here blocks but the wait.
+//! its. Nothing here blocks but the wait. What reads a page's bytes may panic, and ends one leg then.
 
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -16,7 +17,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
 use super::peer::{Peer, Tools};
-use super::{Opening, Shared};
+use super::{OfferError, Opening, Shared};
 use crate::{EndCause, LegSink, limits};
 
 /// Starts it.
@@ -69,12 +70,13 @@ impl Thread {
             self.obey();
             let now = Instant::now();
             for peer in self.peers.values_mut() {
-                peer.carry(now, &self.socket);
+                alone(peer, |peer| peer.carry(now, &self.socket));
             }
             self.bury();
         }
         for peer in self.peers.values_mut() {
-            peer.hang_up(&self.socket, EndCause::Failed("the server was stopped".to_owned()));
+            let stopped = EndCause::Failed("the server was stopped".to_owned());
+            alone(peer, |peer| peer.hang_up(&self.socket, stopped));
         }
         self.bury();
     }
@@ -88,7 +90,8 @@ impl Thread {
         };
         let Opening { leg: new, reply } = opening;
         let leg = new.id;
-        match Peer::new(new, tools, Instant::now()) {
+        let made = caught(|| Peer::new(new, tools, Instant::now()));
+        match made.unwrap_or(Err(OfferError::Malformed)) {
             Ok((peer, answer)) => {
                 self.peers.insert(leg, peer);
                 if reply.send(Ok(answer)).is_err() {
@@ -105,14 +108,14 @@ impl Thread {
             if let Some(cause) = order.hang_up {
                 self.end(leg, cause);
             } else if let Some(peer) = self.peers.get_mut(&leg) {
-                peer.accept();
+                alone(peer, Peer::accept);
             }
         }
     }
 
     fn end(&mut self, leg: LegId, cause: EndCause) {
         if let Some(peer) = self.peers.get_mut(&leg) {
-            peer.hang_up(&self.socket, cause);
+            alone(peer, |peer| peer.hang_up(&self.socket, cause));
         }
     }
 
@@ -130,9 +133,13 @@ impl Thread {
 
     fn datagram(&mut self, source: SocketAddr, bytes: &[u8]) {
         // Whatever is neither STUN, DTLS nor RTP ends here; so does what no leg knows.
-        let Ok(receive) = Receive::new(Protocol::Udp, source, self.shared.candidate, bytes) else { return };
+        let read = caught(|| Receive::new(Protocol::Udp, source, self.shared.candidate, bytes));
+        let Some(Ok(receive)) = read else { return };
         let input = Input::Receive(Instant::now(), receive);
-        let accepts = |leg: &LegId| self.peers.get(leg).is_some_and(|peer| peer.accepts(&input));
+        let accepts = |leg: &LegId| {
+            let peer = self.peers.get(leg);
+            peer.is_some_and(|peer| caught(|| peer.accepts(&input)).unwrap_or(false))
+        };
         let known = self.sources.get(&source).copied().filter(accepts);
         let Some(leg) = known.or_else(|| self.peers.keys().copied().find(accepts)) else { return };
         if known.is_none() {
@@ -142,7 +149,7 @@ impl Thread {
             self.sources.insert(source, leg);
         }
         if let Some(peer) = self.peers.get_mut(&leg) {
-            peer.input(input, &self.socket);
+            alone(peer, |peer| peer.input(input, &self.socket));
         }
     }
 
@@ -153,6 +160,18 @@ impl Thread {
             self.sources.retain(|_, leg| self.peers.contains_key(leg));
         }
     }
+}
+
+/// Does something with one leg. A panic ends it, and no other.
+fn alone(peer: &mut Peer, what: impl FnOnce(&mut Peer)) {
+    if caught(|| what(peer)).is_none() {
+        peer.panicked();
+    }
+}
+
+/// `None`: it panicked, and what it worked on is not to be worked on again.
+fn caught<T>(what: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(what)).ok()
 }
 
 async fn at(due: Option<Instant>) {

@@ -13,4 +13,5 @@ mod session;
 mod streams;
 mod torture;
 mod trunks;
+mod web;
 mod world;

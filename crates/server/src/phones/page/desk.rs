@@ -47,6 +47,7 @@ struct Ringing {
 }
 
 struct Claim {
+    by: SessionKey,
     /// Told once the SIP phone rings no more.
     free: Option<oneshot::Sender<()>>,
 }
@@ -207,20 +208,23 @@ impl Desk {
         }
     }
 
-    /// A page answers. If the user's SIP phone rings too, it is to be cancelled, and the channel tells when it is.
+    /// A page answers, and the leg counts as one of its own. If the user's SIP phone rings too, it is to be cancelled, and the channel tells when it is.
     pub(super) fn claim(&mut self, leg: LegId, key: &SessionKey) -> Result<Option<oneshot::Receiver<()>>, PageError> {
+        let room = self.room(key);
         let session = self.sessions.get(key).ok_or(PageError::NotSignedIn)?;
         let ringing = self.rings.get_mut(&leg).filter(|ringing| ringing.rings(key, session));
         let ringing = ringing.ok_or(PageError::NoLeg)?;
         if ringing.claimed.is_some() {
             return Err(PageError::Taken);
         }
+        room?;
         let (free, freed) = oneshot::channel();
-        ringing.claimed = Some(Claim { free: ringing.sip.then_some(free) });
+        ringing.claimed = Some(Claim { by: *key, free: ringing.sip.then_some(free) });
         Ok(ringing.sip.then_some(freed))
     }
 
-    /// The page that claimed it has it: the others fall silent, and the leg is its. False if nothing rings any more.
+    /// The page that claimed it has it: the others fall silent, and the leg is its, though it may have
+    /// [signed out](Desk::knows) meanwhile. False if nothing rings any more.
     pub(super) fn won(&mut self, leg: LegId, key: &SessionKey) -> bool {
         let Some(ringing) = self.rings.remove(&leg) else { return false };
         self.silence(leg, &ringing, Some(key), ELSEWHERE);
@@ -303,16 +307,36 @@ impl Desk {
         }
     }
 
-    /// Whether a session may have another leg. Of those that are over, the oldest is forgotten.
-    pub(super) fn has_room(&self, key: &SessionKey) -> bool {
+    /// Whether a session may have another leg: those that it has claimed and not won yet count.
+    fn room(&self, key: &SessionKey) -> Result<(), PageError> {
         let alive = self.legs.values().filter(|leg| leg.owner == *key && leg.alive.is_some()).count();
-        alive < limits::PAGE_LEGS
+        let claims = self.rings.values().filter_map(|ringing| ringing.claimed.as_ref());
+        let claimed = claims.filter(|claim| claim.by == *key).count();
+        if alive + claimed < limits::PAGE_LEGS { Ok(()) } else { Err(PageError::TooManyLegs) }
     }
 
-    /// A page calls.
-    pub(super) fn calls(&mut self, leg: LegId, key: &SessionKey) {
+    /// Somebody is signed in with it.
+    pub(super) fn knows(&self, key: &SessionKey) -> bool {
+        self.sessions.contains_key(key)
+    }
+
+    /// A page calls: entered before its offer is taken, so that no two take the last place.
+    pub(super) fn calls(&mut self, leg: LegId, key: &SessionKey) -> Result<(), PageError> {
+        if !self.knows(key) {
+            return Err(PageError::NotSignedIn);
+        }
+        self.room(key)?;
         let (alive, over) = watch::channel(false);
         self.enter_leg(leg, *key, Leg { owner: *key, alive: Some(alive), over, heard: None });
+        Ok(())
+    }
+
+    /// The offer was not taken: there is no such leg, and never was.
+    pub(super) fn calls_not(&mut self, leg: LegId) {
+        let owner = self.legs.remove(&leg).map(|leg| leg.owner);
+        if let Some(session) = owner.and_then(|owner| self.sessions.get_mut(&owner)) {
+            session.legs.retain(|other| *other != leg);
+        }
     }
 
     /// What is to be heard of a leg's call; the first time counts.
@@ -322,6 +346,7 @@ impl Desk {
         }
     }
 
+    /// Of a session's legs that are over, the oldest is forgotten.
     fn enter_leg(&mut self, id: LegId, key: SessionKey, leg: Leg) {
         self.legs.insert(id, leg);
         let Some(session) = self.sessions.get_mut(&key) else { return };

@@ -163,17 +163,17 @@ impl Phones {
         if !bot && self.shared.meetings.dialled(&dialled(to)).is_none() {
             return Err(PageError::NoSuchBot);
         }
-        if !self.desk().has_room(&session.key) {
-            return Err(PageError::TooManyLegs);
-        }
         let wires = self.wires().ok_or(OfferError::Unavailable)?;
         let begun = self.shared.trace.timeline().follow();
         let leg = LegId(fresh_id());
+        // The page may hear of the leg before it has the answer to its offer.
+        self.desk().calls(leg, &session.key)?;
         self.lines().insert(leg, Line::Web { why: None });
-        let answer = wires.webrtc.open(leg.0, offer).await;
-        let answer = answer.inspect_err(|_| _ = self.lines().remove(&leg))?;
-        // The page may hear of the leg before it has this answer.
-        self.desk().calls(leg, &session.key);
+        let answer = wires.webrtc.open(leg.0, offer).await.inspect_err(|_| {
+            self.lines().remove(&leg);
+            self.desk().calls_not(leg);
+        })?;
+        self.still_here(session, leg)?;
         self.offer(leg, &incoming, false);
         self.hears(leg, Some(begun));
         Ok((leg, answer))
@@ -199,6 +199,7 @@ impl Phones {
         self.lines().insert(leg, Line::Web { why: None });
         match wires.webrtc.open(leg.0, offer).await {
             Ok(answer) if self.desk().won(leg, &session.key) => {
+                self.still_here(session, leg)?;
                 wires.webrtc.accept(leg.0);
                 Ok(answer)
             }
@@ -237,6 +238,15 @@ impl Phones {
         leg: LegId,
     ) -> Result<(Entries, watch::Receiver<bool>), PageError> {
         self.desk().heard(leg, &session.key).ok_or(PageError::NoLeg)
+    }
+
+    /// Who signs out hangs up, but not yet what was just being opened.
+    fn still_here(&self, session: &Session, leg: LegId) -> Result<(), PageError> {
+        if self.desk().knows(&session.key) {
+            return Ok(());
+        }
+        self.page_gone(leg);
+        Err(PageError::NotSignedIn)
     }
 
     fn page_gone(&self, leg: LegId) {

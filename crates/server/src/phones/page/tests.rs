@@ -181,16 +181,14 @@ fn a_page_has_so_many_legs_and_forgets_the_oldest_that_is_over() {
     let mut one = page(&mut desk, 1, "ada");
     let legs: Vec<LegId> = (0..limits::PAGE_LEGS).map(|_| LegId(fresh_id())).collect();
     for leg in &legs {
-        assert!(desk.has_room(&one.key));
-        desk.calls(*leg, &one.key);
+        assert_eq!(desk.calls(*leg, &one.key), Ok(()));
         let timeline = Timeline::new(Clock::start());
         desk.hears(*leg, Heard::new(&timeline, None, CallId(fresh_id()), ConversationId(fresh_id())));
     }
-    assert!(!desk.has_room(&one.key));
+    assert_eq!(desk.calls(LegId(fresh_id()), &one.key), Err(PageError::TooManyLegs));
     desk.leg_ended(legs[2], "over");
-    assert!(desk.has_room(&one.key));
     assert!(desk.heard(legs[2], &one.key).is_some());
-    desk.calls(LegId(fresh_id()), &one.key);
+    assert_eq!(desk.calls(LegId(fresh_id()), &one.key), Ok(()));
     assert!(desk.heard(legs[2], &one.key).is_none());
     assert!(desk.heard(legs[0], &one.key).is_some());
     assert_eq!(one.told(), ["over"]);
@@ -198,6 +196,44 @@ fn a_page_has_so_many_legs_and_forgets_the_oldest_that_is_over() {
     assert_eq!(alive.len(), limits::PAGE_LEGS);
     alive.into_iter().for_each(|leg| desk.leg_ended(leg, "over"));
     assert_eq!(desk.user_of(Instant::now(), &one.key), None);
+}
+
+#[test]
+fn what_is_being_opened_has_its_place() {
+    let mut desk = Desk::default();
+    let (mut one, two) = (page(&mut desk, 1, "ada"), page(&mut desk, 2, "ada"));
+    let legs: Vec<LegId> = (1..limits::PAGE_LEGS).map(|_| LegId(fresh_id())).collect();
+    for leg in &legs {
+        assert_eq!(desk.calls(*leg, &one.key), Ok(()));
+    }
+    let (ringing, _) = rings(&mut desk, ada());
+    let (other, _) = rings(&mut desk, ada());
+    assert!(matches!(desk.claim(ringing, &one.key), Ok(None)), "the last place");
+    assert_eq!(desk.calls(LegId(fresh_id()), &one.key), Err(PageError::TooManyLegs), "though it is not won yet");
+    assert!(matches!(desk.claim(other, &one.key), Err(PageError::TooManyLegs)), "answers count too");
+    assert!(matches!(desk.claim(other, &two.key), Ok(None)), "it rings on, and another page may take it");
+    assert!(desk.ring_over(ringing, "gave up"));
+    let last = LegId(fresh_id());
+    assert_eq!(desk.calls(last, &one.key), Ok(()), "the caller's end gives the place back");
+    desk.calls_not(last);
+    assert!(!desk.holds(last, &one.key));
+    assert_eq!(desk.calls(last, &one.key), Ok(()), "and so does an offer that was not taken");
+    assert_eq!(one.told(), ["rings for Ada", "rings for Ada", "gave up"], "nothing of a leg that never was");
+}
+
+#[test]
+fn who_signs_out_while_a_leg_is_opened_has_it_hung_up() {
+    let mut desk = Desk::default();
+    let one = page(&mut desk, 1, "ada");
+    let (called, (rung, _)) = (LegId(fresh_id()), rings(&mut desk, ada()));
+    assert_eq!(desk.calls(called, &one.key), Ok(()));
+    assert!(matches!(desk.claim(rung, &one.key), Ok(None)));
+    assert_eq!(desk.sign_out(&one.key), [called]);
+    assert!(desk.won(rung, &one.key), "its audio was opened");
+    assert!(!desk.knows(&one.key), "so it is hung up");
+    desk.leg_ended(rung, "over");
+    assert!(!desk.holds(rung, &one.key));
+    assert_eq!(desk.calls(LegId(fresh_id()), &one.key), Err(PageError::NotSignedIn));
 }
 
 #[test]
