@@ -59,6 +59,8 @@ pub(super) struct End {
 /// The latest call.
 #[derive(Clone, Default)]
 pub(super) struct State {
+    /// How many there have been, this one included.
+    pub(super) number: u64,
     pub(super) phase: Phase,
     /// The phone placed it.
     pub(super) outgoing: bool,
@@ -203,7 +205,8 @@ impl Line {
         if outgoing {
             self.story.begin();
         }
-        self.state.send_replace(State { phase, outgoing, ..State::default() });
+        let number = self.state.borrow().number + 1;
+        self.state.send_replace(State { number, phase, outgoing, ..State::default() });
     }
 
     fn decline(&self, ringing: RingingCall, status: u16) {

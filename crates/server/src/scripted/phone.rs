@@ -1,6 +1,7 @@
 //! One scripted phone: the steps that a test takes with it, in the order in which they come, and how it prints.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -94,6 +95,8 @@ pub(crate) struct ScriptedPhone {
     story: Arc<Story>,
     /// Held by the step under way: the next waits. Inside is where the next expectation begins to listen.
     turn: AsyncMutex<usize>,
+    /// The latest call whose end a step has seen: who waits for a ring after it means another one.
+    over: AtomicU64,
     places: Semaphore,
     touched: Mutex<Instant>,
     off: watch::Sender<bool>,
@@ -126,6 +129,7 @@ impl ScriptedPhone {
             state,
             story,
             turn: AsyncMutex::default(),
+            over: AtomicU64::default(),
             places: Semaphore::new(limits::SCRIPTED_STEPS),
             touched: Mutex::new(Instant::now()),
             off,
@@ -303,7 +307,7 @@ impl ScriptedPhone {
     }
 
     async fn reached(&self, what: Await, within: Duration) -> Outcome {
-        let mut state = self.state.clone();
+        let (mut state, over) = (self.state.clone(), self.over.load(Ordering::Relaxed));
         let there = async {
             if let Await::Keys(wanted) = &what {
                 return self.heard_keys(wanted).await;
@@ -314,25 +318,26 @@ impl ScriptedPhone {
                 Await::Answered => Phase::Answered,
                 Await::Ended | Await::Keys(_) => Phase::Ended,
             };
-            let _ = state.wait_for(|state| state.phase >= until).await;
+            let _ =
+                state.wait_for(|state| (state.number > over || until == Phase::Ended) && state.phase >= until).await;
         };
         let _ = timeout(within, there).await;
         let state = self.state.borrow().clone();
+        let is_new = state.number > over;
+        if state.phase == Phase::Ended {
+            self.over.store(state.number, Ordering::Relaxed);
+        }
         let missed = match &what {
-            Await::Ringing if state.phase >= Phase::Ringing => None,
-            Await::Answered if state.talk.is_some() => None,
+            Await::Ringing if is_new && state.phase >= Phase::Ringing => None,
+            Await::Answered if is_new && state.talk.is_some() => None,
             Await::Ended if state.phase == Phase::Ended => None,
             Await::Keys(wanted) if keys(state.talk.as_deref()).contains(wanted.as_str()) => None,
             Await::Keys(_) => Some(format!("the bot pressed {:?}", keys(state.talk.as_deref()))),
             _ => Some(format!("the call is {}", state.phase.as_str())),
         };
-        match missed {
-            None => Outcome::default(),
-            Some(missed) => {
-                let after = format!("{missed} after {:.1} s", within.as_secs_f64());
-                Outcome::in_vain(self.why(&state).unwrap_or(after))
-            }
-        }
+        let Some(missed) = missed else { return Outcome::default() };
+        let after = format!("{missed} after {:.1} s", within.as_secs_f64());
+        Outcome::in_vain(self.why(&state).filter(|_| is_new).unwrap_or(after))
     }
 
     /// Waits until the bot has pressed these keys, or the call is over.
