@@ -79,6 +79,8 @@ pub const TIMELINE: usize = 4_096;
 pub const FINDINGS: usize = 1_024;
 /// A call that had audio for this long and was used for nothing was not merely short.
 pub const REACTS: Duration = Duration::from_secs(5);
+/// Findings of calls that are over, so that each is said once: a few of each call whose bot went away.
+pub const LINTED_CALLS: usize = 1_024;
 /// Characters of a finding's detail: a sentence.
 pub const FINDING_CHARS: usize = 256;
 /// Clocks further apart than this refuse one another's tokens: what verifiers commonly forgive.

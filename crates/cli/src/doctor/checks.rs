@@ -258,6 +258,7 @@ async fn seen(visitor: &Visitor) -> Result<Vec<Check>, Failure> {
     }
     match findings(visitor, "bot").await?.len() {
         0 => {}
+        1 => checks.push(Check::note("bots", "one finding: see `ringback lint`")),
         count => checks.push(Check::note("bots", format!("{count} findings: see `ringback lint`"))),
     }
     checks.extend(unserved(visitor).await?);

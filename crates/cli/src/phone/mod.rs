@@ -66,7 +66,7 @@ pub(crate) enum Trigger {
 /// Options of `trigger incoming`.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Incoming {
-    /// The app's id, or a number of it; without it, the only app there is.
+    /// The app's id, or a number of it; without it, the only one there is, or the one heard of last.
     #[arg(long, value_name = "ID")]
     app: Option<String>,
     /// The number to call from.

@@ -2,7 +2,7 @@
 //!
 //! A pure machine: it is told what happened and when, and gives what was found. It must not know how it is shown.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use ringback_core::{AppId, CallId, Event, Now, Operation, OperationKind, Record, ResultInfo};
 
@@ -22,6 +22,8 @@ pub(super) struct Noticed {
 #[derive(Debug, Default)]
 pub(super) struct Lint {
     calls: HashMap<CallId, Watched>,
+    /// What was said of calls that are over, whose notices may yet be attempted for minutes.
+    over: VecDeque<(CallId, Rule)>,
 }
 
 /// What is known of a call's bot.
@@ -55,7 +57,9 @@ impl Lint {
             Event::OperationStarted { call, operation } => return self.began(*call, operation),
             Event::CallTerminated { call, result } => {
                 let noticed = self.ended(*call, result, at);
-                self.calls.remove(call);
+                for rule in self.calls.remove(call).map(|watched| watched.said).unwrap_or_default() {
+                    self.keep(*call, rule);
+                }
                 return noticed.into_iter().collect();
             }
             _ => {}
@@ -111,12 +115,24 @@ impl Lint {
         }
     }
 
-    /// Something that others noticed: once for each call that lives.
+    /// Something that others noticed: once for each call.
     pub(super) fn say_of(&mut self, call: CallId, app: &AppId, rule: Rule, detail: String) -> Option<Noticed> {
         if self.calls.contains_key(&call) {
             return self.say(call, rule, detail);
         }
+        if self.over.contains(&(call, rule)) {
+            return None;
+        }
+        self.keep(call, rule);
         Some(Noticed { rule, app: app.clone(), call, detail })
+    }
+
+    /// Remembers what was said of a call that is over.
+    fn keep(&mut self, call: CallId, rule: Rule) {
+        if self.over.len() >= limits::LINTED_CALLS {
+            self.over.pop_front();
+        }
+        self.over.push_back((call, rule));
     }
 
     fn say(&mut self, call: CallId, rule: Rule, detail: String) -> Option<Noticed> {
