@@ -18,7 +18,7 @@ from kit.graph import SCOPE, Graph
 from kit.kiota import Kiota
 from kit.library import Json, Library, SpokenTo
 from kit.server import Server, World
-from kit.sipp import free_udp_port
+from kit.sipp import free_port
 from kit.verbs import Verbs
 
 HERE = Path(__file__).resolve().parent
@@ -54,7 +54,7 @@ def libraries(server: Server, folder: Path, stack: ExitStack) -> Iterator[Librar
 
 def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
     bot = stack.enter_context(Bot())
-    trunk = free_udp_port()
+    trunk = free_port()
     server = stack.enter_context(Server(program, folder, World(bot.callback, trunk=f"127.0.0.1:{trunk}")))
     # Read by the HTTP clients of azure-identity and of the SDKs.
     os.environ |= {"REQUESTS_CA_BUNDLE": str(server.ca), "SSL_CERT_FILE": str(server.ca)}

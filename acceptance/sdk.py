@@ -43,7 +43,7 @@ from kit.graph import Graph
 from kit.operations import Ledger
 from kit.sdk import Sdk, body_of
 from kit.server import BOT_NUMBER, Server, World
-from kit.sipp import Sipp, free_udp_port, register
+from kit.sipp import Sipp, free_port, register
 
 NUMBER = "+15550123"
 """A number of the telephone network, reached through the trunk."""
@@ -56,7 +56,7 @@ class Suite:
 
     def __init__(self, program: Path, folder: Path, stack: ExitStack) -> None:
         self.folder = folder
-        self.trunk = free_udp_port()
+        self.trunk = free_port()
         self.bot = stack.enter_context(Bot())
         self.world = World(self.bot.callback, trunk=f"127.0.0.1:{self.trunk}")
         self.server = stack.enter_context(Server(program, folder, self.world))
@@ -177,7 +177,7 @@ class Suite:
         ledger.closed()
 
     def call_a_sip_address(self) -> None:
-        port = free_udp_port()
+        port = free_port()
         user = self.world.phones[1]
         register(self.folder, self.server, user, port)
         with Sipp(self.folder, "answer_and_hang_up", self.server, port=port) as phone:

@@ -13,7 +13,7 @@ from kit.bot import Bot
 from kit.graph import Graph
 from kit.operations import Ledger
 from kit.server import BOT_NUMBER, TRUNK_PREFIX, Phone, Server, World
-from kit.sipp import Sipp, free_udp_port, register
+from kit.sipp import Sipp, free_port, register
 
 LOAD_CALLS = 100
 LOAD_RATE = 20
@@ -28,7 +28,7 @@ class Suite:
 
     def __init__(self, program: Path, folder: Path, stack: ExitStack) -> None:
         self.folder = folder
-        self.trunk = free_udp_port()
+        self.trunk = free_port()
         self.bot = stack.enter_context(Bot())
         self.world = World(self.bot.callback, trunk=f"127.0.0.1:{self.trunk}")
         self.server = stack.enter_context(Server(program, folder, self.world))
@@ -50,7 +50,7 @@ class Suite:
         check.same(Ledger(self.bot, call).closed()["code"], code, "the call's result")
 
     def a_phone_registers(self) -> None:
-        register(self.folder, self.server, self.phone, free_udp_port())
+        register(self.folder, self.server, self.phone, free_port())
 
     def a_wrong_password_and_an_unknown_user_are_refused_alike(self) -> None:
         for phone in (Phone(self.phone.name, "wrong"), Phone("7777", "wrong")):
@@ -117,7 +117,7 @@ class Suite:
 
     def a_phone_is_called_and_either_side_hangs_up(self) -> None:
         for scenario in ("answer_until_bye", "answer_and_hang_up"):
-            port = free_udp_port()
+            port = free_port()
             register(self.folder, self.server, self.phone, port)
             with Sipp(self.folder, scenario, self.server, port=port) as sipp:
                 call = self.graph.call_user(self.phone.id, self.bot.callback)

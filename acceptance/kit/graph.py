@@ -14,6 +14,7 @@ from kit import check
 from kit.server import Server
 
 SCOPE = "https://graph.microsoft.com/.default"
+RESOURCE_ACCOUNT = "7e7e7e7e-0000-4000-8000-00000000007e"
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,9 @@ class Graph:
         return self._call({"user": {"id": user}}, callback)
 
     def call_number(self, number: str, callback: str) -> str:
-        """Calls a telephone number; gives the call's id."""
-        return self._call({"phone": {"id": number}}, callback)
+        """Calls a telephone number, as a resource account of the bot's must (7507); gives the call's id."""
+        source = {"identity": {"applicationInstance": {"id": RESOURCE_ACCOUNT}}}
+        return self._create({"targets": [{"identity": {"phone": {"id": number}}}], "source": source}, callback)
 
     def join_meeting(self, number: str, callback: str) -> str:
         """Joins the meeting that phones dial by this number; gives the call's id."""

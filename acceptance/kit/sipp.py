@@ -17,11 +17,20 @@ RECEIVE_WITHIN = 15_000
 """Milliseconds that a scenario waits for a message before its call has failed."""
 
 
-def free_udp_port() -> int:
-    """A port that was free a moment ago, for a SIPp that must be found at a known one."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port() -> int:
+    """A port that was free a moment ago for UDP and TCP alike, for a SIPp that must be found at a known one."""
+    while True:
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams,
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream,
+        ):
+            datagrams.bind(("127.0.0.1", 0))
+            port = int(datagrams.getsockname()[1])
+            try:
+                stream.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class Sipp:
@@ -48,7 +57,7 @@ class Sipp:
         check.that(program, "sipp is not installed")
         folder.mkdir(parents=True, exist_ok=True)
         self.scenario = scenario
-        self.port = port or free_udp_port()
+        self.port = port or free_port()
         self._within = within
         self._errors = folder / f"{scenario}-{self.port}.errors"
         host, sip_port = server if isinstance(server, tuple) else server.sip
