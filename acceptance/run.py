@@ -22,6 +22,7 @@ PARTS = (
     "containers",
     "sdk",
     "libraries",
+    "neighbours",
     "sipp",
     "baresip",
     "meetings",
