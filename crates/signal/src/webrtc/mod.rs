@@ -186,7 +186,7 @@ impl WebRtc {
         self.order(leg, |order| _ = order.hang_up.get_or_insert(cause));
     }
 
-    /// Legs alive.
+    /// Legs alive: those whose end was not told.
     pub fn legs(&self) -> usize {
         limits::MAX_WEB_LEGS - self.shared.slots.available_permits()
     }
@@ -195,9 +195,8 @@ impl WebRtc {
     pub async fn shutdown(&self, within: Duration) {
         self.shared.orders.stop.store(true, Ordering::Release);
         self.shared.woken.notify_one();
-        let all = u32::try_from(limits::MAX_WEB_LEGS).unwrap_or(u32::MAX);
-        let _ = tokio::time::timeout(within, self.shared.slots.acquire_many(all)).await;
-        self.shared.slots.close();
+        // The thread has the receiver, and ends when all ends were told.
+        let _ = tokio::time::timeout(within, self.shared.openings.closed()).await;
     }
 
     fn order(&self, leg: LegId, change: impl FnOnce(&mut Order)) {

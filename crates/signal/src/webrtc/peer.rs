@@ -50,7 +50,8 @@ pub(super) struct Peer {
     connect_by: Instant,
     /// Reused from packet to packet.
     packet: Vec<u8>,
-    _slot: OwnedSemaphorePermit,
+    /// Given back before its end is told: who hears of it finds the place free.
+    slot: Option<OwnedSemaphorePermit>,
 }
 
 /// The last packet that was sent.
@@ -92,7 +93,7 @@ impl Peer {
             timer: now,
             connect_by: now + limits::WEB_CONNECT_LIMIT,
             packet: Vec::with_capacity(PORT_PACKET_BYTES),
-            _slot: slot,
+            slot: Some(slot),
         };
         Ok((peer, answer.to_sdp_string()))
     }
@@ -243,10 +244,11 @@ impl Peer {
         self.end(EndCause::Failed("the page's connection broke".to_owned()));
     }
 
-    /// Its media closes, it takes no orders, its end is told. Again: nothing.
+    /// Its media closes, it takes no orders, its place is free, its end is told. Again: nothing.
     fn end(&mut self, cause: EndCause) {
         if !std::mem::replace(&mut self.over, true) {
             self.shared.forget(self.leg);
+            self.slot = None;
             self.sink.leg(self.leg, LegEvent::Ended(cause));
         }
     }
