@@ -5,10 +5,10 @@
 mod node;
 
 use crate::Failure;
-use crate::run::{cargo, program, step};
+use crate::run::{cargo, patient_step, program, step, succeeds};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// Where the Python packages go; git ignores it.
 const VENV: &str = ".acceptance/venv";
@@ -73,7 +73,7 @@ pub(crate) fn run(root: &Path, options: &[&str]) -> Result<(), Failure> {
     }
     let node = chosen.iter().any(|part| part.node);
     if options.install {
-        install(root, &missing_packages(&chosen))?;
+        install(root, &missing_packages(root, &chosen))?;
         if node {
             node::install(root)?;
         }
@@ -124,7 +124,7 @@ impl Options {
 /// What is not there, in words.
 fn missing(root: &Path, parts: &[&Part]) -> Vec<String> {
     let mut missing: Vec<String> =
-        missing_packages(parts).into_iter().map(|package| format!("Debian's package {package}")).collect();
+        missing_packages(root, parts).into_iter().map(|package| format!("Debian's package {package}")).collect();
     if program("python3").is_none() {
         missing.push("python3, 3.11 or later".to_owned());
     }
@@ -137,10 +137,14 @@ fn missing(root: &Path, parts: &[&Part]) -> Vec<String> {
     missing
 }
 
-fn missing_packages(parts: &[&Part]) -> Vec<&'static str> {
+fn missing_packages(root: &Path, parts: &[&Part]) -> Vec<&'static str> {
     let needed = parts.iter().flat_map(|part| part.programs);
     let mut packages: Vec<&str> =
         needed.filter(|needed| program(needed.name).is_none()).map(|needed| needed.package).collect();
+    // Without it Debian's Python makes no environment.
+    if !venv_is_current(root) && !succeeds(Command::new("python3").args(["-c", "import ensurepip"])) {
+        packages.push("python3-venv");
+    }
     packages.sort_unstable();
     packages.dedup();
     packages
@@ -148,21 +152,19 @@ fn missing_packages(parts: &[&Part]) -> Vec<&'static str> {
 
 fn install(root: &Path, packages: &[&str]) -> Result<(), Failure> {
     if !packages.is_empty() {
-        let apt = |arguments: &[&str]| {
-            let mut command = Command::new("apt-get");
-            command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
-            command
-        };
-        step("apt-get update", &mut apt(&["update", "--quiet"]))?;
-        let mut command = apt(&["install", "--yes", "--quiet", "--no-install-recommends"]);
-        step("apt-get install", command.args(packages))?;
+        // Both are one step: lists that were fetched half make the second fail. A machine may be updating itself, too.
+        let apt = "apt-get update --quiet && exec apt-get install --yes --quiet --no-install-recommends \
+                   -o DPkg::Lock::Timeout=300 \"$@\"";
+        let mut command = Command::new("sh");
+        command.args(["-c", apt, "apt-get"]).args(packages).env("DEBIAN_FRONTEND", "noninteractive");
+        patient_step("Debian's packages", &mut command)?;
     }
     if !venv_is_current(root) {
         step("Python environment", Command::new("python3").args(["-m", "venv", "--clear", VENV]).current_dir(root))?;
         // The SDKs have some 30,000 modules, of which few are used: those are compiled when they are.
         let quick = ["--no-compile", "--quiet", "--disable-pip-version-check"];
         let pip = ["-m", "pip", "install"].into_iter().chain(quick).chain(["-r", REQUIREMENTS]);
-        step("Python packages", Command::new(venv_python(root)).args(pip).current_dir(root))?;
+        patient_step("Python packages", Command::new(venv_python(root)).args(pip).current_dir(root))?;
         // Written last: an installation that broke off is not taken for a whole one.
         fs::copy(root.join(REQUIREMENTS), stamp(root))
             .map_err(|error| Failure::Unable(format!("{}: {error}", stamp(root).display())))?;
@@ -177,12 +179,7 @@ fn venv_is_current(root: &Path) -> bool {
         _ => false,
     };
     let recent = ["-c", "import sys; sys.exit(sys.version_info < (3, 11))"];
-    same && Command::new(venv_python(root))
-        .args(recent)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
+    same && succeeds(Command::new(venv_python(root)).args(recent))
 }
 
 fn stamp(root: &Path) -> PathBuf {

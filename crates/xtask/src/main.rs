@@ -19,7 +19,7 @@ cargo xtask TASK
   deny                              licences, bans and sources of the dependencies (needs cargo-deny)
   acceptance [--install] [--only PART]
                                     runs the server against programs that others wrote;
-                                    PART is one of: identity, sdk, libraries, baresip, linphone, sipp, wire
+                                    PART is one of those in acceptance/README.md
 ";
 
 /// Why a task did not succeed; decides the exit status.

@@ -4,7 +4,11 @@ use crate::Failure;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What is waited before a step that asks a registry is tried again: registries have their moments.
+const PAUSES: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(60)];
 
 /// Runs a command with this process's own input and output; anything but success is a failure.
 pub(crate) fn step(title: &str, command: &mut Command) -> Result<(), Failure> {
@@ -13,6 +17,23 @@ pub(crate) fn step(title: &str, command: &mut Command) -> Result<(), Failure> {
     let status = command.status().map_err(|error| Failure::Unable(format!("{title}: cannot start: {error}")))?;
     eprintln!("== {title}: {:.1} s", started.elapsed().as_secs_f64());
     if status.success() { Ok(()) } else { Err(Failure::Failed(format!("{title}: {status}"))) }
+}
+
+/// Runs a step that asks a registry: if it fails it is tried again, as often as there are pauses.
+pub(crate) fn patient_step(title: &str, command: &mut Command) -> Result<(), Failure> {
+    for pause in PAUSES {
+        match step(title, command) {
+            Err(Failure::Failed(why)) => eprintln!("== {why}; tried again in {} s", pause.as_secs()),
+            ended => return ended,
+        }
+        thread::sleep(pause);
+    }
+    step(title, command)
+}
+
+/// Whether a command, whose words nobody needs, succeeds.
+pub(crate) fn succeeds(command: &mut Command) -> bool {
+    command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
 /// The cargo that runs this task, in the repository's folder.
@@ -37,11 +58,7 @@ pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Command {
 
 /// Whether a cargo subcommand such as `nextest` is installed.
 pub(crate) fn cargo_has(root: &Path, subcommand: &str) -> bool {
-    cargo(root, &[subcommand, "--version"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
+    succeeds(&mut cargo(root, &[subcommand, "--version"]))
 }
 
 /// Where a program stands on the search path.

@@ -4,7 +4,7 @@
 //! hashes there.
 
 use crate::Failure;
-use crate::run::step;
+use crate::run::patient_step;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -33,7 +33,7 @@ pub(super) fn install(root: &Path) -> Result<(), Failure> {
     for folder in outdated(root).map(|folder| root.join(folder)) {
         // No package here needs to run a program of its own to be installed.
         let words = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
-        step("Node packages", Command::new("npm").args(words).current_dir(&folder))?;
+        patient_step("Node packages", Command::new("npm").args(words).current_dir(&folder))?;
         // Written last: an installation that broke off is not taken for a whole one.
         let stamp = stamp(&folder);
         fs::copy(lock(&folder), &stamp).map_err(|error| Failure::Unable(format!("{}: {error}", stamp.display())))?;
