@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import random
-import re
 import urllib.error
 import urllib.request
 import uuid
@@ -18,28 +17,16 @@ from pathlib import Path
 import numpy as np
 
 from kit import audio, check, ivr, part
-from kit.baresip import RATE, Baresip, free_tcp_port
+from kit.baresip import RATE, Baresip
 from kit.door import Door
-from kit.processes import Running
+from kit.processes import Running, free_port
 from kit.server import Phone, address
 
 MOST_LINES = 150
 """Lines that a bot must stay below."""
 
-CALL_WITHIN = 60.0
-"""Seconds until a call must have ended."""
-
-SAID_WITHIN = 30.0
-"""Seconds until `ringback run` must have said where what is."""
-
-END_WITHIN = 30.0
-"""Seconds in which it must have ended the bot and the server that it started."""
-
 SPEAKS = 4.0
 """Seconds that are recorded before the caller presses a key."""
-
-SPEAKS_WITHIN = 60.0
-"""Seconds until they must be: the prompt and the beep come first."""
 
 SECOND_BYTES = 2 * 16_000
 """Bytes of a second of a recording."""
@@ -79,7 +66,7 @@ class Ivr:
         texts = [(ivr.EXAMPLES / language / file).read_text() for file in FILES[language]]
         lines = sum(len(text.splitlines()) for text in texts)
         check.that(lines < MOST_LINES, f"the {language} bot has {lines} lines, wanted less than {MOST_LINES}")
-        self.port = free_tcp_port()
+        self.port = free_port()
         self.tenant, self.app = str(uuid.uuid4()), str(uuid.uuid4())
         identity = {
             "AZURE_TENANT_ID": self.tenant,
@@ -91,11 +78,11 @@ class Ivr:
         data = self.folder / "data"
         run = [program, "run", "--data", data, "--", *ivr.command(language, program)]
         self.bot = Running(run, self.folder / "bot.log", env=identity, cwd=self.place)
-        stack.callback(self.bot.end, END_WITHIN)
+        stack.callback(self.bot.end, check.PATIENCE)
         ivr.wait_until_it_listens(self.bot, "127.0.0.1", self.port)
-        self.sip = address(self.said(r"phones register at (\S+);"))
-        check.same(self.said(r"incoming calls are told to (\S+):"), self.webhook, "where run found it")
-        self.number = self.said(r"phones reach the bot at (\d+)")
+        self.sip = address(self.bot.said(r"phones register at (\S+);")[1])
+        check.same(self.bot.said(r"incoming calls are told to (\S+):")[1], self.webhook, "where run found it")
+        self.number = self.bot.said(r"phones reach the bot at (\d+)")[1]
         self.door = Door(data)
         self.says = words(random.Random(), 60)
         self.numbers = itertools.count(1)
@@ -103,14 +90,6 @@ class Ivr:
     @property
     def webhook(self) -> str:
         return f"http://127.0.0.1:{self.port}/api/calls"
-
-    def said(self, pattern: str) -> str:
-        """What `run` says, once it does."""
-
-        def look() -> re.Match[str] | None:
-            return re.search(pattern, self.bot.log.read_text(errors="replace"))
-
-        return check.soon(look, f"run says {pattern}", SAID_WITHIN).group(1)
 
     def call(self, key: str, menu: str, then: Callable[[Baresip, str], None] | None = None) -> tuple[str, audio.Sound]:
         """A phone calls the bot and presses a key once the menu is `running` or `completed`, and does what is to be
@@ -126,14 +105,13 @@ class Ivr:
             phone.press(key)
             if then is not None:
                 then(phone, call)
-            phone.wait("CALL_CLOSED", within=CALL_WITHIN)
+            phone.wait("CALL_CLOSED")
             check.that(self.bot.process.poll() is None, f"the bot runs on ({self.bot.tail()})")
             return call, phone.heard()
 
     def wait(self, call: str, context: str, status: str) -> None:
         """Until an operation is in this state."""
-        what = f"{context} is {status} (the bot's words:\n{self.bot.tail()})"
-        check.soon(lambda: self.door.status(call, context) == status, what, CALL_WITHIN)
+        check.soon(lambda: self.door.status(call, context) == status, f"{context} is {status}", said=self.bot.tail)
 
     def recorded(self, call: str) -> float:
         """Seconds of the call's recording that the server has written down, while it records on."""
@@ -162,14 +140,14 @@ class Ivr:
     def a_message_is_recorded_and_kept(self) -> None:
         def leave(phone: Baresip, call: str) -> None:
             self.wait(call, "message", "running")
-            check.soon(lambda: self.recorded(call) >= SPEAKS, f"{SPEAKS:.0f} s are recorded", SPEAKS_WITHIN)
+            check.soon(lambda: self.recorded(call) >= SPEAKS, f"{SPEAKS:.0f} s are recorded")
             phone.press("#")
 
         call, sound = self.call("3", "running", leave)
         ivr.heard(sound, ["message", "bye"], "hours")
         self.ended(call, {"menu": CUT_SHORT, "message": ("completed", 8514)})
         kept = self.place / f"message-{call}.wav"
-        check.soon(kept.is_file, f"the bot kept the message ({self.bot.tail()})")
+        check.soon(kept.is_file, "the bot kept the message", said=self.bot.tail)
         recorded, rate = audio.read_wav(kept)
         recorded = audio.at_rate(recorded, rate, RATE)
         likeness = audio.likeness(self.says, recorded, RATE)
@@ -190,7 +168,7 @@ class Ivr:
         """Without a token; and whatever the linter tries: unsigned, forged, expired, another app's."""
         request = urllib.request.Request(self.webhook, data=b'{"value": []}', method="POST")
         try:
-            urllib.request.urlopen(request, timeout=10)
+            urllib.request.urlopen(request, timeout=check.PATIENCE)
         except urllib.error.HTTPError as error:
             check.same(error.code, 401, "status of what a stranger sends")
         else:

@@ -20,9 +20,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from kit import check, part
-from kit.processes import Running
-from kit.server import Phone
-from kit.sinkhole import Sinkhole
+from kit.network import Network, ip, missing
+from kit.processes import RUN_WITHIN, Running, run
+from kit.server import Phone, address
 from kit.sipp import Sipp
 
 HERE = Path(__file__).resolve().parent
@@ -39,8 +39,8 @@ DEVELOPMENT = {
 PHONE = Phone("1001", "ringback")
 """One that is published, too."""
 
-WITHIN = 60
-"""Seconds that one bot may take; the server is started for it, and stopped after it."""
+INSIDE, OUTSIDE, RESOLVER = "198.51.100.2", "198.51.100.1", "203.0.113.53"
+"""Addresses that are nobody's (RFC 5737). The resolver is beyond the way out: each question for a name is a packet."""
 
 CALL = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 
@@ -56,24 +56,29 @@ def bots() -> list[tuple[str, list[str | Path]]]:
     return [*named, ("curl", [PYTHON / "with_curl.sh"])]
 
 
+def sinkhole(folder: Path, stack: ExitStack) -> Network:
+    """Where bots run: one way leads out, for questions too, and nobody is at its end but a count of what arrives."""
+    asks = f"nameserver {RESOLVER}\noptions timeout:1 attempts:1\n"
+    network = Network(folder, stack, OUTSIDE, 24, {"bot": INSIDE}, ("resolv.conf", asks))
+    with network.inside("bot"):
+        ip("route", "add", "default", "via", OUTSIDE)
+    return network
+
+
 class Hosts:
     """`ringback run`, with a data folder of its own, in a namespace if there is one."""
 
-    def __init__(self, program: Path, folder: Path, sinkhole: Sinkhole | None) -> None:
+    def __init__(self, program: Path, folder: Path, sinkhole: Network | None) -> None:
         self.program = program
         self.folder = folder
         self.sinkhole = sinkhole
 
     def run(self, words: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
         """Runs a program where nothing leads out, with the environment that a bot has."""
-        within = self.sinkhole.within(words) if self.sinkhole else [str(word) for word in words]
-        environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-        return subprocess.run(
-            within, capture_output=True, text=True, timeout=WITHIN, env=environment | DEVELOPMENT, check=False
-        )
+        return run(self.sinkhole.within("bot", words) if self.sinkhole else words, env=DEVELOPMENT)
 
     def arrived(self) -> int:
-        return self.sinkhole.arrived() if self.sinkhole else 0
+        return self.sinkhole.arrived("bot") if self.sinkhole else 0
 
     def led_here(self, command: Sequence[str | Path]) -> None:
         """The bot gets its token and makes its call here, and nothing goes out."""
@@ -88,14 +93,14 @@ class Hosts:
         """What is Microsoft's and not stood in for is refused by proxy and hooks, before anything is sent."""
         before = self.arrived()
         url = "https://login.windows.net/common"
-        requests = f"import urllib.request; urllib.request.urlopen('{url}', timeout=9)"
-        bare = "import http.client; http.client.HTTPSConnection('a.skype.com', timeout=9).request('GET', '/')"
+        requests = f"import urllib.request; urllib.request.urlopen('{url}', timeout=60)"
+        bare = "import http.client; http.client.HTTPSConnection('a.skype.com', timeout=60).request('GET', '/')"
         fetch = f"fetch('{url}').catch(({{ cause }}) => {{ console.error(cause); process.exit(3); }})"
         for command in (
             [sys.executable, "-c", requests],
             [sys.executable, "-c", bare],
             ["node", "-e", fetch],
-            ["curl", "--max-time", "9", "--silent", "--show-error", url],
+            ["curl", "--max-time", "60", "--silent", "--show-error", url],
         ):
             ended = self.run([self.program, "run", "--data", self.folder / "data", "--", *command])
             check.that(ended.returncode != 0, f"{command[0]} was let through: {ended.stdout}")
@@ -108,7 +113,7 @@ class Hosts:
             if name not in ("urllib", "node fetch", "curl"):
                 continue
             before = self.arrived()
-            ended = self.run(["timeout", "10", *command])
+            ended = self.run(["timeout", "30", *command])
             check.that(ended.returncode != 0, f"{name} got an answer from somewhere: {ended.stdout}")
             check.that(self.arrived() > before, f"nothing of {name} was counted")
 
@@ -127,40 +132,29 @@ class Hosts:
 
     def rung(self) -> None:
         """A bot that waits to be called is found, rung by a phone, and told of the rest where it really listens."""
-        id = str(uuid.uuid4())
-        settings = {"MicrosoftAppId": id, "MicrosoftAppPassword": uuid.uuid4().hex, "MicrosoftAppTenantId": str(uuid.uuid4())}
-        log = self.folder / "waits.log"
-        words = [self.program, "run", "--data", self.folder / "waits", "--", sys.executable, PYTHON / "waits_to_be_called.py"]
-        running = Running(words, log, env=settings)
+        id, secret = str(uuid.uuid4()), uuid.uuid4().hex
+        settings = {"MicrosoftAppId": id, "MicrosoftAppPassword": secret, "MicrosoftAppTenantId": str(uuid.uuid4())}
+        bot = [sys.executable, PYTHON / "waits_to_be_called.py"]
+        words = [self.program, "run", "--data", self.folder / "waits", "--", *bot]
+        running = Running(words, self.folder / "waits.log", env=settings)
         try:
-            said = self.heard(log, r"incoming calls are told to http://127\.0\.0\.1:(\d+)/api/calling: it answers at this path")
-            self.heard(log, f"app id {id}, from MicrosoftAppId")
-            host, _, port = self.heard(log, r"phones register at (\S+);").group(1).rpartition(":")
-            self.heard(log, "phones reach the bot at 5000")
-            with Sipp(self.folder / "sipp", "call_until_bye", (host, int(port)), phone=PHONE, dials="5000") as phone:
+            told = r"incoming calls are told to http://127\.0\.0\.1:(\d+)/api/calling: it answers at this path"
+            port = running.said(told)[1]
+            running.said(f"app id {id}, from MicrosoftAppId")
+            sip = address(running.said(r"phones register at (\S+);")[1])
+            running.said("phones reach the bot at 5000")
+            with Sipp(self.folder / "sipp", "call_until_bye", sip, phone=PHONE, dials="5000") as phone:
                 phone.finish()
-            self.heard(log, rf"bot\.tunnel\.example go to 127\.0\.0\.1:{said.group(1)}, where the bot listens")
-            self.heard(log, "^terminated$")
+            running.said(rf"bot\.tunnel\.example go to 127\.0\.0\.1:{port}, where the bot listens")
+            running.said("^terminated$")
         finally:
             running.end()
-        secret = settings["MicrosoftAppPassword"]
-        check.that(secret not in log.read_text(), "the bot's secret was printed")
-
-    def heard(self, log: Path, pattern: str) -> re.Match[str]:
-        """What was said, once it is."""
-
-        def look() -> re.Match[str] | None:
-            return re.search(pattern, log.read_text(errors="replace"), re.MULTILINE)
-
-        try:
-            return check.soon(look, pattern, 30)
-        except check.Failed as failure:
-            raise check.Failed(f"{failure}; said was:\n{log.read_text(errors='replace')}") from None
+        check.that(secret not in running.log.read_text(), "the bot's secret was printed")
 
     def asked_at_the_terminal(self) -> None:
         """Where the bot does not tell its path, the user is asked; and ^C ends both."""
         bot = "import http.server as h; h.HTTPServer(('127.0.0.1', 0), h.BaseHTTPRequestHandler).serve_forever()"
-        words = [str(word) for word in (self.program, "run", "--data", self.folder / "asked", "--", sys.executable, "-c", bot)]
+        words = [str(self.program), "run", "--data", str(self.folder / "asked"), "--", sys.executable, "-c", bot]
         process, terminal = pty.fork()
         if process == 0:
             os.execv(words[0], words)
@@ -169,7 +163,7 @@ class Hosts:
         def until(pattern: str) -> None:
             nonlocal said
             while not re.search(pattern, said):
-                ready, _, _ = select.select([terminal], [], [], WITHIN)
+                ready, _, _ = select.select([terminal], [], [], RUN_WITHIN)
                 check.that(ready, f"{pattern} was not said, but: {said}")
                 said += os.read(terminal, 4096).decode(errors="replace")
 
@@ -193,8 +187,7 @@ class Hosts:
             python = f"import http.server; http.server.HTTPServer(('127.0.0.1', {port}), None)"
             node = f"require('http').createServer().listen({port}, '127.0.0.1')"
             for command in ([sys.executable, "-c", python], ["node", "-e", node]):
-                words = [str(word) for word in (self.program, "run", "--data", self.folder / "data", "--", *command)]
-                ended = subprocess.run(words, capture_output=True, text=True, timeout=WITHIN, check=False)
+                ended = run([self.program, "run", "--data", self.folder / "data", "--", *command])
                 wanted = f"the bot could not listen at port {port}: process {os.getpid()} has it"
                 check.that(wanted in ended.stderr, f"{command[0]} was not told so: {ended.stderr}")
                 check.same(ended.returncode, 1, f"the exit status of {command[0]}, whose error nobody caught")
@@ -209,11 +202,8 @@ class Hosts:
             ({"PYTHONPATH": str(own)}, [sys.executable, PYTHON / "with_aiohttp.py"]),
             ({"NODE_OPTIONS": f"--require {own / 'first.cjs'}"}, ["node", NODE / "fetch.mjs"]),
         ):
-            words = [str(word) for word in (self.program, "run", "--data", self.folder / "data", "--", *command)]
-            environment = os.environ | DEVELOPMENT | settings
-            ended = subprocess.run(
-                words, capture_output=True, text=True, timeout=WITHIN, env=environment, check=False
-            )
+            words = [self.program, "run", "--data", self.folder / "data", "--", *command]
+            ended = run(words, env=DEVELOPMENT | settings)
             said = ended.stdout.splitlines()
             check.that(said and said[0] == "mine too", f"{command[0]} did not load it: {ended.stdout}{ended.stderr}")
             check.that(CALL.match(said[-1]), f"{command[0]} made no call: {ended.stdout}{ended.stderr}")
@@ -225,19 +215,18 @@ class Hosts:
 
 
 def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
-    missing = Sinkhole.missing()
-    sinkhole = None if missing else stack.enter_context(Sinkhole())
-    hosts = Hosts(program, folder, sinkhole)
+    why = missing()
+    hosts = Hosts(program, folder, None if why else sinkhole(folder, stack))
 
     def led(command: Sequence[str | Path]) -> Callable[[], None]:
         return lambda: hosts.led_here(command)
 
     found: list[part.Case] = [(f"{name} is led here", led(command)) for name, command in bots()]
-    if sinkhole:
+    if why is None:
         found += [("others of Microsoft's are refused", hosts.refused), ("the sinkhole counts", hosts.counts)]
         found.append(("what goes past is told of", hosts.goes_past))
     else:
-        print(f"      left out: what goes out is counted in a network namespace of its own: {missing}")
+        print(f"      left out: what goes out is counted in a network namespace of its own: {why}")
     found += [("a bot that waits is found and rung", hosts.rung), ("a port that is taken is told", hosts.cannot_listen)]
     found.append(("who sits at a terminal is asked for the path", hosts.asked_at_the_terminal))
     found.append(("hooks of the user's own run too", hosts.users_own_hooks_run))

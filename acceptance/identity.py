@@ -49,7 +49,7 @@ class Identities:
         trust(self.server.ca)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self._loop.run(asyncio.wait_for(work, 30))
+        return self._loop.run(asyncio.wait_for(work, check.PATIENCE))
 
     def credential(self, **changed: Any) -> ClientSecretCredential:
         """azure-identity, given what its documentation asks for with an authority of one's own."""
@@ -130,7 +130,9 @@ class Identities:
             "client_secret": self.world.secret,
             "resource": "https://graph.microsoft.com/",
         }
-        answer = requests.post(f"{self.server.https}/{self.world.tenant}/oauth2/token", form, timeout=20).json()
+        answer = requests.post(
+            f"{self.server.https}/{self.world.tenant}/oauth2/token", form, timeout=check.PATIENCE
+        ).json()
         self.is_ours(answer["access_token"])
         check.same(answer["expires_in"], "3600", "expires_in, which is a text here")
 
@@ -203,7 +205,7 @@ class Identities:
 
     def verify(self, notice: Notice) -> None:
         """As a strict bot does it: keys from the fixed place, issuer, audience, lifetime, the tenant's claim."""
-        document = requests.get(OPENID, timeout=20).json()
+        document = requests.get(OPENID, timeout=check.PATIENCE).json()
         token = notice.headers["authorization"].removeprefix("Bearer ")
         key = jwt.PyJWKClient(document["jwks_uri"]).get_signing_key_from_jwt(token)
         claims = jwt.decode(token, key, algorithms=["RS256"], audience=self.world.app, issuer=document["issuer"])

@@ -17,8 +17,8 @@ from kit.bot import Bot
 from kit.graph import SCOPE, Graph
 from kit.kiota import Kiota
 from kit.library import Json, Library, SpokenTo
+from kit.processes import free_port
 from kit.server import Server, World
-from kit.sipp import free_port
 from kit.verbs import Verbs
 
 HERE = Path(__file__).resolve().parent

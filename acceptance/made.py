@@ -3,28 +3,24 @@ them, against a small bot; what the command line prints; and notifications that 
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from kit import bot, check, graph, part
+from kit.ivr import EXAMPLES
+from kit.processes import run
 from kit.server import BOT_NUMBER, Server, World
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
-PROMPTS = ("menu", "hours", "address", "bye")
-
-STARTED = '''
+STARTED = """
 def test_a_server_of_its_own(ringback, phone):
     assert ringback.ready["ready"]
     phone.call("4711")
-'''
+"""
 """A test that has a server started for it, and calls where nobody is."""
 
 
@@ -34,63 +30,52 @@ class Ivr:
     def __init__(self, server: Server, told: bot.Bot) -> None:
         self._graph = graph.Graph(server)
         self._bot = told
-        files = {name: EXAMPLES / "prompts" / f"{name}.wav" for name in PROMPTS}
-        self.prompts = {name: told.prompt(name, file.read_bytes()) for name, file in files.items()}
-        self._pool = ThreadPoolExecutor(max_workers=8)
-        told.on_incoming = lambda call: self._pool.submit(self.serve, call)
-
-    def _act(self, call: str, action: str, body: dict[str, Any]) -> Any:
-        target = f"/v1.0/communications/calls/{call}/{action}"
-        answer = self._graph.ask("POST", target, body)
-        check.that(answer.status in (200, 202), f"{action}: {answer.status} {answer.text}")
-        return json.loads(answer.text) if answer.text else None
-
-    def _play(self, call: str, name: str) -> str:
-        prompts = [{"mediaInfo": {"uri": self.prompts[name]}}]
-        return str(self._act(call, "playPrompt", {"clientContext": name, "prompts": prompts})["id"])
+        told.on_incoming = self.serve
 
     def serve(self, call: str) -> None:
         """One call, from its answer to its end; a caller who hangs up early ends it too."""
-        hosted = {"@odata.type": "#microsoft.graph.serviceHostedMediaConfig"}
-        self._act(call, "answer", {"acceptedModalities": ["audio"], "mediaConfig": hosted})
+        self._graph.answer(call, self._bot.callback)
         self._bot.wait_ready(call)
-        self._act(call, "subscribeToTone", {"clientContext": "keys"})
+        self._graph.subscribe_to_tone(call)
         self._play(call, "menu")
-        tone = self._bot.wait("a key", lambda notice: notice.resource == call and notice.tone, within=30).tone
-        self._act(call, "cancelMediaProcessing", {"clientContext": "cancel"})
+
+        def key_or_end(notice: bot.Notice) -> bool:
+            return notice.resource == call and (notice.tone is not None or notice.state == "terminated")
+
+        tone = self._bot.wait("a key, or the end", key_or_end).tone
+        self._graph.cancel(call)
         self._play(call, {"tone1": "hours"}.get(str(tone), "address"))
         self._bot.wait_operation(call, self._play(call, "bye"))
-        self._graph.ask("DELETE", f"/v1.0/communications/calls/{call}")
+        self._graph.hang_up(call)
+
+    def _play(self, call: str, name: str) -> str:
+        return self._graph.play(call, self._bot.prompt(name, prompt(name).read_bytes()))
 
 
-def run(words: Sequence[str | Path], data: Path | None, **more: str) -> subprocess.CompletedProcess[str]:
-    """A program to its end, with what its users set."""
-    env = os.environ | more | ({"RINGBACK_DATA": str(data)} if data else {})
-    env.pop("PYTEST_ADDOPTS", None)
-    return subprocess.run([str(word) for word in words], env=env, capture_output=True, text=True, timeout=120)
+def prompt(name: str) -> Path:
+    return EXAMPLES / "prompts" / f"{name}.wav"
 
 
 def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
+    os.environ.pop("PYTEST_ADDOPTS", None)
     told = stack.enter_context(bot.Bot())
     server = stack.enter_context(Server(program, folder / "server", World(told.callback)))
-    ivr = Ivr(server, told)
-    data = server.operator_token.parent
+    Ivr(server, told)
+    here = {"RINGBACK_DATA": str(server.data)}
     pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 
-    def prompt(name: str) -> Path:
-        return EXAMPLES / "prompts" / f"{name}.wav"
-
     def ringback(*words: str | Path) -> subprocess.CompletedProcess[str]:
-        return run([program, *words, "--data", data], None)
+        return run([program, *words, "--data", server.data])
 
     def the_example_tests_for_pytest_pass() -> None:
-        done = run([*pytest, EXAMPLES / "testing"], data, RINGBACK_BOT=BOT_NUMBER)
+        done = run([*pytest, EXAMPLES / "testing"], env=here | {"RINGBACK_BOT": BOT_NUMBER})
         check.that(done.returncode == 0 and "3 passed" in done.stdout, f"pytest:\n{done.stdout}{done.stderr}")
 
     def the_example_tests_for_node_pass() -> None:
         node = shutil.which("node")
         check.that(node, "node is not installed")
-        done = run([str(node), "--test", EXAMPLES / "testing" / "ivr.test.mjs"], data, RINGBACK_BOT=BOT_NUMBER)
+        words = [str(node), "--test", EXAMPLES / "testing" / "ivr.test.mjs"]
+        done = run(words, env=here | {"RINGBACK_BOT": BOT_NUMBER})
         check.that(done.returncode == 0 and "pass 3" in done.stdout, f"node --test:\n{done.stdout}{done.stderr}")
 
     def a_test_that_fails_says_why_and_what_happened() -> None:
@@ -100,7 +85,7 @@ def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
         wav = prompt("address")
         steps = f"phone.call({BOT_NUMBER!r}).press('1').hears({str(wav)!r}, within=3)"
         (tests / "test_it.py").write_text(f"def test_it(phone):\n    {steps}\n")
-        done = run([*pytest, tests], data, PYTHONPATH=str(EXAMPLES / "testing"))
+        done = run([*pytest, tests], env=here | {"PYTHONPATH": str(EXAMPLES / "testing")})
         check.same(done.returncode, 1, f"pytest's exit status:\n{done.stdout}{done.stderr}")
         for words in (f"hears {wav}: heard ", " of sound in ", "; 0.80 is wanted", "operation completed 200/0"):
             check.that(words in done.stdout, f"{words!r} is not in what pytest says:\n{done.stdout}")
@@ -110,7 +95,7 @@ def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
         tests.mkdir()
         (tests / "conftest.py").write_text('pytest_plugins = ["ringback_testing"]\n')
         (tests / "test_it.py").write_text(STARTED)
-        done = run([*pytest, tests], None, PYTHONPATH=str(EXAMPLES / "testing"), RINGBACK=str(program))
+        done = run([*pytest, tests], env={"PYTHONPATH": str(EXAMPLES / "testing"), "RINGBACK": str(program)})
         check.same(done.returncode, 1, f"pytest's exit status:\n{done.stdout}{done.stderr}")
         check.that("is answered: no bot is at that number" in done.stdout, f"pytest says:\n{done.stdout}{done.stderr}")
 
@@ -136,13 +121,12 @@ def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
         check.same(len(earlier), before, "notifications told before")
         name = "x-microsoft-skype-message-id"
         same = [notice for notice in earlier if notice.headers[name] == again.headers[name]]
-        check.that(same and same[-1].envelope == again.envelope, "it has the message id and the body of one told before")
+        check.that(
+            same and same[-1].envelope == again.envelope, "it has the message id and the body of one told before"
+        )
 
     def notifications_are_doubled_on_purpose() -> None:
-        door = graph.Graph(server)
-        door.token = server.operator_token.read_text().strip()
-        made = door.ask("POST", "/_ringback/test/faults", {"fault": "duplicate", "next": 3})
-        check.same(made.status, 201, f"status of a fault ({made.text})")
+        server.door.ask("POST", "test/faults", {"fault": "duplicate", "next": 3})
         done = ringback("phone", "call", BOT_NUMBER, "--press", "1", "--expect", prompt("hours"))
         check.same(done.returncode, 0, f"exit status:\n{done.stdout}{done.stderr}")
         call = str(next(n for n in reversed(told.journal) if n.state == "incoming").data["id"])
@@ -150,7 +134,6 @@ def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
         doubled = [one for one in dict.fromkeys(ids) if ids.count(one) == 2]
         check.same(len(doubled), 3, f"notifications that came twice, of {len(ids)}")
 
-    stack.callback(ivr._pool.shutdown)
     return part.named(
         [
             the_example_tests_for_pytest_pass,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
 import urllib.parse
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,8 @@ from msgraph.generated.models.service_hosted_media_config import ServiceHostedMe
 
 from kit import audio, check, part
 from kit.baresip import RATE, Baresip
-from kit.hearing import ALIKE, KEYS, RECORD_SECONDS, UNLIKE, Hearing
+from kit.graph import MEDIA
+from kit.hearing import ALIKE, KEYS, UNLIKE, Hearing
 from kit.sdk import Sdk, body_of
 
 ORGANIZER = "0d0d0d0d-0000-4000-8000-00000000000d"
@@ -36,8 +36,7 @@ class Suite(Hearing):
 
     def __init__(self, program: Path, folder: Path, stack: ExitStack) -> None:
         super().__init__(program, folder, stack, open_to_any=True)
-        self.sdk = Sdk(self.server, self.graph)
-        stack.callback(self.sdk.close)
+        self.sdk = stack.enter_context(closing(Sdk(self.server, self.graph)))
 
     def join(self, chat: ChatInfo | None, meeting: MeetingInfo) -> str:
         """The bot joins; gives the call's id once it is established, with audio."""
@@ -127,16 +126,10 @@ class Suite(Hearing):
         meeting = OrganizerMeetingInfo(organizer=IdentitySet(user=organizer))
         call = self.join(ChatInfo(thread_id=named, message_id=message), meeting)
         # The same meeting by its URL as it is, which another call cannot be in, and by the number that it was given.
-        body = {
-            "callbackUri": self.bot.callback,
-            "mediaConfig": {"@odata.type": "#microsoft.graph.serviceHostedMediaConfig"},
-            "requestedModalities": ["audio"],
-        }
+        body = {"callbackUri": self.bot.callback, "mediaConfig": MEDIA, "requestedModalities": ["audio"]}
         refused = self.graph.ask("POST", "/v1.0/communications/calls", body | {"joinWebUrl": url})
         check.same(refused.status, 409, f"one bot at a time ({refused.text})")
-        token = self.server.operator_token.read_text().strip()
-        listed = self.graph.send("GET", "/_ringback/meetings", None, {"Authorization": f"Bearer {token}"})
-        known = next(one for one in listed.json["value"] if one["call"] == call)
+        known = next(one for one in self.server.door.ask("GET", "meetings")["value"] if one["call"] == call)
         check.same(known["threadId"], thread, "the meeting's thread")
         self.graph.hang_up(call)
         self.ended_well(call)
@@ -154,7 +147,7 @@ class Suite(Hearing):
             self.graph.subscribe_to_tone(call)
             played = self.play(call)
             first.press(KEYS[:3])
-            check.soon(lambda: len(self.tones(call)) == 3, "the first phone's keys", 20)
+            check.soon(lambda: len(self.bot.tones(call)) == 3, "the first phone's keys")
             second.press(KEYS[3:])
             self.keys_are_told(call)
             self.leave(call, phones)
@@ -162,24 +155,16 @@ class Suite(Hearing):
                 self.is_like(phone.heard(), played, RATE, ALIKE)
         self.ended_well(call)
 
-    def tones(self, call: str) -> list[str]:
-        return [notice.tone for notice in self.bot.so_far(call) if notice.tone]
-
     def two_phones_hear_each_other_and_are_recorded(self) -> None:
         call, number = self.by_id()
         voices = [audio.draw_tones(self.draw, 60), audio.draw_tones(self.draw, 60)]
         says = [audio.at_rate(voice, audio.PROMPT_RATE, RATE) for voice in voices]
         with self.phone(0, "says-one", says=says[0]) as first, self.phone(1, "says-another", says=says[1]) as second:
             self.met(call, number, [first, second])
-            url = self.bot.prompt("ask", audio.wav_bytes(audio.draw_tones(self.draw, 0.5)))
-            operation = self.graph.record(call, url, RECORD_SECONDS)
-            end = self.bot.wait_operation(call, operation, RECORD_SECONDS + 15)
-            check.same(end.data["status"], "completed", f"the recording's end ({end.data.get('resultInfo')})")
-            recording = self.graph.recording(end.data["recordingLocation"], end.data["recordingAccessToken"])
+            recorded = self.recorded(call)
             self.leave(call, [first, second])
-            recorded, rate = audio.read_wav(io.BytesIO(recording))
             for voice in voices:
-                self.is_like(recorded, voice, rate, HALF)
+                self.is_like(recorded, voice, audio.PROMPT_RATE, HALF)
             # The last three seconds of what each heard are the other's voice alone.
             for phone, voice in ((first, voices[1]), (second, voices[0])):
                 self.is_like(phone.heard()[-3 * RATE :], voice, RATE, ALIKE)

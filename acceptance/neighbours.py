@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -28,8 +28,7 @@ THREAD = "19:meeting_YWNjZXB0YW5jZQ@thread.v2"
 def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
     bot = stack.enter_context(Bot())
     server = stack.enter_context(Server(program, folder, World(bot.callback, open_to_any=True)))
-    sdk = Sdk(server, Graph(server))
-    stack.callback(sdk.close)
+    sdk = stack.enter_context(closing(Sdk(server, Graph(server))))
     world = server.world
     ada = world.phones[0]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from kit import audio, check, part
-from kit.chromium import PATIENCE, Chromium
+from kit.chromium import Chromium
 from kit.hearing import KEYS, Hearing
 from kit.server import Server, World
 
@@ -253,7 +253,7 @@ class Guarded:
             page.open(f"{self.server.http}/")
             self.sign_in(page, self.world.phones[0].password)
             page.click("#bots button")
-            page.see("#note", ASKED + PATIENCE)
+            page.see("#note", ASKED + check.PATIENCE)
             check.that("the bot did not answer" in page.text(), f"it says so: {page.text()}")
             page.see('#entries [data-kind="notification"]')
             page.screenshot("ended")
@@ -268,7 +268,7 @@ class Guarded:
 
     def its_files_are_sent_once(self) -> None:
         def ask(method: str, headers: dict[str, str]) -> tuple[int, bytes, str]:
-            connection = http.client.HTTPConnection("127.0.0.1", self.server.http_port, timeout=20)
+            connection = http.client.HTTPConnection("127.0.0.1", self.server.http_port, timeout=check.PATIENCE)
             try:
                 connection.request(method, "/", headers=headers)
                 answer = connection.getresponse()

@@ -7,7 +7,7 @@ from __future__ import annotations
 import io
 import random
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +41,10 @@ from kit import audio, check, part
 from kit.bot import Bot, Notice
 from kit.graph import Graph
 from kit.operations import Ledger
+from kit.processes import free_port
 from kit.sdk import Sdk, body_of
 from kit.server import BOT_NUMBER, Server, World
-from kit.sipp import Sipp, free_port, register
+from kit.sipp import Sipp, register
 
 NUMBER = "+15550123"
 """A number of the telephone network, reached through the trunk."""
@@ -61,8 +62,7 @@ class Suite:
         self.world = World(self.bot.callback, trunk=f"127.0.0.1:{self.trunk}")
         self.server = stack.enter_context(Server(program, folder, self.world))
         self.graph = Graph(self.server)
-        self.sdk = Sdk(self.server, self.graph)
-        stack.callback(self.sdk.close)
+        self.sdk = stack.enter_context(closing(Sdk(self.server, self.graph)))
         draw = random.Random()
         self.short = self.bot.prompt("short", audio.wav_bytes(audio.draw_tones(draw, 0.4)))
         self.long = self.bot.prompt("long", audio.wav_bytes(audio.draw_tones(draw, 1.5)))
@@ -189,7 +189,7 @@ class Suite:
     def answer_an_incoming_call(self) -> None:
         before = len(self.bot.journal)
         caller = self.world.phones[0]
-        with Sipp(self.folder, "call", self.server, phone=caller, dials=BOT_NUMBER, holds=1500) as phone:
+        with Sipp(self.folder, "call", self.server, phone=caller, dials=BOT_NUMBER, holds=5000) as phone:
             notice = self.bot.wait_incoming(before)
             call = str(notice.data["id"])
             check.same(notice.change, "created", "changeType of an incoming call")

@@ -12,8 +12,9 @@ from kit import check, part
 from kit.bot import Bot
 from kit.graph import Graph
 from kit.operations import Ledger
+from kit.processes import free_port
 from kit.server import BOT_NUMBER, TRUNK_PREFIX, Phone, Server, World
-from kit.sipp import Sipp, free_port, register
+from kit.sipp import Sipp, register
 
 LOAD_CALLS = 100
 LOAD_RATE = 20
@@ -93,9 +94,7 @@ class Suite:
         for transport in ("udp", "tcp"):
             before = len(self.bot.journal)
             with self.calling("call_timed", transport=transport, holds=800) as sipp:
-                call = str(self.bot.wait_incoming(before).data["id"])
-                self.graph.answer(call, self.bot.callback)
-                self.bot.wait_ready(call)
+                call = self.answer_next(before)
                 sipp.finish()
             self.ended(call, 200)
 
@@ -137,8 +136,7 @@ class Suite:
             self.graph.subscribe_to_tone(call)
             sipp.finish()
         self.ended(call, 200)
-        tones = [notice.tone for notice in self.bot.so_far(call) if notice.tone]
-        check.same(tones[: len(TONES)], TONES, "the keys")
+        check.same(self.bot.tones(call)[: len(TONES)], TONES, "the keys")
         numbers = [notice.data["toneInfo"]["sequenceId"] for notice in self.bot.so_far(call) if notice.tone]
         check.same(numbers, sorted(set(numbers)), "their numbers rise")
 
@@ -153,7 +151,7 @@ class Suite:
         before = len(self.bot.journal)
         self.bot.on_incoming = lambda call: self.graph.answer(call, self.bot.callback)
         try:
-            how = {"calls": LOAD_CALLS, "rate": LOAD_RATE, "holds": 2000, "within": 90, "transport": transport}
+            how = {"calls": LOAD_CALLS, "rate": LOAD_RATE, "holds": 2000, "transport": transport}
             with self.calling("call", self.other, **how) as sipp:
                 sipp.finish()
         finally:

@@ -175,8 +175,7 @@ def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
             wire.replay(request)
 
     def metrics() -> None:
-        bearer = f"Bearer {wire.server.operator_token.read_text().strip()}"
-        answer = wire.graph.send("GET", "/metrics", None, {"Authorization": bearer})
+        answer = wire.graph.send("GET", "/metrics", None, {"Authorization": f"Bearer {wire.server.door.token}"})
         check.same(answer.status, 200, "status of the metrics")
         families = {family.name: family for family in text_string_to_metric_families(answer.text)}
         commits = families["ringback_ledger_commits"].samples[0].value

@@ -38,6 +38,11 @@ def draw_tones(source: random.Random, seconds: float, highest: float = NARROW_BA
     return np.concatenate(parts)
 
 
+def hum(seconds: float, rate: int) -> Sound:
+    """What a phone says that has nothing to say."""
+    return 300 * np.sin(2 * np.pi * 200 * np.arange(int(seconds * rate)) / rate)
+
+
 def wav_bytes(sound: Sound, rate: int = PROMPT_RATE) -> bytes:
     """A WAV file: mono, 16 bits."""
     out = io.BytesIO()

@@ -11,13 +11,10 @@ import shutil
 import socket
 import threading
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-import numpy as np
-
 from kit import audio, check
-from kit.processes import Running
+from kit.processes import Ends, Running, free_port
 from kit.server import Phone
 
 RATE = 8000
@@ -58,14 +55,7 @@ def module_folder() -> Path:
     raise check.Failed("baresip's modules are not where Debian puts them")
 
 
-def free_tcp_port() -> int:
-    """A port that was free a moment ago; baresip cannot be told to choose one and say which."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Baresip:
+class Baresip(Ends):
     """A registered phone. `through` is the port of a relay that all its SIP messages go through."""
 
     def __init__(
@@ -86,7 +76,7 @@ class Baresip:
         program = shutil.which("baresip")
         check.that(program, "baresip is not installed")
         folder.mkdir(parents=True)
-        control = free_tcp_port()
+        control = free_port()
         (folder / "config").write_text(
             CONFIG.format(at=at, folder=folder, rate=RATE, modules=module_folder(), control=control)
         )
@@ -95,8 +85,7 @@ class Baresip:
         if through is not None:
             account += f';outbound="sip:127.0.0.1:{through}"'
         (folder / "accounts").write_text(account + "\n")
-        if says is None:
-            says = 300 * np.sin(2 * np.pi * 200 * np.arange(SAYS_SECONDS * RATE) / RATE)
+        says = audio.hum(SAYS_SECONDS, RATE) if says is None else says
         (folder / "says.wav").write_bytes(audio.wav_bytes(says, RATE))
         self.events: list[dict[str, Any]] = []
         self._responses: queue.Queue[dict[str, Any]] = queue.Queue()
@@ -111,23 +100,18 @@ class Baresip:
     def _connect(self, port: int) -> socket.socket:
         def attempt() -> socket.socket | None:
             try:
-                return socket.create_connection(("127.0.0.1", port), timeout=5)
+                return socket.create_connection(("127.0.0.1", port), timeout=check.PATIENCE)
             except ConnectionRefusedError:
                 return None
 
-        control = check.soon(attempt, f"baresip's control port (its words:\n{self._running.tail()})")
+        control = check.soon(attempt, "baresip's control port", said=self._running.tail)
         control.settimeout(None)
         return control
 
-    def __enter__(self) -> Baresip:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self, failed: bool) -> None:
         self._running.end()
         self._control.close()
-        if kind is not None:
+        if failed:
             print(f"baresip {self.name}'s last words:\n{self._running.tail()}")
 
     def _read(self) -> None:
@@ -158,13 +142,13 @@ class Baresip:
         data = json.dumps(message).encode()
         self._control.sendall(b"%d:%s," % (len(data), data))
         try:
-            response = self._responses.get(timeout=5)
+            response = self._responses.get(timeout=check.PATIENCE)
         except queue.Empty:
             raise check.Failed(f"baresip did not respond to {command}:\n{self._running.tail()}") from None
         check.that(response.get("ok"), f"baresip refused {command} {parameter or ''}: {response.get('data')}")
         return str(response.get("data", ""))
 
-    def wait(self, kind: str, *, after: int = 0, within: float = 15.0) -> dict[str, Any]:
+    def wait(self, kind: str, *, after: int = 0, within: float = check.PATIENCE) -> dict[str, Any]:
         """The first event of a kind (`CALL_ESTABLISHED`, `CALL_CLOSED`, …) that is not older than `after` events."""
 
         def find() -> dict[str, Any] | None:

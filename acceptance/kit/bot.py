@@ -9,10 +9,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any
 
 from kit import check
+from kit.processes import Ends
 
 Json = dict[str, Any]
 
@@ -53,7 +53,7 @@ class Notice:
         return info.get("tone") if info else None
 
 
-class Bot:
+class Bot(Ends):
     """Listens on loopback; answers 202 to everything it is told."""
 
     def __init__(self) -> None:
@@ -70,12 +70,7 @@ class Bot:
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 
-    def __enter__(self) -> Bot:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self, failed: bool) -> None:
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
@@ -100,7 +95,11 @@ class Bot:
         with self._changed:
             return [notice for notice in self.journal if notice.resource.split("/")[0] == call]
 
-    def wait(self, what: str, wanted: Callable[[Notice], object], within: float = 15.0) -> Notice:
+    def tones(self, call: str) -> list[str]:
+        """The keys that it was told of, in order."""
+        return [notice.tone for notice in self.so_far(call) if notice.tone]
+
+    def wait(self, what: str, wanted: Callable[[Notice], object], within: float = check.PATIENCE) -> Notice:
         """The first notice that is wanted, now or later."""
         deadline = time.monotonic() + within
         with self._changed:
@@ -113,11 +112,11 @@ class Bot:
                     told = "\n".join(f"  {n.change} {n.resource} {json.dumps(n.data)[:200]}" for n in self.journal[-8:])
                     raise check.Failed(f"the bot was not told within {within:g} s: {what}; it was told:\n{told}")
 
-    def wait_state(self, call: str, state: str, within: float = 15.0) -> Notice:
+    def wait_state(self, call: str, state: str, within: float = check.PATIENCE) -> Notice:
         """The first notice that says that the call is in this state."""
         return self.wait(f"call is {state}", lambda n: n.resource == call and n.state == state, within)
 
-    def wait_ready(self, call: str, within: float = 15.0) -> Notice:
+    def wait_ready(self, call: str, within: float = check.PATIENCE) -> Notice:
         """The notice after which bots play: established, with audio active."""
 
         def ready(notice: Notice) -> bool:
@@ -126,11 +125,11 @@ class Bot:
 
         return self.wait("call is established and its audio active", ready, within)
 
-    def wait_operation(self, call: str, operation: str, within: float = 15.0) -> Notice:
+    def wait_operation(self, call: str, operation: str, within: float = check.PATIENCE) -> Notice:
         """The notice of an operation's end."""
         return self.wait("operation has ended", lambda n: n.resource == f"{call}/operations/{operation}", within)
 
-    def wait_incoming(self, after: int = 0, within: float = 15.0) -> Notice:
+    def wait_incoming(self, after: int = 0, within: float = check.PATIENCE) -> Notice:
         """The first incoming call that stands in the journal at `after` or later."""
 
         def fresh(notice: Notice) -> bool:

@@ -9,6 +9,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+PATIENCE = 60.0
+"""Seconds in which what is waited for must have come, on a busy machine too. Nobody here judges how quick it was."""
+
 
 class Failed(Exception):
     """Something is not as it must be. The text says what was wanted and what was found."""
@@ -26,15 +29,18 @@ def same(found: object, wanted: object, what: str) -> None:
         raise Failed(f"{what}: wanted {wanted!r}, found {found!r}")
 
 
-def soon(ask: Callable[[], T | None], what: str, within: float = 10.0) -> T:
-    """Asks again and again until there is an answer; `what` is missing if none comes within so many seconds."""
+def soon(ask: Callable[[], T | None], what: str, within: float = PATIENCE, said: Callable[[], str] | None = None) -> T:
+    """Asks again and again until there is an answer; `what` is missing if none comes within so many seconds.
+
+    `said` is what to show then of who should have brought it about.
+    """
     deadline = time.monotonic() + within
     while True:
         answer = ask()
         if answer:
             return answer
         if time.monotonic() > deadline:
-            raise Failed(f"{what}: not within {within:g} s")
+            raise Failed(f"{what}: not within {within:g} s" + (f"; it said:\n{said()}" if said else ""))
         time.sleep(0.02)
 
 

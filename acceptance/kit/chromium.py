@@ -9,19 +9,12 @@ import os
 import threading
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 
 from kit import audio, check
-from kit.processes import Running
-
-ANSWER_WITHIN = 30.0
-"""Seconds that the browser may take for one command."""
-
-PATIENCE = 30.0
-"""Seconds in which the page must have come to where it is wanted."""
+from kit.processes import Ends, Running
 
 AFTER = 0.5
 """Seconds that a page hears what was sent before."""
@@ -30,6 +23,8 @@ SWITCHES = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
+    # A container's /dev/shm is small.
+    "--disable-dev-shm-usage",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -89,7 +84,7 @@ HEARD = """(() => {
 })()"""
 
 
-class Chromium:
+class Chromium(Ends):
     """A browser with one page. `with Chromium(…) as page:` ends it."""
 
     def __init__(
@@ -129,17 +124,12 @@ class Chromium:
             self._running.end()
             raise
 
-    def __enter__(self) -> Chromium:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is not None:
+    def close(self, failed: bool) -> None:
+        if failed:
             self.screenshot("failed")
         self._running.end()
         os.close(self._commands)
-        if kind is None:
+        if not failed:
             check.same(self.wrong, [], "what the browser complained of")
 
     def tell(self, method: str, **parameters: Any) -> Any:
@@ -159,14 +149,11 @@ class Chromium:
             raise check.Failed(f"{expression}: {_words(told['exceptionDetails'])}")
         return told["result"].get("value")
 
-    def wait(self, expression: str, what: str, within: float = PATIENCE) -> Any:
+    def wait(self, expression: str, what: str, within: float = check.PATIENCE) -> Any:
         """Waits until an expression is true in the page."""
-        try:
-            return check.soon(lambda: self.evaluate(expression), what, within)
-        except check.Failed as failure:
-            raise check.Failed(f"{failure}; the page shows:\n{self.text()}") from None
+        return check.soon(lambda: self.evaluate(expression), what, within, said=self.text)
 
-    def see(self, selector: str, within: float = PATIENCE) -> None:
+    def see(self, selector: str, within: float = check.PATIENCE) -> None:
         """Waits until this element can be seen."""
         shown = f"document.querySelector({json.dumps(selector)})?.checkVisibility() === true"
         self.wait(shown, f"{selector} is shown", within)
@@ -235,7 +222,7 @@ class Chromium:
             targets = self._tell("Target.getTargets", {}, {})["targetInfos"]
             return next((target["targetId"] for target in targets if target["type"] == "page"), None)
 
-        target = check.soon(page, "a page of the browser", ANSWER_WITHIN)
+        target = check.soon(page, "a page of the browser")
         return str(self._tell("Target.attachToTarget", {"targetId": target, "flatten": True}, {})["sessionId"])
 
     def _tell(self, method: str, parameters: dict[str, Any], session: dict[str, str]) -> Any:
@@ -247,7 +234,7 @@ class Chromium:
             os.write(self._commands, json.dumps(message).encode() + b"\0")
         except BrokenPipeError:
             raise check.Failed(f"the browser ended:\n{self._running.tail()}") from None
-        deadline = time.monotonic() + ANSWER_WITHIN
+        deadline = time.monotonic() + check.PATIENCE
         with self._changed:
             while number not in self._answers:
                 left = deadline - time.monotonic()

@@ -7,7 +7,22 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from kit import check
+
 Json = dict[str, Any]
+
+
+def ask(method: str, url: str, body: Json | None = None, token: str | None = None) -> Json:
+    """What a request is answered, which must succeed."""
+    request = urllib.request.Request(url, method=method)
+    if token is not None:
+        request.add_header("Authorization", f"Bearer {token}")
+    if body is not None:
+        request.add_header("Content-Type", "application/json")
+        request.data = json.dumps(body).encode()
+    with urllib.request.urlopen(request, timeout=check.PATIENCE) as answer:
+        text = answer.read()
+        return dict(json.loads(text)) if text else {}
 
 
 class Door:
@@ -21,16 +36,14 @@ class Door:
         """Where the server is."""
         return self._url or (self._data / "http.url").read_text().strip()
 
+    @property
+    def token(self) -> str:
+        """The operator's."""
+        return (self._data / "operator.token").read_text().strip()
+
     def ask(self, method: str, path: str, body: Json | None = None) -> Json:
         """What is answered to a request for what is below `/_ringback/`."""
-        request = urllib.request.Request(f"{self.url}/_ringback/{path}", method=method)
-        request.add_header("Authorization", f"Bearer {(self._data / 'operator.token').read_text().strip()}")
-        if body is not None:
-            request.add_header("Content-Type", "application/json")
-            request.data = json.dumps(body).encode()
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            text = answer.read()
-            return dict(json.loads(text)) if text else {}
+        return ask(method, f"{self.url}/_ringback/{path}", body, self.token)
 
     def lives(self) -> str | None:
         """The id of the call that lives, if there is one."""

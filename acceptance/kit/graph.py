@@ -14,6 +14,7 @@ from kit import check
 from kit.server import Server
 
 SCOPE = "https://graph.microsoft.com/.default"
+MEDIA = {"@odata.type": "#microsoft.graph.serviceHostedMediaConfig"}
 RESOURCE_ACCOUNT = "7e7e7e7e-0000-4000-8000-00000000007e"
 
 
@@ -61,7 +62,7 @@ class Graph:
         self, method: str, target: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> Answer:
         """Sends exactly this: no header is added but Host, and Content-Length where there is a body."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=check.PATIENCE)
         try:
             connection.putrequest(method, target, skip_accept_encoding=True)
             for name, value in (headers or {}).items():
@@ -88,7 +89,7 @@ class Graph:
 
     def call_user(self, user: str, callback: str) -> str:
         """Calls a user; gives the call's id."""
-        return self._call({"user": {"id": user}}, callback)
+        return self._create({"targets": [{"identity": {"user": {"id": user}}}]}, callback)
 
     def call_number(self, number: str, callback: str) -> str:
         """Calls a telephone number, as a resource account of the bot's must (7507); gives the call's id."""
@@ -100,24 +101,17 @@ class Graph:
         meeting = {"@odata.type": "#microsoft.graph.joinMeetingIdMeetingInfo", "joinMeetingId": number}
         return self._create({"meetingInfo": meeting}, callback)
 
-    def _call(self, identity: dict[str, object], callback: str) -> str:
-        return self._create({"targets": [{"identity": identity}]}, callback)
-
     def _create(self, far_end: dict[str, object], callback: str) -> str:
         body = far_end | {
             "@odata.type": "#microsoft.graph.call",
             "callbackUri": callback,
             "requestedModalities": ["audio"],
-            "mediaConfig": {"@odata.type": "#microsoft.graph.serviceHostedMediaConfig"},
+            "mediaConfig": MEDIA,
         }
         return str(self._done("POST", "", body, 201).json["id"])
 
     def answer(self, call: str, callback: str) -> None:
-        body = {
-            "callbackUri": callback,
-            "acceptedModalities": ["audio"],
-            "mediaConfig": {"@odata.type": "#microsoft.graph.serviceHostedMediaConfig"},
-        }
+        body = {"callbackUri": callback, "acceptedModalities": ["audio"], "mediaConfig": MEDIA}
         self._done("POST", f"/{call}/answer", body, 202)
 
     def subscribe_to_tone(self, call: str) -> None:
@@ -125,21 +119,23 @@ class Graph:
 
     def play(self, call: str, url: str) -> str:
         """Plays one prompt; gives the operation's id."""
-        prompt = {"@odata.type": "#microsoft.graph.mediaPrompt", "mediaInfo": {"uri": url, "resourceId": "prompt"}}
-        answer = self._done("POST", f"/{call}/playPrompt", {"clientContext": "prompt", "prompts": [prompt]}, 200)
-        return str(answer.json["id"])
+        body = {"clientContext": "prompt", "prompts": prompts(url)}
+        return str(self._done("POST", f"/{call}/playPrompt", body, 200).json["id"])
+
+    def cancel(self, call: str) -> None:
+        """Cuts short what plays, and takes back what waits."""
+        self._done("POST", f"/{call}/cancelMediaProcessing", {"clientContext": "cancel"}, 200)
 
     def record(self, call: str, url: str, seconds: int) -> str:
         """Plays one prompt and records for so many seconds what follows; gives the operation's id."""
-        prompt = {"@odata.type": "#microsoft.graph.mediaPrompt", "mediaInfo": {"uri": url, "resourceId": "prompt"}}
-        body = {"clientContext": "record", "prompts": [prompt], "maxRecordDurationInSeconds": seconds}
+        body = {"clientContext": "record", "prompts": prompts(url), "maxRecordDurationInSeconds": seconds}
         return str(self._done("POST", f"/{call}/recordResponse", body, 200).json["id"])
 
     def recording(self, location: str, token: str) -> bytes:
         """The file at a `recordingLocation`, with its `recordingAccessToken`."""
         request = urllib.request.Request(location, headers={"Authorization": f"Bearer {token}"})
         trust = ssl.create_default_context(cafile=self._ca)
-        with urllib.request.urlopen(request, timeout=20, context=trust) as answer:
+        with urllib.request.urlopen(request, timeout=check.PATIENCE, context=trust) as answer:
             return bytes(answer.read())
 
     def hang_up(self, call: str) -> None:
@@ -149,6 +145,12 @@ class Graph:
         answer = self.ask(method, f"/v1.0/communications/calls{rest}", body)
         check.same(answer.status, status, f"status of {method} calls{rest} ({answer.text})")
         return answer
+
+
+def prompts(*urls: str) -> list[dict[str, object]]:
+    """Prompts as playPrompt and recordResponse take them."""
+    media = {"@odata.type": "#microsoft.graph.mediaInfo", "resourceId": "prompt"}
+    return [{"@odata.type": "#microsoft.graph.mediaPrompt", "mediaInfo": media | {"uri": url}} for url in urls]
 
 
 def error_code(answer: Answer) -> str:

@@ -11,16 +11,12 @@ from pathlib import Path
 from kit import audio, check
 from kit.baresip import RATE
 from kit.hearing import ALIKE
-from kit.processes import Running
+from kit.processes import RUN_WITHIN, Running
 
 EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples"
 
 UNLIKE = 0.5
 """What is heard is less than so like a prompt that was not played. One voice says them all, so there is some likeness."""
-
-
-STARTS_WITHIN = 60.0
-"""Seconds until a bot must listen; msgraph-sdk alone takes several to be imported."""
 
 
 def command(language: str, server: Path) -> list[str | Path]:
@@ -44,7 +40,7 @@ def wait_until_it_listens(bot: Running, address: str, port: int) -> None:
         with socket.socket() as probe:
             return probe.connect_ex((address, port)) == 0
 
-    check.soon(lambda: bot.process.poll() is not None or listens(), "the bot listens", STARTS_WITHIN)
+    check.soon(lambda: bot.process.poll() is not None or listens(), "the bot listens", RUN_WITHIN)
     check.that(bot.process.poll() is None, f"the bot runs (its words:\n{bot.tail()})")
 
 

@@ -12,7 +12,6 @@ import json
 import re
 import urllib.parse
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 
 import httpx
@@ -27,7 +26,8 @@ from msgraph_core.tasks.page_iterator import PageIterator
 
 from kit import check
 from kit.graph import SCOPE
-from kit.library import ASK_WITHIN, Json, Refusal, Reply
+from kit.library import Json, Refusal, Reply
+from kit.processes import Ends
 from kit.server import Server
 
 Step = Callable[[Any, str], Any]
@@ -57,7 +57,7 @@ MODELS = {"createCall": "call", "updateCall": "call", "createAudioRoutingGroup":
 """Verbs whose body is a resource; the others' bodies are classes named after the action."""
 
 
-class Kiota:
+class Kiota(Ends):
     """One of the two SDKs, as a program uses it: credential, base URL, builders."""
 
     def __init__(self, package: str, name: str, version: str, server: Server) -> None:
@@ -83,12 +83,7 @@ class Kiota:
         self._error = self._class("models.o_data_errors.o_data_error", "ODataError")
         self._answer = ""
 
-    def __enter__(self) -> Kiota:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self, failed: bool) -> None:
         self._credential.close()
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
@@ -121,12 +116,12 @@ class Kiota:
 
     def ask(self, verb: str, call: str = "", member: str = "", body: Json | None = None) -> Reply:
         if verb == "pageOperations":
-            return Reply(self._loop.run_until_complete(asyncio.wait_for(self._page(call), ASK_WITHIN)))
+            return Reply(self._loop.run_until_complete(asyncio.wait_for(self._page(call), check.PATIENCE)))
         method, builder = self._builder(verb, call, member)
         arguments = [] if body is None else [self._model(verb, builder, body)]
         request = getattr(builder, method)(*arguments)
         try:
-            made = self._loop.run_until_complete(asyncio.wait_for(request, ASK_WITHIN))
+            made = self._loop.run_until_complete(asyncio.wait_for(request, check.PATIENCE))
         except self._error as error:
             check.that(error.error, f"{self.name} found no error in {self._answer!r}")
             return Reply(refusal=Refusal(error.response_status_code, error.error.code, error.error.message))

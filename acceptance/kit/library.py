@@ -10,16 +10,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol
 
 from kit import check
-from kit.processes import Talking
+from kit.processes import Ends, Talking
 
 Json = dict[str, Any]
-
-ASK_WITHIN = 30.0
-"""Seconds in which a library must have replied. Some repeat a request by themselves before they give up."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +49,7 @@ class Library(Protocol):
         """Does it. `member` is the id of an operation or participant of the call."""
 
 
-class SpokenTo:
+class SpokenTo(Ends):
     """A library of another language. Its program's first line says who it is: `name`, `version`, `verbs`."""
 
     def __init__(self, words: Sequence[str | Path], folder: Path, setting: Json, env: dict[str, str]) -> None:
@@ -61,7 +57,7 @@ class SpokenTo:
         self._program = Talking(words, folder / "library.log", env=env)
         try:
             self._program.say(json.dumps(setting))
-            hello = json.loads(self._program.line(ASK_WITHIN))
+            hello = json.loads(self._program.line())
         except BaseException:
             self._program.end(2.0)
             raise
@@ -69,12 +65,7 @@ class SpokenTo:
         self.version = str(hello["version"])
         self._verbs = frozenset(hello["verbs"])
 
-    def __enter__(self) -> SpokenTo:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self, failed: bool) -> None:
         self._program.end(5.0)
 
     def offers(self, verb: str) -> bool:
@@ -82,7 +73,7 @@ class SpokenTo:
 
     def ask(self, verb: str, call: str = "", member: str = "", body: Json | None = None) -> Reply:
         self._program.say(json.dumps({"verb": verb, "call": call, "member": member, "body": body}))
-        reply = json.loads(self._program.line(ASK_WITHIN))
+        reply = json.loads(self._program.line())
         check.that("broken" not in reply, f"{self.name}, {verb}: {reply.get('broken')}")
         if "refusal" in reply:
             return Reply(refusal=Refusal(**reply["refusal"]))

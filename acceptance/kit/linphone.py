@@ -10,12 +10,9 @@ import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-
-import numpy as np
 
 from kit import audio, check
-from kit.processes import Talking
+from kit.processes import Ends, Talking
 from kit.server import Phone, Server
 
 RATE = 8000
@@ -77,7 +74,7 @@ enabled={enabled}
 """
 
 
-class Linphone:
+class Linphone(Ends):
     """A registered phone."""
 
     def __init__(
@@ -121,8 +118,7 @@ class Linphone:
         for number, (name, rate, channels) in enumerate(CODECS):
             config += CODEC.format(number=number, name=name, rate=rate, channels=channels, enabled=int(name == codec))
         (folder / "linphonerc").write_text(config)
-        if says is None:
-            says = 300 * np.sin(2 * np.pi * 200 * np.arange(SAYS_SECONDS * RATE) / RATE)
+        says = audio.hum(SAYS_SECONDS, RATE) if says is None else says
         (folder / "says.wav").write_bytes(audio.wav_bytes(says, RATE))
         words: list[str | Path] = [str(program), "-c", folder / "linphonerc", "-d", "3", "-l", folder / "trace"]
         words += ["-a"] if answers else []
@@ -132,26 +128,21 @@ class Linphone:
         self.command(f"play {folder / 'says.wav'}")
         self.command(f"record {folder / 'heard.wav'}")
 
-    def __enter__(self) -> Linphone:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self, failed: bool) -> None:
         # Its registration is taken back: a user may have only a few. One that asks for a password is deaf to this.
         with suppress(check.Failed, subprocess.TimeoutExpired):
             self.command("unregister")
             self.command("quit")
             self._program.process.wait(QUIT_WITHIN)
         self._program.end()
-        if kind is not None:
+        if failed:
             print(f"linphone {self.name}'s last words:\n{''.join(self._said[-15:])}")
 
     def command(self, line: str) -> None:
         """Gives a command as its console knows it."""
         self._program.say(line)
 
-    def wait(self, text: str, within: float = 15.0) -> str:
+    def wait(self, text: str, within: float = check.PATIENCE) -> str:
         """It says this, now or later, and after what was waited for before; gives the line."""
         deadline = time.monotonic() + within
         while True:

@@ -59,9 +59,9 @@ class Ledger:
         well_formed(operation, wanted["@odata.type"].removeprefix("#microsoft.graph."), wanted["clientContext"])
         check.same(operation["status"], status, "status when read")
 
-    def told(self, operation: str, status: str, code: int, subcode: int, within: float = 15.0) -> Notice:
+    def told(self, operation: str, status: str, code: int, subcode: int) -> Notice:
         """Its end is in the journal, with this outcome."""
-        notice = self._bot.wait_operation(self._call, operation, within)
+        notice = self._bot.wait_operation(self._call, operation)
         check.same(notice.change, "deleted", "changeType of an operation's end")
         same(self._answered[operation], notice.data)
         well_formed(
@@ -72,12 +72,12 @@ class Ledger:
         check.same((result["code"], result["subcode"]), (code, subcode), "its result")
         return notice
 
-    def closed(self, within: float = 15.0) -> Json:
+    def closed(self) -> Json:
         """S3 and S4, when the call has ended: one terminal notice for what was answered open, none for the rest.
 
         Gives the call's result.
         """
-        end = self._bot.wait_state(self._call, "terminated", within)
+        end = self._bot.wait_state(self._call, "terminated")
         check.same(end.change, "deleted", "changeType of the call's end")
         told = self._bot.so_far(self._call)
         check.that(told[-1] is end, f"the bot was told something after the call's end: {told[-1].body}")

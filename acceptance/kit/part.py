@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import tempfile
@@ -24,6 +25,9 @@ def main(cases: Callable[[Path, Path, ExitStack], Sequence[Case]]) -> None:
     """`cases` is given the server's program, an empty folder and a stack for what must be ended. Does not return."""
     # Told to end, it unwinds, and every `with` ends the program that it started.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit("told to end"))
+    # All that is asked here is on this machine: no proxy is between.
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        del os.environ[name]
     parser = argparse.ArgumentParser()
     parser.add_argument("--server", required=True, type=Path, help="the server's program")
     parser.add_argument("--keep", type=Path, help="leave logs and recordings in this folder, which must not exist yet")

@@ -4,13 +4,51 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 import signal
+import socket
 import subprocess
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from kit import check
+
+RUN_WITHIN = 180.0
+"""Seconds in which a program must have done what it was run for. To import msgraph-sdk alone can take a minute."""
+
+
+def free_port() -> int:
+    """A port that was free a moment ago for UDP and TCP alike, for a program that must be found at a known one."""
+    while True:
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams,
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream,
+        ):
+            datagrams.bind(("127.0.0.1", 0))
+            port = int(datagrams.getsockname()[1])
+            try:
+                stream.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+class Ends:
+    """`with` ends it; `close` is told whether it does because something failed."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(kind is not None)
+
+    def close(self, failed: bool) -> None:
+        raise NotImplementedError
 
 
 class Running:
@@ -23,6 +61,7 @@ class Running:
         *,
         stdin: int = subprocess.DEVNULL,
         stdout: int | None = None,
+        stderr: int | None = None,
         env: dict[str, str] | None = None,
         cwd: Path | None = None,
         pass_fds: Sequence[int] = (),
@@ -32,10 +71,11 @@ class Running:
         self.log = log
         with log.open("ab") as file:
             self.process = subprocess.Popen(
-                [str(word) for word in words],
+                # It is told to end when this process has, even where that was killed.
+                ["setpriv", "--pdeathsig", "TERM", *map(str, words)],
                 stdin=stdin,
                 stdout=file if stdout is None else stdout,
-                stderr=file,
+                stderr=file if stderr is None else stderr,
                 env=os.environ | (env or {}),
                 cwd=cwd,
                 pass_fds=pass_fds,
@@ -57,10 +97,30 @@ class Running:
             self.process.wait()
             return -signal.SIGKILL
 
+    def said(self, pattern: str) -> re.Match[str]:
+        """What it says, once it does."""
+
+        def look() -> re.Match[str] | None:
+            return re.search(pattern, self.log.read_text(errors="replace"), re.MULTILINE)
+
+        return check.soon(look, f"{self.name} says {pattern}", said=self.tail)
+
     def tail(self, lines: int = 15) -> str:
         """The last lines it wrote."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return "\n".join(text.splitlines()[-lines:])
+
+
+def run(
+    words: Sequence[str | Path], *, env: dict[str, str] | None = None, within: float = RUN_WITHIN
+) -> subprocess.CompletedProcess[str]:
+    """A program to its end, with what it says; what takes too long is ended, with all that it started."""
+    running = Running(words, Path(os.devnull), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
+    try:
+        said = running.process.communicate(timeout=within)
+    finally:
+        status = running.end()
+    return subprocess.CompletedProcess(words, status, *(text.decode(errors="replace") for text in said))
 
 
 class Talking(Running):
@@ -85,7 +145,7 @@ class Talking(Running):
         except BrokenPipeError:
             raise check.Failed(f"{self.name} ended:\n{self.tail()}") from None
 
-    def line(self, within: float) -> str:
+    def line(self, within: float = check.PATIENCE) -> str:
         """The next line that it says."""
         try:
             line = self._lines.get(timeout=within)

@@ -64,13 +64,13 @@ class Sdk:
 
     def do(self, request: Coroutine[Any, Any, object], status: int) -> object:
         """Sends a request, which must be answered with exactly this status."""
-        result = self._loop.run_until_complete(asyncio.wait_for(request, 20))
+        result = self._loop.run_until_complete(asyncio.wait_for(request, check.PATIENCE))
         check.same(self.last.status, status, f"status ({self.last.text})")
         return result
 
     def get(self, request: Coroutine[Any, Any, T | None], status: int = 200) -> T:
         """Sends a request, of whose answer the SDK must make an object."""
-        result = self._loop.run_until_complete(asyncio.wait_for(request, 20))
+        result = self._loop.run_until_complete(asyncio.wait_for(request, check.PATIENCE))
         check.same(self.last.status, status, f"status ({self.last.text})")
         if result is None:
             raise check.Failed(f"the SDK made nothing of {self.last.text!r}")
@@ -79,7 +79,7 @@ class Sdk:
     def refused(self, request: Coroutine[Any, Any, Any], status: int, code: str | None = None) -> None:
         """Sends a request, which must be refused with this status and, if given, this code."""
         try:
-            self._loop.run_until_complete(asyncio.wait_for(request, 20))
+            self._loop.run_until_complete(asyncio.wait_for(request, check.PATIENCE))
         except ODataError as error:
             check.same(error.response_status_code, status, f"status of the refusal ({self.last.text})")
             if error.error is None or not error.error.message:

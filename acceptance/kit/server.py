@@ -9,17 +9,11 @@ import urllib.parse
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 
 from kit import check
 from kit.certificates import Certificate
-from kit.processes import Talking
-
-START_WITHIN = 20.0
-"""Seconds until the server must have said that it is ready."""
-
-END_WITHIN = 30.0
-"""Seconds in which SIGTERM must have ended it."""
+from kit.door import Door
+from kit.processes import Ends, Talking
 
 BOT_NUMBER = "5000"
 """Dialled to reach the bot."""
@@ -137,7 +131,15 @@ def address(sip: str) -> tuple[str, int]:
     return host, int(port)
 
 
-class Server:
+def wait_ready(server: Talking) -> dict[str, str]:
+    """What it says with `--json` once it is ready: where it is."""
+    while True:
+        said = json.loads(server.line())
+        if said.get("ready"):
+            return dict(said)
+
+
+class Server(Ends):
     """A running server. `with Server(…) as server:` starts it and ends it with SIGTERM, which must be clean."""
 
     def __init__(self, program: Path, folder: Path, world: World) -> None:
@@ -148,22 +150,17 @@ class Server:
         words: list[str | Path] = [program, "serve", "--data", folder / "data", "--config", config, "--json"]
         self._running = Talking(words, folder / "server.log")
         try:
-            ready = self._ready()
+            ready = wait_ready(self._running)
         except BaseException:
             self._running.end(2.0)
             raise
         self.http: str = ready["http"]
-        self.operator_token = Path(ready["operator_token_file"])
+        self.data = folder / "data"
+        self.door = Door(self.data)
         self.https: str = ready["https"]
         self.ca: Path = world.certificate.authority if world.certificate else Path(ready["ca"])
         self.sip = address(ready["sip"])
         self.sip_tls = address(ready["sip_tls"])
-
-    def _ready(self) -> dict[str, str]:
-        while True:
-            said = json.loads(self._running.line(START_WITHIN))
-            if said.get("ready"):
-                return dict(said)
 
     @property
     def http_port(self) -> int:
@@ -174,14 +171,9 @@ class Server:
         """The last that the server said on stderr."""
         return self._running.tail()
 
-    def __enter__(self) -> Server:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        status = self._running.end(END_WITHIN)
-        if kind is None:
-            check.same(status, 0, f"the server's exit status after SIGTERM (its last words:\n{self.tail()})")
-        else:
+    def close(self, failed: bool) -> None:
+        status = self._running.end(check.PATIENCE)
+        if failed:
             print(f"the server's last words:\n{self.tail()}")
+        else:
+            check.same(status, 0, f"the server's exit status after SIGTERM (its last words:\n{self.tail()})")

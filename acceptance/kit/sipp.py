@@ -3,37 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import socket
 from pathlib import Path
-from types import TracebackType
 
 from kit import check
-from kit.processes import Running
+from kit.processes import Ends, Running, free_port
 from kit.server import Phone, Server
 
 SCENARIOS = Path(__file__).resolve().parent.parent / "sipp"
 
-RECEIVE_WITHIN = 15_000
-"""Milliseconds that a scenario waits for a message before its call has failed."""
 
-
-def free_port() -> int:
-    """A port that was free a moment ago for UDP and TCP alike, for a SIPp that must be found at a known one."""
-    while True:
-        with (
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams,
-            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream,
-        ):
-            datagrams.bind(("127.0.0.1", 0))
-            port = int(datagrams.getsockname()[1])
-            try:
-                stream.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-
-
-class Sipp:
+class Sipp(Ends):
     """A running scenario. Ends by itself when its calls are done; `finish` waits for that and checks it."""
 
     def __init__(
@@ -50,7 +29,7 @@ class Sipp:
         calls: int = 1,
         rate: int = 1,
         holds: int = 300,
-        within: int = 60,
+        within: int = 120,
     ) -> None:
         """`server`: or its SIP address; `phone` gives name and password; `dials` is who is called; a call is held for `holds` milliseconds."""
         program = shutil.which("sipp")
@@ -64,7 +43,7 @@ class Sipp:
         words: list[str | Path] = [str(program), f"{host}:{sip_port}"]
         words += ["-sf", SCENARIOS / f"{scenario}.xml", "-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", str(self.port)]
         words += ["-m", str(calls), "-r", str(rate), "-l", str(calls), "-d", str(holds)]
-        words += ["-recv_timeout", str(RECEIVE_WITHIN), "-timeout", f"{within}s", "-timeout_error"]
+        words += ["-recv_timeout", f"{check.PATIENCE:.0f}s", "-timeout", f"{within}s", "-timeout_error"]
         # Over TCP, one connection for all calls.
         words += ["-t", {"udp": "u1", "tcp": "t1"}[transport]]
         words += ["-nostdin", "-skip_rlimit", "-trace_err", "-error_file", self._errors]
@@ -76,12 +55,7 @@ class Sipp:
             words += ["-set", "caller", caller]
         self._running = Running(words, folder / f"{scenario}-{self.port}.log")
 
-    def __enter__(self) -> Sipp:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self, failed: bool) -> None:
         self._running.end(2.0)
 
     def finish(self) -> None:

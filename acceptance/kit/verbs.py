@@ -18,7 +18,7 @@ import numpy as np
 from kit import audio, check, part
 from kit.baresip import Baresip
 from kit.bot import Bot
-from kit.graph import Graph
+from kit.graph import MEDIA, Graph, prompts
 from kit.library import Json, Library, Reply
 from kit.operations import Ledger
 from kit.server import BOT_NUMBER, Server
@@ -35,8 +35,6 @@ OPEN_OPERATIONS = 100
 
 ODD = '\N{TELEPHONE RECEIVER} "quoted", back\\slash, <tag>, 100 % & \N{ZERO WIDTH JOINER}é\t'
 """A clientContext that must come back as it was."""
-
-MEDIA = {"@odata.type": "#microsoft.graph.serviceHostedMediaConfig"}
 
 
 class Verbs:
@@ -114,15 +112,8 @@ class Verbs:
             "targets": [{"@odata.type": "#microsoft.graph.invitationParticipantInfo", "identity": set_of | target}],
         }
 
-    def prompts(self, *urls: str) -> list[Json]:
-        kind = "#microsoft.graph.mediaPrompt"
-        media = "#microsoft.graph.mediaInfo"
-        return [
-            {"@odata.type": kind, "mediaInfo": {"@odata.type": media, "uri": url, "resourceId": NOBODY}} for url in urls
-        ]
-
     def play(self, call: str, ledger: Ledger, url: str, context: str, status: str) -> str:
-        body = {"clientContext": context, "prompts": self.prompts(url)}
+        body = {"clientContext": context, "prompts": prompts(url)}
         return ledger.answered(self.ok("playPrompt", call, body=body), "playPromptOperation", context, status)
 
     def read(self, call: str, ledger: Ledger, operation: str, status: str) -> None:
@@ -145,13 +136,13 @@ class Verbs:
 
     def answer_an_incoming_call(self) -> None:
         before = len(self.bot.journal)
-        with Sipp(self.folder, "call", self.server, phone=self.world.phones[0], dials=BOT_NUMBER, holds=300) as phone:
-            call = str(self.bot.wait_incoming(before).data["id"])
-            answer = {"callbackUri": self.bot.callback, "acceptedModalities": ["audio"], "mediaConfig": MEDIA}
-            self.empty("answer", call, answer)
-            self.bot.wait_ready(call)
-            self.refused(409, "notAllowed", "answer", call, answer)
-            phone.finish()
+        self.phone.dial(BOT_NUMBER)
+        call = str(self.bot.wait_incoming(before).data["id"])
+        answer = {"callbackUri": self.bot.callback, "acceptedModalities": ["audio"], "mediaConfig": MEDIA}
+        self.empty("answer", call, answer)
+        self.bot.wait_ready(call)
+        self.refused(409, "notAllowed", "answer", call, answer)
+        self.phone.hang_up()
         check.same(Ledger(self.bot, call).closed()["code"], 200, "the result of a call that the caller ended")
 
     def reject_an_incoming_call(self) -> None:
@@ -230,9 +221,9 @@ class Verbs:
             "maxRecordDurationInSeconds": 1,
             "stopTones": ["#"],
         }
-        for prompts in ([], self.prompts(self.short, self.short)):
-            self.refused(400, "8523", "recordResponse", call, body | {"prompts": prompts})
-        self.record(call, ledger, "recordResponse", body | {"prompts": self.prompts(self.short)})
+        for wrong in ([], prompts(self.short, self.short)):
+            self.refused(400, "8523", "recordResponse", call, body | {"prompts": wrong})
+        self.record(call, ledger, "recordResponse", body | {"prompts": prompts(self.short)})
         if self.library.offers("record"):
             # Beta's, which needs no prompt.
             self.record(call, ledger, "record", body)
@@ -278,7 +269,7 @@ class Verbs:
         with self.phoned() as (call, ledger):
             for _ in range(OPEN_OPERATIONS):
                 self.graph.play(call, self.endless)
-            more = {"clientContext": "more", "prompts": self.prompts(self.short)}
+            more = {"clientContext": "more", "prompts": prompts(self.short)}
             self.refused(429, "activityLimitReached", "playPrompt", call, more)
             contexts = [one["clientContext"] for one in self.ok("listOperations", call)["value"]]
             check.that(contexts and "more" not in contexts, "what was refused was not done, however often it came")
@@ -290,7 +281,7 @@ class Verbs:
         long = {"clientContext": "a" * 257}
         self.refused(400, "invalidRequest", "subscribeToTone", call, long)
         self.refused(400, "invalidRequest", "cancelMediaProcessing", call, long)
-        self.refused(400, "invalidRequest", "playPrompt", call, long | {"prompts": self.prompts(self.short)})
+        self.refused(400, "invalidRequest", "playPrompt", call, long | {"prompts": prompts(self.short)})
         self.refused(400, "invalidRequest", "createCall", "", self.new_call() | {"targets": []})
         check.same(self.ok("listOperations", call)["value"], [], "operations after refusals")
         self.refused(404, "itemNotFound", "getOperation", call, None)
@@ -307,7 +298,7 @@ class Verbs:
         self.refused(404, "8522", "keepAlive", NOBODY, None)
         self.refused(404, "8522", "subscribeToTone", NOBODY, context)
         self.refused(404, "8522", "cancelMediaProcessing", NOBODY, context)
-        self.refused(404, "8522", "playPrompt", NOBODY, context | {"prompts": self.prompts(self.short)})
+        self.refused(404, "8522", "playPrompt", NOBODY, context | {"prompts": prompts(self.short)})
         self.refused(404, "8522", "reject", NOBODY, {"reason": "busy"})
         answer = {"callbackUri": self.bot.callback, "acceptedModalities": ["audio"], "mediaConfig": MEDIA}
         self.refused(404, "8522", "answer", NOBODY, answer)
@@ -340,7 +331,7 @@ class Verbs:
             "deleteParticipant": None,
             "invite": context | {"participants": [who]},
             "muteParticipant": context,
-            "startHoldMusic": context | {"customPrompt": self.prompts(self.short)[0]},
+            "startHoldMusic": context | {"customPrompt": prompts(self.short)[0]},
             "stopHoldMusic": context,
             "listAudioRoutingGroups": None,
             "createAudioRoutingGroup": {"routingMode": "oneToOne", "sources": [NOBODY], "receivers": [NOBODY]},
