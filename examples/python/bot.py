@@ -3,31 +3,27 @@
 import asyncio
 import functools
 import json
+import logging
 import os
 import urllib.request
 from collections import defaultdict, deque
 from pathlib import Path
 
-import aiohttp
 import jwt
-from aiohttp import web
+from aiohttp import ClientSession, web
 from azure.identity.aio import EnvironmentCredential
-from msgraph.graph_service_client import GraphServiceClient
 from msgraph.generated.communications.calls.item.answer import answer_post_request_body as answer
 from msgraph.generated.communications.calls.item.cancel_media_processing import (
-    cancel_media_processing_post_request_body as cancel,
+    cancel_media_processing_post_request_body as stop,
 )
 from msgraph.generated.communications.calls.item.play_prompt import play_prompt_post_request_body as play
 from msgraph.generated.communications.calls.item.record_response import record_response_post_request_body as record
-from msgraph.generated.communications.calls.item.subscribe_to_tone import (
-    subscribe_to_tone_post_request_body as subscribe,
-)
-from msgraph.generated.models.comms_operation import CommsOperation
-from msgraph.generated.models.operation_status import OperationStatus
+from msgraph.generated.communications.calls.item.subscribe_to_tone import subscribe_to_tone_post_request_body as keys
 from msgraph.generated.models.media_info import MediaInfo
 from msgraph.generated.models.media_prompt import MediaPrompt
 from msgraph.generated.models.modality import Modality
 from msgraph.generated.models.service_hosted_media_config import ServiceHostedMediaConfig
+from msgraph.graph_service_client import GraphServiceClient
 
 TENANT, APP = os.environ["AZURE_TENANT_ID"], os.environ["AZURE_CLIENT_ID"]
 HOST, _, PORT = os.environ.get("LISTEN", "127.0.0.1:3978").rpartition(":")
@@ -35,7 +31,6 @@ URL = os.environ.get("BOT_URL", f"http://{HOST}:{PORT}")
 OPENID = "https://api.aps.skype.com/v1/.well-known/OpenIdConfiguration"
 ISSUERS = ["https://api.botframework.com", "https://graph.microsoft.com"]
 TENANT_CLAIM = "http://schemas.microsoft.com/identity/claims/tenantid"
-
 graph = GraphServiceClient(EnvironmentCredential())
 lines: dict[str, "Line"] = {}
 seen: deque[object] = deque(maxlen=10_000)  # messages already taken: a repeat bears the same id
@@ -48,57 +43,63 @@ class Line:
         self.id, self.call = id, graph.communications.calls.by_call_id(id)
         # What is waited for: `up`, `key`, and operations by their id. All are set when the call is over.
         self.told = defaultdict(asyncio.get_running_loop().create_future)
-        self.task = asyncio.create_task(serve(self))
+        self.task = asyncio.create_task(self.serve())
 
     def tell(self, what: str, data: object) -> None:
         if not self.told[what].done():
             self.told[what].set_result(data)
 
     def end(self) -> None:
-        lines.pop(self.id)
         for what in ("up", "key", *self.told):
             self.tell(what, None)
 
-    async def end_of(self, operation: CommsOperation) -> dict:
-        answered_ended = operation.status in (OperationStatus.Completed, OperationStatus.Failed)
-        untold = self.id not in lines and operation.id not in self.told
-        return {} if answered_ended or untold else await self.told[operation.id] or {}
+    async def end_of(self, operation) -> dict:
+        if self.id not in lines:
+            self.tell(operation.id, None)  # nothing more is told
+        return {} if operation.result_info else await self.told[operation.id] or {}  # some are answered ended
 
-    async def play(self, name: str) -> CommsOperation:
+    async def play(self, name: str):
         body = play.PlayPromptPostRequestBody(prompts=prompt(name), client_context=name)
         return await self.call.play_prompt.post(body)
+
+    async def record(self, name: str) -> None:
+        """Plays a prompt, and keeps what is said until # is pressed."""
+        body = record.RecordResponsePostRequestBody(prompts=prompt(name), client_context=name)
+        body.stop_tones, body.max_record_duration_in_seconds = ["#"], 60
+        recording = await self.end_of(await self.call.record_response.post(body))
+        if location := recording.get("recordingLocation"):  # a failed one has none
+            bearer = {"Authorization": f"Bearer {recording['recordingAccessToken']}"}
+            async with ClientSession(raise_for_status=True) as http, http.get(location, headers=bearer) as wav:
+                Path(f"{name}-{self.id}.wav").write_bytes(await wav.read())
+
+    async def serve(self) -> None:
+        """The call, to its end, whatever goes wrong."""
+        try:
+            await self.talk()
+        except Exception as error:  # such as a caller who hangs up early: status 404, code 8522
+            logging.error("call %s: %s", self.id, error)
+        if self.id in lines:
+            await self.call.delete()
+
+    async def talk(self) -> None:
+        audio = answer.AnswerPostRequestBody(callback_uri=f"{URL}/api/calls", accepted_modalities=[Modality.Audio])
+        audio.media_config = ServiceHostedMediaConfig()
+        await self.call.answer.post(audio)
+        await self.told["up"]
+        await self.call.subscribe_to_tone.post(keys.SubscribeToTonePostRequestBody(client_context="keys"))
+        await self.play("menu")
+        await asyncio.wait([self.told["key"]], timeout=30)
+        await self.call.cancel_media_processing.post(stop.CancelMediaProcessingPostRequestBody(client_context="cancel"))
+        key = self.told["key"].result() if self.told["key"].done() else None
+        if key in ("tone1", "tone2"):
+            await self.play("hours" if key == "tone1" else "address")
+        elif key == "tone3":
+            await self.record("message")
+        await self.end_of(await self.play("bye"))  # waits its turn behind the others
 
 
 def prompt(name: str) -> list:
     return [MediaPrompt(media_info=MediaInfo(uri=f"{URL}/prompts/{name}.wav", resource_id=name))]
-
-
-async def serve(line: Line) -> None:
-    """One call, from its answer to its end."""
-    audio = answer.AnswerPostRequestBody(callback_uri=f"{URL}/api/calls", accepted_modalities=[Modality.Audio])
-    audio.media_config = ServiceHostedMediaConfig()
-    await line.call.answer.post(audio)
-    await line.told["up"]
-    await line.call.subscribe_to_tone.post(subscribe.SubscribeToTonePostRequestBody(client_context="keys"))
-    await line.play("menu")
-    key, _ = await asyncio.wait([line.told["key"]], timeout=30)
-    await line.call.cancel_media_processing.post(cancel.CancelMediaProcessingPostRequestBody(client_context="cancel"))
-    key, message = key.pop().result() if key else None, None
-    if key in ("tone1", "tone2"):
-        await line.play("hours" if key == "tone1" else "address")
-    elif key == "tone3":
-        body = record.RecordResponsePostRequestBody(prompts=prompt("message"), client_context="message")
-        body.stop_tones, body.max_record_duration_in_seconds = ["#"], 60
-        message = await line.call.record_response.post(body)
-    bye = await line.play("bye")  # waits its turn behind the others
-    recording = await line.end_of(message) if message else {}
-    if recording.get("recordingLocation"):  # a failed one has none
-        bearer = {"Authorization": f"Bearer {recording['recordingAccessToken']}"}
-        async with aiohttp.ClientSession() as http, http.get(recording["recordingLocation"], headers=bearer) as wav:
-            Path(f"message-{line.id}.wav").write_bytes(await wav.read())
-    await line.end_of(bye)
-    if line.id in lines:
-        await line.call.delete()
 
 
 @functools.cache
@@ -117,7 +118,7 @@ def verify(token: str) -> None:
 async def webhook(request: web.Request) -> web.Response:
     try:
         await asyncio.to_thread(verify, request.headers.get("Authorization", "").removeprefix("Bearer "))
-    except jwt.PyJWKClientConnectionError as error:
+    except (OSError, jwt.PyJWKClientConnectionError) as error:  # it is to be told again
         raise web.HTTPServiceUnavailable(text=str(error)) from error
     except jwt.PyJWTError as error:
         raise web.HTTPUnauthorized(text=str(error)) from error
@@ -140,10 +141,9 @@ def take(notification: dict) -> None:
         if data.get("toneInfo"):
             lines[id].tell("key", data["toneInfo"]["tone"])
         if data.get("state") == "terminated":
-            lines[id].end()
+            lines.pop(id).end()
 
 
 app = web.Application()
-prompts = Path(__file__).resolve().parent.parent / "prompts"
-app.add_routes([web.post("/api/calls", webhook), web.static("/prompts", prompts)])
+app.add_routes([web.post("/api/calls", webhook), web.static("/prompts", Path(__file__).parents[1] / "prompts")])
 web.run_app(app, host=HOST, port=int(PORT))

@@ -32,6 +32,7 @@ async fn main() -> Result<(), Error> {
 async fn serve(bot: Arc<Bot>, call: Call) {
     if let Err(error) = report(&bot, &call).await {
         eprintln!("call {}: {error}", call.id());
+        let _ = call.hang_up().await; // refused if it has ended
     }
 }
 
