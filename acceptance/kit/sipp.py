@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from kit import check
-from kit.processes import Ends, Running, free_port
+from kit.processes import RUN_WITHIN, Ends, Running, free_port
 from kit.server import Phone, Server
 
 SCENARIOS = Path(__file__).resolve().parent.parent / "sipp"
@@ -29,7 +29,6 @@ class Sipp(Ends):
         calls: int = 1,
         rate: int = 1,
         holds: int = 300,
-        within: int = 120,
     ) -> None:
         """`server`: or its SIP address; `phone` gives name and password; `dials` is who is called; a call is held for `holds` milliseconds."""
         program = shutil.which("sipp")
@@ -37,13 +36,12 @@ class Sipp(Ends):
         folder.mkdir(parents=True, exist_ok=True)
         self.scenario = scenario
         self.port = port or free_port()
-        self._within = within
         self._errors = folder / f"{scenario}-{self.port}.errors"
         host, sip_port = server if isinstance(server, tuple) else server.sip
         words: list[str | Path] = [str(program), f"{host}:{sip_port}"]
         words += ["-sf", SCENARIOS / f"{scenario}.xml", "-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", str(self.port)]
         words += ["-m", str(calls), "-r", str(rate), "-l", str(calls), "-d", str(holds)]
-        words += ["-recv_timeout", f"{check.PATIENCE:.0f}s", "-timeout", f"{within}s", "-timeout_error"]
+        words += ["-recv_timeout", f"{check.PATIENCE:.0f}s", "-timeout", f"{RUN_WITHIN:.0f}s", "-timeout_error"]
         # Over TCP, one connection for all calls.
         words += ["-t", {"udp": "u1", "tcp": "t1"}[transport]]
         words += ["-nostdin", "-skip_rlimit", "-trace_err", "-error_file", self._errors]
@@ -60,7 +58,7 @@ class Sipp(Ends):
 
     def finish(self) -> None:
         """Waits until it has ended; every call must have gone as the scenario says."""
-        status = self._running.process.wait(self._within + 10)
+        status = self._running.process.wait(RUN_WITHIN + 10)
         errors = self._errors.read_text(errors="replace")[-1500:] if self._errors.exists() else self._running.tail(30)
         check.same(status, 0, f"SIPp's exit status for {self.scenario} (its words:\n{errors})")
 
