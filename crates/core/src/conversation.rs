@@ -1,20 +1,20 @@
 //! A conversation as one machine: decide, evolve, effects, notices. The unit of ownership, ordering
 //! and durability. The verbs and happenings themselves are in their own files; this one routes to
-//! them, holds the state, and says what follows from each event.
+//! them and holds the state.
+
+mod follows;
 
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::call::{Call, CallState, Direction, Leg, LegPhase, Party};
-use crate::effect::Effect;
 use crate::event::{Begun, Event, Record};
 use crate::happens;
 use crate::identity::Identity;
 use crate::ids::{CallId, ConversationId, Epoch, LegId, OperationId, ParticipantId};
 use crate::input::Input;
 use crate::limits;
-use crate::notice::{Notice, Told};
 use crate::operation::{Operation, OperationKind, OperationStatus};
 use crate::refusal::Refusal;
 use crate::result::ResultInfo;
@@ -157,111 +157,6 @@ impl Conversation {
     pub fn fold(&mut self, record: &Record) {
         for event in &record.events {
             self.evolve(record.at, event);
-        }
-    }
-
-    /// What the world must now do, right after `event` was evolved.
-    pub fn effects(&self, event: &Event) -> Vec<Effect> {
-        match event {
-            Event::CallPlaced(begun) => place(begun).into_iter().collect(),
-            Event::LegAdmitted { leg, .. } => self.leg(*leg).map(|leg| self.accept(leg)).into_iter().collect(),
-            Event::CallAnswered { call, .. } => self
-                .legs
-                .iter()
-                .filter(|leg| leg.call == *call && leg.phase == LegPhase::Accepting)
-                .map(|leg| self.accept(leg))
-                .collect(),
-            // A leg that came up while it was let go is hung up for good.
-            Event::LegReleased { leg, .. } | Event::LegAnswered { leg, .. } => {
-                self.leg(*leg).and_then(release).into_iter().collect()
-            }
-            Event::OperationStarted { call, operation } if operation.status == OperationStatus::Running => {
-                self.run(*call, operation.id)
-            }
-            Event::OperationBegan { call, operation } => self.run(*call, *operation),
-            Event::CallEnding { call, .. } => self.call(*call).and_then(keep).into_iter().collect(),
-            Event::OperationEnded { call, operation, result, .. } if *result == ResultInfo::cancelled() => {
-                let leg = self.call(*call).and_then(|call| self.leg(call.begun.leg));
-                let up = leg.filter(|leg| matches!(leg.phase, LegPhase::Up(_)));
-                up.map(|leg| Effect::Stop { leg: leg.id, operation: *operation }).into_iter().collect()
-            }
-            Event::CallOffered(_)
-            | Event::AskRedirected { .. }
-            | Event::CallbackChanged { .. }
-            | Event::CallEstablished { .. }
-            | Event::AudioChanged { .. }
-            | Event::RosterChanged { .. }
-            | Event::CallKeptAlive { .. }
-            | Event::CallTerminating { .. }
-            | Event::CallTerminated { .. }
-            | Event::LegEnded { .. }
-            | Event::OperationStarted { .. }
-            | Event::OperationEnded { .. }
-            | Event::ToneHeard { .. }
-            | Event::Adopted { .. } => vec![],
-        }
-    }
-
-    /// What is still owed, from state alone. Right after an adoption only durable effects are left.
-    pub fn outstanding(&self) -> Vec<Effect> {
-        let mut owed = vec![];
-        for leg in &self.legs {
-            match &leg.phase {
-                LegPhase::Placing => owed.extend(self.call(leg.call).and_then(|call| place(&call.begun))),
-                LegPhase::Accepting => owed.push(self.accept(leg)),
-                LegPhase::Releasing { .. } => owed.extend(release(leg)),
-                LegPhase::Offered | LegPhase::Up(_) | LegPhase::Ended => {}
-            }
-        }
-        for call in self.calls.iter().filter(|call| !call.is_over()) {
-            if let Some(running) = call.running() {
-                owed.extend(self.run(call.id(), running.id));
-            }
-            owed.extend(keep(call));
-        }
-        owed
-    }
-
-    /// What bots are told, right after `event` was evolved.
-    pub fn notices(&self, event: &Event) -> Vec<(CallId, Notice)> {
-        let told = |id: &CallId, told: Told| self.call(*id).map(|call| (*id, Notice::of(call, told)));
-        match event {
-            Event::CallOffered(Begun { call, .. }) | Event::AskRedirected { call, .. } => {
-                self.call(*call).and_then(|call| Some((call.id(), ask(call)?))).into_iter().collect()
-            }
-            Event::CallPlaced(Begun { call, .. }) | Event::CallAnswered { call, .. } => {
-                told(call, Told::Establishing).into_iter().collect()
-            }
-            Event::CallEstablished { call: id } => self.established(*id, None).into_iter().collect(),
-            Event::AudioChanged { call: id, active } => {
-                let roster = if *active { told(id, Told::Roster(self.roster())) } else { None };
-                self.established(*id, Some(*active)).into_iter().chain(roster).collect()
-            }
-            Event::RosterChanged { call } => told(call, Told::Roster(self.roster())).into_iter().collect(),
-            Event::CallTerminating { call } => told(call, Told::Terminating).into_iter().collect(),
-            Event::CallTerminated { call, result } => {
-                told(call, Told::Terminated(result.clone())).into_iter().collect()
-            }
-            Event::OperationEnded { call: id, operation, .. } => self
-                .call(*id)
-                .and_then(|call| {
-                    Some((*id, Notice::of(call, Told::OperationEnded(call.operation(*operation)?.clone()))))
-                })
-                .into_iter()
-                .collect(),
-            Event::ToneHeard { call, sequence, tone } => {
-                told(call, Told::Tone { sequence: *sequence, tone: *tone }).into_iter().collect()
-            }
-            Event::CallKeptAlive { .. }
-            | Event::CallbackChanged { .. }
-            | Event::CallEnding { .. }
-            | Event::LegAdmitted { .. }
-            | Event::LegAnswered { .. }
-            | Event::LegReleased { .. }
-            | Event::LegEnded { .. }
-            | Event::OperationStarted { .. }
-            | Event::OperationBegan { .. }
-            | Event::Adopted { .. } => vec![],
         }
     }
 
@@ -410,36 +305,6 @@ impl Conversation {
         leg.phase = LegPhase::Releasing { decline, dialog };
     }
 
-    /// What a running operation asks of the world.
-    fn run(&self, call: CallId, operation: OperationId) -> Vec<Effect> {
-        let run = self.call(call).and_then(|call| match &call.operation(operation)?.kind {
-            OperationKind::PlayPrompt { prompts, repeat } => Some(Effect::Play {
-                leg: call.begun.leg,
-                operation,
-                app: call.begun.app.clone(),
-                prompts: prompts.clone(),
-                repeat: *repeat,
-            }),
-            OperationKind::RecordResponse(recording) => Some(Effect::Record {
-                leg: call.begun.leg,
-                call: call.id(),
-                operation,
-                app: call.begun.app.clone(),
-                recording: recording.clone(),
-            }),
-            OperationKind::SendDtmfTones { tones, delay } => {
-                Some(Effect::SendTones { leg: call.begun.leg, operation, tones: tones.clone(), delay: *delay })
-            }
-            OperationKind::SubscribeToTone | OperationKind::CancelMediaProcessing => None,
-        });
-        run.into_iter().collect()
-    }
-
-    fn established(&self, id: CallId, audio: Option<bool>) -> Option<(CallId, Notice)> {
-        let call = self.call(id)?;
-        Some((id, Notice::of(call, Told::Established { direction: call.direction, audio })))
-    }
-
     /// Everyone in the conversation: the bots, then who is at the far ends.
     pub fn roster(&self) -> Vec<(ParticipantId, Identity)> {
         let mut roster = vec![];
@@ -461,56 +326,9 @@ impl Conversation {
         roster.extend(phones.map(|party| (party.participant, party.identity.clone())));
         roster
     }
-
-    /// What answers a leg that dialled us: a bot, or the meeting it is in.
-    fn accept(&self, leg: &Leg) -> Effect {
-        match self.call(leg.call).filter(|_| leg.party.is_some()) {
-            Some(call) => Effect::Admit { leg: leg.id, seat: call.begun.leg },
-            None => Effect::Accept { leg: leg.id },
-        }
-    }
-}
-
-/// What makes the leg of a call that a bot placed. A record that names neither a far end nor a meeting asks for nothing.
-fn place(begun: &Begun) -> Option<Effect> {
-    if begun.meeting.is_some() {
-        return Some(Effect::TakeSeat { leg: begun.leg });
-    }
-    Some(Effect::Place {
-        leg: begun.leg,
-        app: begun.app.clone(),
-        tenant: begun.tenant.clone(),
-        from: begun.source.clone(),
-        to: begun.target.clone()?,
-    })
 }
 
 fn cancelled(call: CallId, operation: &Operation) -> Event {
     let Operation { id: operation, kind, .. } = operation;
     Event::OperationEnded { call, operation: *operation, status: kind.ended_badly(), result: ResultInfo::cancelled() }
-}
-
-/// What is being recorded while the call ends is to be kept.
-fn keep(call: &Call) -> Option<Effect> {
-    let running = call.running().filter(|_| call.is_ending())?;
-    Some(Effect::Keep { leg: call.begun.leg, operation: running.id })
-}
-
-fn release(leg: &Leg) -> Option<Effect> {
-    match &leg.phase {
-        LegPhase::Releasing { decline: Some(status), .. } => Some(Effect::Decline { leg: leg.id, status: *status }),
-        LegPhase::Releasing { dialog, .. } => Some(Effect::HangUp { leg: leg.id, dialog: dialog.clone() }),
-        _ => None,
-    }
-}
-
-fn ask(call: &Call) -> Option<Notice> {
-    let begun = &call.begun;
-    let (target, them) = (begun.target.clone()?, begun.them?);
-    let told = Told::Incoming { source: begun.source.clone(), target, me: begun.me, them };
-    let ask_until = match call.state {
-        CallState::Incoming { until, .. } => Some(until),
-        _ => None,
-    };
-    Some(Notice { ask_until, ..Notice::of(call, told) })
 }
