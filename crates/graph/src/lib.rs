@@ -25,6 +25,7 @@ mod print;
 mod read;
 pub mod request;
 pub mod results;
+mod segments;
 pub mod time;
 pub mod words;
 

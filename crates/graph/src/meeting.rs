@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use crate::identity::IdentitySet;
 use crate::limits;
-use crate::path::decode;
 use crate::print::{Members, Object};
 use crate::read::{BodyError, Node};
+use crate::segments::decode;
 
 /// The chat of a meeting.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -9,9 +9,9 @@ use serde::ser::{SerializeMap, Serializer};
 use crate::call::{Call, Part};
 use crate::operation::{CommsOperation, Placed};
 use crate::participant::Participant;
-use crate::path;
 use crate::print::{Members, Object, Printed, PrintedList, Unset, to_json};
 use crate::read::{self, BodyError, Node};
+use crate::segments;
 use crate::words::ChangeType;
 
 /// One notification. Sent alone in its envelope, as real traffic has it.
@@ -208,10 +208,10 @@ fn subject(url: &str) -> Option<(Cow<'static, str>, Subject<'static>)> {
         ("", "") => Subject::Call,
         (name, "") if name.eq_ignore_ascii_case("participants") => Subject::Participants,
         (name, id) if name.eq_ignore_ascii_case("operations") && !id.is_empty() => {
-            Subject::Operation(path::id(id.into()).into_owned().into())
+            Subject::Operation(segments::id(id.into()).into_owned().into())
         }
         (name, "") => Subject::Other(name.to_owned().into()),
         (name, id) => Subject::Other(format!("{name}/{id}").into()),
     };
-    Some((path::id(call.into()).into_owned().into(), subject))
+    Some((segments::id(call.into()).into_owned().into(), subject))
 }

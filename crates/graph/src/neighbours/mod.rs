@@ -10,7 +10,8 @@ pub mod resources;
 use std::borrow::Cow;
 
 use crate::limits;
-use crate::path::{RouteError, Walk, keyed};
+use crate::path::RouteError;
+use crate::segments::{Walk, keyed};
 
 pub use filter::Filter;
 pub use query::Query;

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use super::filter::Filter;
-use crate::path::{Page, RouteError, decode_form};
+use crate::path::{Page, RouteError};
+use crate::segments::decode_form;
 
 /// What a client wants of a collection or a resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
