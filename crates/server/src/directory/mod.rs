@@ -11,17 +11,19 @@ mod reach;
 mod roles;
 mod route;
 mod secret;
+mod settings;
 mod sip;
 mod trunk_table;
 
 pub use allow::{AllowList, Allowed, BadEntry, Network};
-pub use config::{Config, ConfigError, DEFAULT_MAX_CALLS, DEFAULT_MAX_RECORDING_MIB, ServerSettings};
+pub use config::{Config, ConfigError, DEFAULT_MAX_CALLS, DEFAULT_MAX_RECORDING_MIB};
 pub use development::{APP_ID, APP_NUMBERS, APP_SECRET, APP_WEBHOOK, NULL_LINE, PHONE_PASSWORD, PHONES, TENANT_ID};
 pub use open::{BadNetwork, Open, TenantAsked};
 pub use reach::{BadBase, Base, Moved, Reach, Webhook};
 pub use roles::{BadRole, Role};
 pub use route::{Destination, RouteError, SipHome};
 pub use secret::{ITERATIONS, SecretError, SecretHash, hash_secret};
+pub use settings::ServerSettings;
 pub use sip::SIP_REALM;
 
 use crate::limits;

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use super::prompts::Key;
-use super::{Line, Phones, tone_of};
+use super::{Line, Phones, keys};
 use crate::engine::Audio;
 use crate::outbound::{Target, limits};
 use crate::recordings::Owner;
@@ -43,7 +43,7 @@ impl Audio for Phones {
             return self.happening(leg, Input::PlayFinished { operation, outcome: PlayOutcome::Played });
         }
         let Some(wires) = self.wires() else { return self.happening(leg, failed("there is no media".to_owned())) };
-        let tones = tones.iter().copied().map(tone_of).collect();
+        let tones = tones.iter().copied().map(keys::pressed).collect();
         if let Err(busy) = wires.media.press(leg.0, operation.0, tones, pause) {
             self.happening(leg, failed(busy.to_string()));
         }

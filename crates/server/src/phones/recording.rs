@@ -6,7 +6,7 @@ use ringback_core::{Input, LegId, RecordOutcome, Recording};
 use ringback_media::limits::RATE;
 use ringback_media::{RecordTerms, TapeEnd, TapeIn, sine};
 
-use super::{Phones, tone_of};
+use super::{Phones, keys};
 use crate::recordings::{NoRoom, Outcome, Owner};
 
 impl Phones {
@@ -74,7 +74,7 @@ fn terms(recording: &Recording) -> RecordTerms {
         initial_silence: seconds(recording.initial_silence),
         max_silence: seconds(recording.max_silence),
         max_duration: seconds(recording.max_duration),
-        stop_tones: recording.stop_tones.iter().map(|tone| tone_of(*tone)).collect(),
+        stop_tones: recording.stop_tones.iter().map(|tone| keys::pressed(*tone)).collect(),
     }
 }
 
