@@ -207,13 +207,17 @@ impl Service {
 
     /// What Prometheus reads: for the operator, or for this machine if the operator says so.
     async fn metrics(&self, asked: &Asked<'_>) -> Result<Reply, Refused> {
-        let here = asked.peer.ip().to_canonical().is_loopback() && !sites::passed_on(asked.headers);
-        if !(self.open_metrics && here || self.auth.is_operator(authorization(asked.headers))) {
-            return Err(Refused::new(
-                StatusCode::UNAUTHORIZED,
-                "InvalidAuthenticationToken",
-                "The metrics want the bearer token of the file operator.token in the data folder.",
-            ));
+        if !self.auth.is_operator(authorization(asked.headers)) {
+            let here = asked.peer.ip().to_canonical().is_loopback() && !sites::passed_on(asked.headers);
+            if !(self.open_metrics && here) {
+                return Err(Refused::new(
+                    StatusCode::UNAUTHORIZED,
+                    "InvalidAuthenticationToken",
+                    "The metrics want the bearer token of the file operator.token in the data folder.",
+                ));
+            }
+            // A browser is here, too, and shows pages under any name that was made to lead here.
+            sites::check(&self.origins, asked.uri, asked.headers)?;
         }
         if asked.method != hyper::Method::GET {
             return Err(Refused::only("GET"));

@@ -108,7 +108,11 @@ async fn a_notice_that_waits_is_seen_to_age_until_its_bot_has_it() {
 }
 
 async fn bare(world: &World, headers: &str) -> Answer {
-    web::send(world.http(), format!("GET /metrics HTTP/1.1\r\nHost: r\r\n{headers}\r\n").as_bytes()).await
+    asked_for(world, "127.0.0.1", headers).await
+}
+
+async fn asked_for(world: &World, host: &str, headers: &str) -> Answer {
+    web::send(world.http(), format!("GET /metrics HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n").as_bytes()).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -123,4 +127,9 @@ async fn metrics_are_the_operators_unless_he_opens_them_to_his_machine() {
     bare(&open, "").await.is(200);
     bare(&open, "X-Forwarded-For: 192.0.2.1\r\n").await.is(401);
     bare(&open, "Forwarded: for=192.0.2.1\r\n").await.is(401);
+    // What a browser of his machine shows under a name that was made to lead here; and for another site's page.
+    asked_for(&open, "localhost:8480", "").await.is(200);
+    asked_for(&open, "evil.example", "").await.is(403);
+    bare(&open, "Origin: http://evil.example\r\n").await.is(403);
+    bare(&open, "Sec-Fetch-Site: cross-site\r\n").await.is(403);
 }
