@@ -1,37 +1,28 @@
-//! The wiring: rooms are made, connected, recovered, opened, and closed in order.
+//! The wiring: what is opened, in which order, and closed.
 
 mod exporter;
+mod rooms;
+mod wires;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use ringback_core::Epoch;
-use ringback_ledger::{Ledger, SqliteConfig, SqliteLedger};
-use ringback_media::{Media, MediaConfig};
-use ringback_signal::{Sip, SipConfig, TrunkStatus, WebRtc, WebRtcConfig};
+use ringback_signal::{Sip, TrunkStatus};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use url::Url;
 
-use crate::auth::{Auth, BadKey, SigningKey};
-use crate::chats::Chats;
-use crate::clock::Clock;
 use crate::data_folder::{DataFolder, DataFolderError};
-use crate::directory::{Config, ConfigError, SIP_REALM, ServerSettings, SharedDirectory, SipHome};
-use crate::engine::{Engine, EngineError, Tell};
-use crate::first_seen::FirstSeen;
+use crate::directory::{Config, ConfigError, ServerSettings, SharedDirectory};
+use crate::engine::EngineError;
 use crate::http::{self, Listener, Origins, Serving, Sockets};
-use crate::limits;
-use crate::notify::Lanes;
-use crate::outbound::{self, Outbound, OutboundError};
-use crate::phones::{Phones, Wires};
-use crate::recordings::Recordings;
-use crate::scripted::ScriptedPhones;
-use crate::tls::{self, CertificateFiles, Names, Tls, TlsError};
-use crate::trace::{Timeline, Trace};
-use exporter::Exporter;
+use crate::outbound::OutboundError;
+use crate::tls::{CertificateFiles, Names, Tls, TlsError};
+use crate::trace::Timeline;
+use rooms::Rooms;
+use wires::Connected;
 
 /// What a server is started with.
 #[derive(Clone, Debug, Default)]
@@ -85,9 +76,6 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
-    /// SIP.
-    #[error(transparent)]
-    Sip(#[from] ringback_signal::SipError),
     /// Media.
     #[error("the media threads did not start: {0}")]
     Media(std::io::Error),
@@ -110,20 +98,12 @@ impl From<OutboundError> for StartError {
 
 /// A running server.
 pub struct Server {
-    engine: Engine,
-    directory: SharedDirectory,
-    first_seen: FirstSeen,
-    ledger: Arc<dyn Ledger>,
-    lanes: Lanes,
+    rooms: Rooms,
     listener: Listener,
-    phones: Phones,
-    scripted: ScriptedPhones,
     sip: Sip,
-    trace: Trace,
+    tls: Tls,
     purging: tokio::task::JoinHandle<()>,
     renewing: tokio::task::JoinHandle<()>,
-    exporter: Option<Exporter>,
-    tls: Tls,
     http: SocketAddr,
     https: SocketAddr,
     public_url: String,
@@ -133,110 +113,60 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts: opens the ledger in a new epoch, takes over what was left, then listens.
+    /// Starts: opens the data folder and, in a new epoch, the ledger in it; makes the rooms; connects the phones; takes
+    /// over what was left; then listens. What fails leaves nothing open.
     pub async fn start(options: Options) -> Result<Server, StartError> {
-        let config = options.read()?;
-        let settings = config.server.clone();
+        let Config { server: settings, directory } = options.read()?;
         let data = DataFolder::open(&options.data)?;
         // Before anything is opened that takes time to close: who finds them taken may try others at once.
-        let (http_listener, http_addr) = bind("HTTP", settings.http).await?;
-        let (https_listener, https_addr) = bind("HTTPS", settings.https).await?;
-        let (ledger, epoch) = open_ledger(&data).await?;
-
-        let names = names(&settings, https_addr)?;
+        let (http_listener, http) = bind("HTTP", settings.http).await?;
+        let (https_listener, https) = bind("HTTPS", settings.https).await?;
+        let names = names(&settings, https)?;
         let tls = tls(&settings, &data, &names)?;
-        let public_url = settings.public_url.clone().unwrap_or_else(|| format!("http://{http_addr}"));
+        let sockets =
+            Sockets { http: http_listener, https: https_listener, tls: tls.server_config(&[http::PROTOCOL])? };
+        let public_url = settings.public_url.clone().unwrap_or_else(|| format!("http://{http}"));
 
-        let clock = Clock::start();
-        let (trace, exporting) = exporter::trace(clock, settings.otlp.as_deref())?;
-        let directory = SharedDirectory::new(config.directory);
-        let first_seen = FirstSeen::new(directory.clone(), Arc::clone(&ledger), clock, trace.timeline().clone());
-        first_seen.load().await.map_err(|error| cannot_open(&data, error))?;
-        let auth = Arc::new(auth(&data, &directory, &first_seen)?);
-        let outbound = Outbound::new(settings.allow_private_targets.clone())?;
-        let exporter = exporting.map(|exporting| exporting.start(trace.clone(), outbound.clone()));
-        let recordings = Recordings::open(&data.recordings())
-            .map_err(|source| StartError::Recordings { path: data.recordings(), source })?;
-        let engine = Engine::new(Arc::clone(&ledger), epoch, clock, trace.clone());
-        let scripted = ScriptedPhones::new(directory.clone(), trace.timeline().clone());
-        let phones = Phones::new(
-            engine.clone(),
-            directory.clone(),
-            outbound.clone(),
-            recordings.clone(),
-            scripted.clone(),
-            trace.clone(),
-        );
-        let lanes = Lanes::new(
-            engine.clone(),
-            Arc::clone(&ledger),
-            Arc::clone(&auth),
-            directory.clone(),
-            outbound,
-            trace.clone(),
-        );
-        let tell: Arc<dyn Tell> = Arc::new(lanes.clone());
-        engine.attach(Arc::new(phones.clone()), Arc::new(phones.clone()), tell);
-
-        let page = public_url.clone();
-        let (sip, home, webrtc) = connect(&settings, &tls, &directory, (&phones, page), &scripted).await?;
-
-        let adopted = engine.recover().await?;
-        let chats = Chats::open(Arc::clone(&ledger)).await.map_err(|error| cannot_open(&data, error))?;
+        let rooms = Rooms::open(&settings, directory, &data).await?;
+        let (connected, adopted) = match rooms.connect(&settings, &tls, public_url.clone()).await {
+            Ok(connected) => connected,
+            Err(error) => {
+                rooms.close(Duration::ZERO).await;
+                return Err(error);
+            }
+        };
+        let Connected { sip, home, webrtc } = connected;
         let serving = Serving {
-            engine: engine.clone(),
-            auth,
-            directory: directory.clone(),
-            first_seen: first_seen.clone(),
-            meetings: phones.meetings(),
-            trace: trace.clone(),
-            others: others(clock, lanes.clone(), phones.clone()),
+            engine: rooms.engine.clone(),
+            auth: Arc::clone(&rooms.auth),
+            directory: rooms.directory.clone(),
+            first_seen: rooms.first_seen.clone(),
+            meetings: rooms.phones.meetings(),
+            trace: rooms.trace.clone(),
+            others: rooms.others(),
             open_metrics: settings.open_metrics,
             home,
-            recordings: recordings.clone(),
-            scripted: scripted.clone(),
-            phones: phones.clone(),
-            chats,
+            recordings: rooms.recordings.clone(),
+            scripted: rooms.scripted.clone(),
+            phones: rooms.phones.clone(),
+            chats: rooms.chats.clone(),
             trunks: trunks(sip.clone()),
-            lanes: lanes.clone(),
+            lanes: rooms.lanes.clone(),
             addresses: serde_json::json!({
-                "http": http_addr,
-                "https": https_addr,
+                "http": http,
+                "https": https,
                 "sip": sip.local_addr(),
                 "sipTls": sip.tls_addr(),
                 "authority": tls.authority_file(),
                 "webrtc": webrtc,
             }),
-            origins: Origins { public_url: settings.public_url, names, http: http_addr, https: https_addr },
+            origins: Origins { public_url: settings.public_url, names, http, https },
         };
-        let sockets =
-            Sockets { http: http_listener, https: https_listener, tls: tls.server_config(&[http::PROTOCOL])? };
         let listener = Listener::start(sockets, serving);
         listener.set_ready(true);
-        write_address(data.path(), &format!("http://{http_addr}"));
-        let purging = tokio::spawn(purge_for_ever(engine.clone(), recordings));
-        Ok(Server {
-            engine,
-            directory,
-            first_seen,
-            ledger,
-            lanes,
-            listener,
-            phones,
-            scripted,
-            sip,
-            trace,
-            purging,
-            exporter,
-            renewing: tokio::spawn(tls.clone().renew_for_ever()),
-            tls,
-            http: http_addr,
-            https: https_addr,
-            public_url,
-            options,
-            adopted,
-            data,
-        })
+        write_address(data.path(), &format!("http://{http}"));
+        let (purging, renewing) = (tokio::spawn(rooms.purging()), tokio::spawn(tls.clone().renew_for_ever()));
+        Ok(Server { rooms, listener, sip, tls, purging, renewing, http, https, public_url, options, adopted, data })
     }
 
     /// Where HTTP listens.
@@ -284,12 +214,12 @@ impl Server {
 
     /// The directory.
     pub fn directory(&self) -> &SharedDirectory {
-        &self.directory
+        &self.rooms.directory
     }
 
     /// The live timeline.
     pub fn timeline(&self) -> &Timeline {
-        self.trace.timeline()
+        self.rooms.trace.timeline()
     }
 
     /// How many conversations of earlier processes were taken over at the start.
@@ -307,36 +237,17 @@ impl Server {
     pub fn reload(&self) -> Result<(), StartError> {
         let config = self.options.read()?;
         self.tls.reload()?;
-        self.first_seen.configure(config.directory);
+        self.rooms.first_seen.configure(config.directory);
         Ok(())
     }
 
-    /// Stops within `within`: no new requests, every phone hung up and its bot told, lanes drained.
-    /// What could not be told in time is told after the next start.
+    /// Stops within `within`: no new requests, then the rooms. What could not be told in time is told after the next start.
     pub async fn stop(self, within: Duration) {
-        let until = tokio::time::Instant::now() + within;
-        let left = || until.saturating_duration_since(tokio::time::Instant::now());
-        self.listener.stop(left().min(within / 4)).await;
-        self.scripted.clear();
-        self.phones.stop(left().min(within / 2)).await;
-        // A leg that ended is yet to be recorded and told by its conversation, which then leaves.
-        while (self.engine.conversations() > 0 || self.lanes.busy() > 0) && !left().is_zero() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let began = tokio::time::Instant::now();
+        self.listener.stop(within / 4).await;
         self.purging.abort();
         self.renewing.abort();
-        let undelivered = self.lanes.busy();
-        self.lanes.stop();
-        if undelivered > 0 {
-            tracing::warn!(lanes = undelivered, "stopped with notices not yet told; the next start tells them");
-        }
-        if let Some(exporter) = self.exporter {
-            exporter.stop(left()).await;
-        }
-        if let Err(error) = self.ledger.close().await {
-            tracing::error!(%error, "the ledger did not close well");
-        }
-        drop(self.engine);
+        self.rooms.close(within.saturating_sub(began.elapsed())).await;
     }
 }
 
@@ -351,40 +262,6 @@ impl Options {
         config.check_safety()?;
         Ok(config)
     }
-}
-
-/// The ledger, in a new epoch.
-async fn open_ledger(data: &DataFolder) -> Result<(Arc<dyn Ledger>, Epoch), StartError> {
-    let ledger = SqliteLedger::open(&SqliteConfig::new(data.path().join("ledger")));
-    let ledger: Arc<dyn Ledger> = Arc::new(ledger.map_err(|error| cannot_open(data, error))?);
-    let epoch = ledger.join(NODE).await.map_err(|error| cannot_open(data, error))?;
-    Ok((ledger, epoch))
-}
-
-fn cannot_open(data: &DataFolder, why: impl ToString) -> StartError {
-    StartError::Ledger { path: data.path().to_owned(), why: why.to_string() }
-}
-
-/// Tokens, with the keys of the data folder.
-fn auth(data: &DataFolder, directory: &SharedDirectory, first_seen: &FirstSeen) -> Result<Auth, StartError> {
-    let keys = |error: BadKey| {
-        let mend = "Put it back from a copy, or remove it: a new one is made, and tokens in use become invalid";
-        StartError::Keys(format!("{}: {error}. {mend}", data.signing_key_path().display()))
-    };
-    let key = SigningKey::from_pkcs8(&data.signing_key()?).map_err(keys)?;
-    let (operator, recordings) = (data.operator_token().to_owned(), data.recordings_key()?);
-    Auth::new(directory.clone(), first_seen.clone(), key, operator, &recordings).map_err(keys)
-}
-
-/// What rooms know that `http` does not name, for metrics and health.
-fn others(clock: Clock, lanes: Lanes, phones: Phones) -> http::Others {
-    Box::new(move |now| {
-        now.sip_legs = phones.sip_legs() as u64;
-        now.web_legs = phones.web_legs() as u64;
-        now.sip_registrations = phones.sip_registrations() as u64;
-        now.lanes_busy = lanes.busy() as u64;
-        now.oldest_notice = lanes.oldest().map_or(Duration::ZERO, |at| at.until(clock.now()));
-    })
 }
 
 async fn bind(what: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
@@ -421,50 +298,6 @@ fn tls(settings: &ServerSettings, data: &DataFolder, names: &Names) -> Result<Tl
     }
 }
 
-/// Starts media, SIP and WebRTC, and connects the phones to them. `page`: where the page with a phone is.
-async fn connect(
-    settings: &ServerSettings,
-    tls: &Tls,
-    directory: &SharedDirectory,
-    (phones, page): (&Phones, String),
-    scripted: &ScriptedPhones,
-) -> Result<(Sip, SipHome, SocketAddr), StartError> {
-    let ports = settings.media_ports.clone();
-    let media_config = MediaConfig { bind: settings.sip.ip(), ports, shards: limits::MEDIA_SHARDS };
-    let media = Media::start(media_config, Arc::new(phones.clone())).map_err(StartError::Media)?;
-    let asked = Arc::new(scripted.beside(directory.clone()));
-    let sip = Sip::start(sip_config(settings, tls)?, media.clone(), asked, Arc::new(phones.clone())).await?;
-    let home = SipHome::new(settings, sip.local_addr(), sip.tls_addr());
-    let webrtc = webrtc(settings, &media, phones)?;
-    let web = webrtc.local_addr();
-    phones.connect(Wires { media, sip: sip.clone(), webrtc, home: home.clone(), page });
-    scripted.connect(sip.local_addr());
-    Ok((sip, home, web))
-}
-
-/// Where and as whom SIP is spoken.
-fn sip_config(settings: &ServerSettings, tls: &Tls) -> Result<SipConfig, StartError> {
-    Ok(SipConfig {
-        bind: settings.sip,
-        tls: Some((settings.sip_tls, tls.server_config(&[])?)),
-        tls_client: Some(sip_client(settings.sip_ca.as_deref())?),
-        public_address: settings.public_address,
-        realm: SIP_REALM.to_owned(),
-        user_agent: concat!("Ringback/", env!("CARGO_PKG_VERSION")).to_owned(),
-        session: settings.session,
-    })
-}
-
-/// Phones in pages.
-fn webrtc(settings: &ServerSettings, media: &Media, phones: &Phones) -> Result<WebRtc, StartError> {
-    let config = WebRtcConfig { bind: settings.webrtc, public_address: settings.public_address };
-    WebRtc::start(&config, media.clone(), Arc::new(phones.clone())).map_err(|source| StartError::Bind {
-        what: "WebRTC",
-        address: settings.webrtc,
-        source,
-    })
-}
-
 /// How the trunks are, for the operator.
 fn trunks(sip: Sip) -> http::Trunks {
     let print = |status: TrunkStatus| {
@@ -478,30 +311,6 @@ fn trunks(sip: Sip) -> http::Trunks {
     Arc::new(move || sip.trunks().into_iter().map(print).collect())
 }
 
-/// What trunks are verified with.
-fn sip_client(authorities: Option<&Path>) -> Result<Arc<rustls::ClientConfig>, StartError> {
-    match authorities {
-        Some(file) => Ok(tls::believing("server.sip_ca", file)?),
-        None => outbound::system_tls().map(Arc::new).map_err(|error| StartError::Tls(error.into())),
-    }
-}
-
-/// Forgets conversations that are no longer readable, and then their recordings. Runs until dropped.
-async fn purge_for_ever(engine: Engine, recordings: Recordings) {
-    let mut tick = tokio::time::interval(limits::PURGE_EVERY);
-    loop {
-        tick.tick().await;
-        engine.purge().await;
-        for call in recordings.old_calls(limits::READABLE) {
-            // A call that lasts longer than that keeps its recordings.
-            if let Ok(None) = engine.owner(call).await {
-                let recordings = recordings.clone();
-                let _ = tokio::task::spawn_blocking(move || recordings.forget(call)).await;
-            }
-        }
-    }
-}
-
 /// The file of the data folder that says where the server is reached, for the command line.
 pub const ADDRESS_FILE: &str = "http.url";
 
@@ -513,6 +322,3 @@ fn write_address(folder: &Path, url: &str) {
         tracing::warn!(%error, "the server's address could not be noted in the data folder; the command line needs --url");
     }
 }
-
-/// The one node of an embedded ledger.
-const NODE: &str = "local";

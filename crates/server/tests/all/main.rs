@@ -27,6 +27,7 @@ mod roles;
 mod scripted;
 mod slow;
 mod spans;
+mod starts;
 mod traces;
 mod trunks;
 mod verbs;
