@@ -134,16 +134,17 @@ impl Task {
             let deadline = self.state.next_deadline().map(|at| self.shared.clock.instant(at));
             let timer = async {
                 match deadline {
+                    Some(at) if at <= tokio::time::Instant::now() => {}
                     Some(at) => tokio::time::sleep_until(at).await,
                     None => std::future::pending().await,
                 }
             };
-            // Happenings first: a bot's verb then meets the world as it is.
+            // Happenings first: a bot's verb then meets the world as it is. And a bot that asks without end puts no end off.
             let step = tokio::select! {
                 biased;
                 Some(input) = happenings.recv() => self.happen(input).await,
-                Some(message) = verbs.recv() => self.message(message).await,
                 () = timer => self.happen(Input::Deadline).await,
+                Some(message) = verbs.recv() => self.message(message).await,
                 else => return Ending::GivenUp,
             };
             match step {

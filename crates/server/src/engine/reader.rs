@@ -1,7 +1,7 @@
 //! Reading the log beside the conversation that writes it: operations that memory no longer holds,
 //! and notices that a lane still owes.
 
-use ringback_core::{CallId, Conversation, ConversationId, Operation, Record, operations_of};
+use ringback_core::{CallId, Conversation, ConversationId, Now, Operation, Record, operations_of};
 use ringback_ledger::{Cursor, ReadError, Version};
 
 use super::conversation::next_index;
@@ -83,13 +83,25 @@ fn project(
     }
 }
 
+/// Records after a version. One that this build cannot read is named in the trace, and stands there without events.
 pub(super) async fn read(
     shared: &Shared,
     conversation: ConversationId,
     after: Version,
 ) -> Result<Vec<(Version, Record)>, EngineError> {
-    let page = shared.ledger.read(conversation, after, limits::READ_PAGE).await;
-    page.map_err(error)
+    let mut page = shared.ledger.read(conversation, after, limits::READ_PAGE).await;
+    if let Err(ReadError::Unreadable { version, .. }) = &page
+        && let Ok(before @ 1..) = usize::try_from(version.0 - after.next().0)
+    {
+        page = shared.ledger.read(conversation, after, before).await;
+    }
+    match page {
+        Err(error @ ReadError::Unreadable { version, .. }) => {
+            tracing::error!(%error, "a record is passed over");
+            Ok(vec![(version, Record::new(Now::default(), vec![]))])
+        }
+        page => page.map_err(error),
+    }
 }
 
 /// What a failed reading means to who asked.

@@ -1,5 +1,6 @@
 //! A start is a take-over: every conversation an earlier epoch left open is adopted, which moves its
-//! version (so a late write is refused) and ends what died with the process.
+//! version (so a late write is refused) and ends what died with the process. A record that cannot be read is passed over,
+//! so that its bot is told the end, too (design promise 5).
 
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use ringback_ledger::{CallRow, Version};
 
 use super::conversation::{self, Begin};
 use super::world::LaneOwner;
-use super::{Engine, EngineError, Shared, mailbox};
+use super::{Engine, EngineError, Shared, mailbox, reader};
 use crate::limits;
 
 pub(super) async fn recover(engine: &Engine) -> Result<usize, EngineError> {
@@ -26,7 +27,7 @@ pub(super) async fn recover(engine: &Engine) -> Result<usize, EngineError> {
             match adopt(shared, id).await {
                 Ok(()) => adopted += 1,
                 Err(error) => {
-                    tracing::error!(conversation = %id, %error, "a conversation cannot be read: it is left as it is")
+                    tracing::error!(conversation = %id, %error, "a conversation cannot be taken over: it is left as it is")
                 }
             }
         }
@@ -34,12 +35,12 @@ pub(super) async fn recover(engine: &Engine) -> Result<usize, EngineError> {
     Ok(adopted)
 }
 
-/// A conversation as its log has it.
+/// A conversation as its log has it, as far as that can be read.
 pub(super) async fn folded(shared: &Shared, id: ConversationId) -> Result<(Conversation, Version), EngineError> {
     let mut state = Conversation::new(id);
     let mut version = Version(0);
     loop {
-        let page = shared.ledger.read(id, version, limits::READ_PAGE).await.map_err(ledger_error)?;
+        let page = reader::read(shared, id, version).await?;
         let Some((last, _)) = page.last() else { return Ok((state, version)) };
         version = *last;
         for (_, record) in &page {
@@ -52,7 +53,7 @@ async fn adopt(shared: &Arc<Shared>, id: ConversationId) -> Result<(), EngineErr
     let (state, version) = folded(shared, id).await?;
     let begun: Vec<NewCall> = state.calls().map(|call: &Call| call.begun.clone()).collect();
     let phones = state.legs().filter(|leg| leg.party.is_some()).map(|leg| (leg.call, leg.id)).collect::<Vec<_>>();
-    let Some(first) = begun.first() else { return Ok(()) };
+    let Some(first) = begun.first() else { return Err(EngineError::Ledger("nothing says whose it is".to_owned())) };
     let (mailbox, inbox) = mailbox::open();
     // It is about to end, and keeps nobody out of its meeting.
     shared.registry.enter(id, first, usize::MAX, &mailbox, None)?;

@@ -1,17 +1,20 @@
 //! The blast wall: a conversation that breaks ends, its bot is told, and the engine lives.
 
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use ringback_core::{
     AppId, CallId, EndCause, Epoch, Identity, IdentityKind, Input, LegId, OperationId, PlayPrompt, Prompt,
-    RecordResponse, Recording, Repeat, TenantId, Told, Tone,
+    RecordResponse, Recording, Refusal, Repeat, TenantId, Told, Tone,
 };
-use ringback_ledger::{Cursor, Ledger, MemoryLedger};
+use ringback_ledger::{Cursor, Ledger, MemoryLedger, Version};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Audio, Engine, Hold, LaneOwner, Legs, Parties, Posted, Tell, fresh_id};
+use super::{Audio, CallView, Engine, EngineError, Hold, LaneOwner, Legs, Parties, Posted, Tell, fresh_id};
 use crate::clock::Clock;
+use crate::limits;
 use crate::trace::Trace;
 use crate::trace::metrics::Orphaned;
 
@@ -101,24 +104,27 @@ fn identity(kind: IdentityKind) -> Identity {
     Identity { kind, id: "someone".to_owned(), display_name: None, tenant: None }
 }
 
+fn parties() -> Parties {
+    Parties {
+        app: AppId::new("app"),
+        tenant: TenantId::new("tenant"),
+        callback: "http://bot.example/".to_owned(),
+        source: identity(IdentityKind::Application),
+        target: identity(IdentityKind::User),
+        subject: None,
+        max_calls: 1,
+    }
+}
+
 #[tokio::test]
 async fn a_conversation_that_breaks_is_ended_and_told() {
     let clock = Clock::start();
     let engine = Engine::new(Arc::new(MemoryLedger::new()), Epoch(1), clock, Trace::new(clock));
     let (sender, mut lanes) = mpsc::channel(1);
     engine.attach(Arc::new(Broken), Arc::new(Broken), Arc::new(Lanes(sender)));
-    let (app, tenant) = (AppId::new("app"), TenantId::new("tenant"));
-    let parties = Parties {
-        app: app.clone(),
-        tenant: tenant.clone(),
-        callback: "http://127.0.0.1/".to_owned(),
-        source: identity(IdentityKind::Application),
-        target: identity(IdentityKind::User),
-        subject: None,
-        max_calls: 1,
-    };
+    let Parties { app, tenant, .. } = parties();
     // The answer is given before the leg is placed: the call was durable when it broke.
-    let placed = engine.place_call(parties, None).await.expect("placed").call.expect("a call");
+    let placed = engine.place_call(parties(), None).await.expect("placed").call.expect("a call");
     let call = placed.call.id();
     let told = tokio::time::timeout(Duration::from_secs(10), lanes.recv()).await.expect("in time");
     assert_eq!(told, Some(call));
@@ -141,17 +147,8 @@ async fn what_nobody_is_left_to_end_is_counted_until_it_is_taken_over() {
         engine
     };
     let before = ours(1);
-    let parties = Parties {
-        app: AppId::new("app"),
-        tenant: TenantId::new("tenant"),
-        callback: "http://bot.example/".to_owned(),
-        source: identity(IdentityKind::Application),
-        target: identity(IdentityKind::User),
-        subject: None,
-        max_calls: 1,
-    };
-    let (app, tenant) = (parties.app.clone(), parties.tenant.clone());
-    let call = before.place_call(parties, None).await.expect("placed").call.expect("a call");
+    let Parties { app, tenant, .. } = parties();
+    let call = before.place_call(parties(), None).await.expect("placed").call.expect("a call");
     before.happening(call.call.begun.leg, Input::LegAnswered { leg: call.call.begun.leg, dialog: String::new() });
     let play = Input::PlayPrompt(PlayPrompt {
         call: call.call.id(),
@@ -169,12 +166,7 @@ async fn what_nobody_is_left_to_end_is_counted_until_it_is_taken_over() {
     assert_eq!(after.recover().await.expect("recovered"), 1);
     let leg = call.call.begun.leg;
     after.happening(leg, Input::LegEnded { leg, cause: EndCause::LocalHangUp });
-    let over = async {
-        while after.conversations() > 0 {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(40), over).await.expect("it ends");
+    until_over(&after).await;
     assert_eq!(after.orphaned().await.expect("an answer"), Orphaned::default());
 }
 
@@ -185,17 +177,8 @@ async fn a_conversation_that_breaks_keeps_its_recording() {
     let engine = Engine::new(Arc::new(MemoryLedger::new()), Epoch(1), clock, Trace::new(clock));
     let (sender, mut lanes) = mpsc::channel(1);
     engine.attach(Arc::new(Idle), Arc::new(Clumsy), Arc::new(Lanes(sender)));
-    let (app, tenant) = (AppId::new("app"), TenantId::new("tenant"));
-    let parties = Parties {
-        app: app.clone(),
-        tenant: tenant.clone(),
-        callback: "http://bot.example/".to_owned(),
-        source: identity(IdentityKind::Application),
-        target: identity(IdentityKind::User),
-        subject: None,
-        max_calls: 1,
-    };
-    let placed = engine.place_call(parties, None).await.expect("placed").call.expect("a call");
+    let Parties { app, tenant, .. } = parties();
+    let placed = engine.place_call(parties(), None).await.expect("placed").call.expect("a call");
     let (call, leg) = (placed.call.id(), placed.call.begun.leg);
     engine.happening(leg, Input::LegAnswered { leg, dialog: String::new() });
     let record = Input::RecordResponse(RecordResponse {
@@ -224,4 +207,101 @@ async fn a_conversation_that_breaks_keeps_its_recording() {
     let [Told::Terminated(result), Told::OperationEnded(recording)] = told.as_slice() else { panic!("{told:?}") };
     assert_eq!((result.code, result.subcode), (200, 5002));
     assert_eq!(recording.recording_location(), Some("http://server.example/recordings/1"));
+}
+
+/// A record that cannot be read costs what it says, and no more: the far end is let go, and the bot is told the end.
+#[tokio::test]
+async fn a_record_that_cannot_be_read_leaves_no_call_open() {
+    let (clock, ledger) = (Clock::start(), Arc::new(MemoryLedger::new()));
+    let (sender, _lanes) = mpsc::channel(8);
+    let ours = |epoch: u64, ledger: &Arc<MemoryLedger>| {
+        let ledger = Arc::clone(ledger) as Arc<dyn Ledger>;
+        let engine = Engine::new(ledger, Epoch(epoch), clock, Trace::new(clock));
+        engine.attach(Arc::new(Idle), Arc::new(Idle), Arc::new(Lanes(sender.clone())));
+        engine
+    };
+    let before = ours(1, &ledger);
+    let Parties { app, tenant, .. } = parties();
+    let placed = before.place_call(parties(), None).await.expect("placed").call.expect("a call");
+    let (call, leg) = (placed.call.id(), placed.call.begun.leg);
+    before.happening(leg, Input::LegAnswered { leg, dialog: String::new() });
+    let operation = OperationId(fresh_id());
+    let subscribe = Input::SubscribeToTone { call, operation, client_context: None };
+    before.act(&app, &tenant, call, subscribe).await.expect("done");
+    before.happening(leg, Input::ToneHeard { leg, tone: Tone::Pound });
+    // A look at the call comes after what happened to it.
+    before.call(&app, &tenant, call).await.expect("it lives");
+    let log = ledger.read(placed.conversation, Version(0), 100).await.expect("read");
+    for spoilt in [log.len() / 2, log.len()].map(|version| Version(version as u64)) {
+        ledger.damage(placed.conversation, spoilt, "{}");
+    }
+
+    let after = ours(2, &ledger);
+    assert_eq!(after.recover().await.expect("recovered"), 1);
+    after.happening(leg, Input::LegEnded { leg, cause: EndCause::LocalHangUp });
+    until_over(&after).await;
+    let owner = LaneOwner { call, conversation: placed.conversation, app, tenant };
+    let page = after.posted_after(&owner, Cursor::default()).await.expect("read");
+    assert!(page.over);
+    let last = page.posted.last().map(|posted| posted.notice.told.clone());
+    let Some(Told::Terminated(result)) = last else { panic!("{last:?}") };
+    assert_eq!(result.code, 500);
+    assert_eq!(after.orphaned().await.expect("an answer"), Orphaned::default());
+}
+
+async fn until_over(engine: &Engine) {
+    let over = async {
+        while engine.conversations() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(40), over).await.expect("it ends");
+}
+
+/// Asks for its call as soon as that is placed, many times at once.
+struct Eager {
+    engine: OnceLock<Engine>,
+    asked: Mutex<Vec<Asked>>,
+}
+
+type Asked = Pin<Box<dyn Future<Output = Result<CallView, EngineError>> + Send>>;
+
+impl Legs for Eager {
+    fn place(&self, leg: LegId, _: &AppId, _: &TenantId, _: &Identity, _: &Identity) {
+        let engine = self.engine.get().expect("it is there");
+        let (call, _) = engine.call_of_leg(leg).expect("it is known");
+        let mut asked = self.asked.lock().expect("sound");
+        for _ in 0..limits::MAILBOX {
+            let engine = engine.clone();
+            let mut ask: Asked = Box::pin(async move {
+                let Parties { app, tenant, .. } = parties();
+                engine.call(&app, &tenant, call).await
+            });
+            assert!(ask.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending(), "it waits in the mailbox");
+            asked.push(ask);
+        }
+    }
+    fn take_seat(&self, _: LegId) {}
+    fn admit(&self, _: LegId, _: LegId) {}
+    fn accept(&self, _: LegId) {}
+    fn decline(&self, _: LegId, _: u16) {}
+    fn hang_up(&self, _: LegId, _: Option<&str>) {}
+}
+
+/// What is due is not put off by those who ask, however many they are.
+#[tokio::test]
+async fn a_deadline_comes_before_those_who_ask() {
+    let clock = Clock::start();
+    let engine = Engine::new(Arc::new(MemoryLedger::new()), Epoch(1), clock, Trace::new(clock));
+    let eager = Arc::new(Eager { engine: OnceLock::new(), asked: Mutex::default() });
+    let (sender, _lanes) = mpsc::channel(1);
+    engine.attach(Arc::clone(&eager) as Arc<dyn Legs>, Arc::new(Idle), Arc::new(Lanes(sender)));
+    let _ = eager.engine.set(engine.clone());
+    engine.place_call(parties(), Some(Duration::ZERO)).await.expect("placed");
+    let asked = std::mem::take(&mut *eager.asked.lock().expect("sound"));
+    assert_eq!(asked.len(), limits::MAILBOX);
+    for ask in asked {
+        let answer = tokio::time::timeout(Duration::from_secs(10), ask).await.expect("in time");
+        assert!(matches!(answer, Err(EngineError::Refused(Refusal::CallNotFound))), "it rang out: {answer:?}");
+    }
 }
