@@ -67,9 +67,17 @@ impl Room {
         }
     }
 
-    /// Makes the reserve again; an error if there is no room for it and as much again.
+    /// Makes the reserve again; an error if there is no room for it and as much again. Then it stays given up.
     fn restore(&self, database: &Connection) -> io::Result<()> {
-        self.bound(database, self.bytes)?;
+        let restored = self.bound(database, self.bytes).and_then(|()| self.make());
+        if restored.is_err() {
+            self.bound(database, 0)?;
+        }
+        restored
+    }
+
+    /// Makes the reserve's file.
+    fn make(&self) -> io::Result<()> {
         if fs::metadata(&self.reserve).is_ok_and(|found| found.len() == self.bytes) {
             return Ok(());
         }
@@ -117,4 +125,24 @@ fn fill(path: &PathBuf, bytes: u64) -> io::Result<()> {
         left -= now as u64;
     }
     file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looking_for_room_in_vain_takes_none_from_what_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Connection::open(folder.path().join("x.db")).unwrap();
+        let most = || database.query_row("PRAGMA max_page_count", (), |row| row.get::<_, u64>(0)).unwrap();
+        let mut room = Room::new(folder.path().join("reserve"), 256 * 1024, Some(1024 * 1024), &database);
+        assert_eq!((most(), room.is_tight()), (192, false));
+        database.execute_batch("CREATE TABLE x AS SELECT zeroblob(768 * 1024) AS y WHERE 0").unwrap();
+        assert!(database.execute("INSERT INTO x VALUES (zeroblob(768 * 1024))", ()).is_err());
+        assert!(room.give_up(&database));
+        database.execute("INSERT INTO x VALUES (zeroblob(768 * 1024))", ()).unwrap();
+        assert!(room.restore(&database).is_err());
+        assert_eq!(most(), 256);
+    }
 }
