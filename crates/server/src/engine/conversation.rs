@@ -327,7 +327,7 @@ impl Task {
 
     /// Becomes what was recorded, hands each notice to its lane, and returns what is to be done.
     fn become_and_tell(&mut self, record: &Record) -> Vec<Effect> {
-        let mut effects = vec![];
+        let (mut effects, mut notices) = (vec![], vec![]);
         let mut counted: Vec<(CallId, u32)> = vec![];
         for event in &record.events {
             self.state.evolve(record.at, event);
@@ -336,11 +336,15 @@ impl Task {
             for (call, notice) in self.state.notices(event) {
                 let index = next_index(&mut counted, call);
                 let cursor = Cursor { version: self.version, index };
-                self.shared.world().tell.tell(call, Posted { cursor, at: record.at, notice });
+                notices.push((call, Posted { cursor, at: record.at, notice }));
             }
         }
         let told: Vec<CallId> = counted.iter().map(|(call, _)| *call).collect();
+        // Whoever hears of it finds it counted.
         self.shared.trace.recorded(&self.state, self.version.0, record, &told);
+        for (call, posted) in notices {
+            self.shared.world().tell.tell(call, posted);
+        }
         effects
     }
 
