@@ -130,6 +130,13 @@ impl Phone {
         (packet.sequence, packet.timestamp, pcm)
     }
 
+    /// Passes over what came meanwhile, so that the next packet heard is one that comes in its time.
+    pub(crate) fn catch_up(&self) {
+        self.rtp.set_nonblocking(true).expect("non-blocking");
+        while self.rtp.recv(&mut [0; 1_500]).is_ok() {}
+        self.rtp.set_nonblocking(false).expect("blocking");
+    }
+
     /// Hears for so many packets, each sample at its timestamp's place, and finds none missing.
     pub(crate) fn record(&self, packets: usize) -> Vec<i16> {
         let (mut last, first, mut pcm) = self.hear();
