@@ -94,7 +94,7 @@ impl Drop for Bot {
     }
 }
 
-const WAITS: &str = "echo started >&2; read line";
+const WAITS: &str = "echo the bot waits >&2; read line";
 
 #[test]
 fn one_that_does_nothing_is_told_of() {
@@ -138,7 +138,7 @@ fn one_that_says_itself_that_it_cannot_listen_is_told_who_has_the_port() {
 #[test]
 fn a_wrong_secret_is_told_of() {
     let mut bot = Bot::start(&[], &[], WAITS);
-    bot.says("started");
+    bot.says("the bot waits");
     assert!(bot.ask_token("not this one").contains("AADSTS7000215"));
     bot.says("a token was asked for with a wrong client secret");
     let said = bot.says("the bot asked for a token and was refused (401)");
@@ -150,7 +150,7 @@ fn a_wrong_secret_is_told_of() {
 fn a_webhook_that_never_answers_is_told_of() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut bot = Bot::start(&[], &[], WAITS);
-    bot.says("started");
+    bot.says("the bot waits");
     bot.call(&format!("http://{}/api/calls", silent.local_addr().unwrap()));
     bot.says("the bot's webhook did not answer within 5 s");
     bot.let_go();
@@ -159,9 +159,8 @@ fn a_webhook_that_never_answers_is_told_of() {
 #[test]
 fn a_webhook_that_cannot_be_reached_is_told_of() {
     let mut bot = Bot::start(&[], &[], WAITS);
-    bot.says("started");
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    bot.call(&format!("http://{closed}/api/calls"));
+    bot.says("the bot waits");
+    bot.call("http://127.0.0.1:1/api/calls");
     bot.says("the bot's webhook could not be connected to");
     bot.let_go();
 }
@@ -176,10 +175,12 @@ fn a_webhook_that_does_not_know_its_path_is_told_of() {
             let mut request = [0; 8192];
             let _ = stream.read(&mut request);
             let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            // What is not read when it is closed takes the answer with it.
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
         }
     });
     let mut bot = Bot::start(&[], &[], WAITS);
-    bot.says("started");
+    bot.says("the bot waits");
     bot.call(&format!("http://{address}/nowhere"));
     bot.says("the webhook answered 404");
     bot.let_go();
@@ -193,7 +194,7 @@ fn what_is_said_of_a_bot_is_known_to_the_server() {
     let mut bot = Bot::start(&options, &[("MicrosoftAppId", id)], WAITS);
     bot.says(&format!("app id {id}, from MicrosoftAppId"));
     bot.says("https://bot.example is sent to http://127.0.0.1:3999");
-    bot.says("started");
+    bot.says("the bot waits");
     let token = std::fs::read_to_string(Path::new(bot.data.path()).join("operator.token")).unwrap();
     let head = format!("GET /_ringback/apps/{id} HTTP/1.1\r\nAuthorization: Bearer {}", token.trim());
     let app = bot.ask(&head, "");

@@ -127,7 +127,9 @@ fn a_healthy_set_up_has_nothing_to_mend() {
 fn a_port_that_is_taken_is_named_while_no_server_runs() {
     let mut set = Set::up();
     drop(set.server.take());
-    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    // A port that the system hands out to nobody else once it is free again.
+    let first = 10_000 + (std::process::id() % 9_000) as u16;
+    let taken = (first..20_000).find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok()).expect("a free port");
     let address = taken.local_addr().expect("an address");
     let path = set.folder.path().join("ringback.toml");
     let text = std::fs::read_to_string(&path).expect("a file");
@@ -152,7 +154,11 @@ fn a_bundle_without_the_authority_is_named() {
 #[test]
 fn a_webhook_that_is_away_is_named() {
     let mut set = Set::up();
-    set.webhook = None;
+    let path = set.folder.path().join("ringback.toml");
+    let text = std::fs::read_to_string(&path).expect("a file");
+    let webhook = set.webhook.take().expect("it listens").local_addr().expect("an address");
+    std::fs::write(&path, text.replace(&webhook.to_string(), "127.0.0.1:1")).expect("a file");
+    set.server.as_ref().expect("it runs").reload().expect("it is a configuration");
     one(&set.problems(&[], &[]), "webhook", "cannot be reached");
 }
 
@@ -191,6 +197,8 @@ fn told(webhook: &TcpListener) -> String {
     let late = httpdate::fmt_http_date(SystemTime::now() - Duration::from_secs(3_600));
     let answer = format!("HTTP/1.1 202 Accepted\r\nDate: {late}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     stream.write_all(answer.as_bytes()).expect("it reads");
+    // What is not read when it is closed takes the answer with it.
+    std::io::copy(&mut stream, &mut std::io::sink()).expect("it closes");
     let bearer = seen.lines().find(|line| line.to_ascii_lowercase().starts_with("authorization: "));
     bearer.expect("a token").split(' ').next_back().expect("a word").to_owned()
 }
