@@ -47,7 +47,7 @@ enum Act {
 enum Step {
     /// The bot plays for ever.
     PlayForEver,
-    /// The bot plays 100 ms.
+    /// The bot plays 100 ms, which come once the action was answered.
     PlayShort,
     /// The bot cancels.
     Cancel,
@@ -67,6 +67,9 @@ struct Row {
     /// What becomes of it: status, code, subcode. It is told exactly once, unless it was answered already ended.
     ends: (&'static str, i32, i32),
 }
+
+/// The prompt that others queue behind.
+const FIRST: &str = "/first.wav";
 
 const DONE: (&str, i32, i32) = ("completed", 200, 0);
 const CANCELLED: (&str, i32, i32) = ("failed", 400, 8508);
@@ -111,7 +114,10 @@ const ROWS: &[Row] = &[
 async fn answer_get_and_notification_are_one_operation() {
     let world = World::start().await;
     let phone = world.phone("1001").await;
-    for (path, bytes) in [("/short.wav", tone(100)), ("/long.wav", tone(20_000)), ("/text.wav", b"no WAV".to_vec())] {
+    let text = b"no WAV".to_vec();
+    for (path, bytes) in
+        [(FIRST, tone(100)), ("/short.wav", tone(100)), ("/long.wav", tone(20_000)), ("/text.wav", text)]
+    {
         world.journal.file(path, bytes);
     }
     for version in ["v1.0", "beta"] {
@@ -162,6 +168,7 @@ async fn check(world: &World, version: &str, row: &Row, call: &str, up: Option<P
     let listed = listed["value"].as_array().unwrap().iter().find(|listed| listed["id"] == *id).expect("it is listed");
     wanted.check(listed);
 
+    world.journal.hand_over(FIRST);
     for step in row.after {
         take(world, *step, call, up.as_ref()).await;
     }
@@ -214,7 +221,8 @@ async fn take(world: &World, step: Step, call: &str, up: Option<&PhoneCall>) {
             assert_eq!(running.json()["status"], "running");
         }
         Step::PlayShort => {
-            let body = play(&[&world.journal.url("/short.wav")], None);
+            world.journal.withhold(FIRST);
+            let body = play(&[&world.journal.url(FIRST)], None);
             world.bot.post(&format!("/{call}/playPrompt"), &body).await.is(200);
         }
         Step::Cancel => {
@@ -476,7 +484,8 @@ async fn an_operation_cannot_be_written_to() {
 async fn the_queue_moves_on_and_only_ends_are_told() {
     let world = World::start().await;
     let phone = world.phone("1001").await;
-    world.journal.file("/short.wav", tone(100));
+    world.journal.file(FIRST, tone(100));
+    world.journal.withhold(FIRST);
     world.journal.file("/long.wav", tone(20_000));
     let (call, up) = world.call_to(&phone, USERS[0].0).await;
     let play = async |path: &str| {
@@ -484,10 +493,11 @@ async fn the_queue_moves_on_and_only_ends_are_told() {
         let answer = world.bot.post(&format!("/{call}/playPrompt"), &body).await.is(200);
         (answer.id(), answer.json()["status"].as_str().unwrap().to_owned())
     };
-    let (first, first_status) = play("/short.wav").await;
+    let (first, first_status) = play(FIRST).await;
     let (second, second_status) = play("/long.wav").await;
-    let (third, third_status) = play("/short.wav").await;
+    let (third, third_status) = play(FIRST).await;
     assert_eq!([first_status, second_status, third_status], ["running", "notStarted", "notStarted"]);
+    world.journal.hand_over(FIRST);
     assert_eq!(world.journal.ended(&call, &first).await["status"], "completed");
     // The record that ended the first began the second.
     assert_eq!(world.bot.operation(&call, &second).await["status"], "running");

@@ -1,7 +1,7 @@
 //! A bot's webhook, and its web server for prompts: it writes down everything that comes, and answers as it was
 //! scripted.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
@@ -103,6 +103,7 @@ struct State {
     scripts: HashMap<String, VecDeque<Reply>>,
     always: HashMap<String, Reply>,
     files: HashMap<String, Bytes>,
+    withheld: HashSet<String>,
     fetched: Vec<(Method, String)>,
     hook: Option<Hook>,
 }
@@ -133,11 +134,10 @@ impl Drop for Journal {
 
 impl Journal {
     pub(crate) async fn start() -> Journal {
-        Self::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await
+        Self::at(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port"))
     }
 
-    pub(crate) async fn start_at(address: SocketAddr) -> Journal {
-        let listener = TcpListener::bind(address).await.expect("a free port");
+    pub(crate) fn at(listener: TcpListener) -> Journal {
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared { state: Mutex::default(), changed: watch::channel(()).0 });
         let serving = tokio::spawn(serve(listener, Arc::clone(&shared))).abort_handle();
@@ -171,6 +171,17 @@ impl Journal {
     pub(crate) fn file(&self, path: &str, bytes: impl Into<Bytes>) -> String {
         self.shared.state().files.insert(path.to_owned(), bytes.into());
         self.url(path)
+    }
+
+    /// Lets who fetches this file wait for [`Journal::hand_over`].
+    pub(crate) fn withhold(&self, path: &str) {
+        self.shared.state().withheld.insert(path.to_owned());
+    }
+
+    /// Whoever waits for a file gets it.
+    pub(crate) fn hand_over(&self, path: &str) {
+        self.shared.state().withheld.remove(path);
+        self.shared.changed.send_replace(());
     }
 
     /// Looks at each POST as it comes.
@@ -303,11 +314,16 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
     let (head, body) = request.into_parts();
     let path = head.uri.path().to_owned();
     if head.method != Method::POST {
-        let mut state = shared.state();
-        state.fetched.push((head.method, path.clone()));
-        let file = state.files.get(&path).cloned();
-        drop(state);
+        let file = {
+            let mut state = shared.state();
+            state.fetched.push((head.method, path.clone()));
+            state.files.get(&path).cloned()
+        };
         shared.changed.send_replace(());
+        let mut changed = shared.changed.subscribe();
+        while shared.state().withheld.contains(&path) {
+            soon(changed.changed()).await.map_err(|_| Closed)?;
+        }
         return Ok(match file {
             Some(bytes) => Response::new(Sent::Whole(Some(bytes))),
             None => response(404, &[], Sent::Whole(None)),

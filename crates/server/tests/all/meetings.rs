@@ -10,7 +10,7 @@ use crate::journal::Journal;
 use crate::recovery::{Victim, start_again};
 use crate::soon;
 use crate::web::Bot;
-use crate::world::{WEBHOOK, World, configuration, play, record};
+use crate::world::{WEBHOOK, World, configuration, play};
 
 const THREAD: &str = "19:meeting_NGQ0@thread.v2";
 
@@ -314,12 +314,9 @@ async fn a_recording_has_both_voices_and_any_phone_ends_it() {
     let two = soon(second.call(&number)).await.expect("it is up");
     world.journal.wait_for(&call, "roster", 3).await;
     let file = world.journal.file("/short.wav", crate::world::tone(100));
-    let mut body = record(&file);
+    let mut body = crate::recordings::long_record(&file);
     body["stopTones"] = json!(["#"]);
     body["playBeep"] = json!(false);
-    body["maxRecordDurationInSeconds"] = json!(60);
-    body["maxSilenceTimeoutInSeconds"] = json!(60);
-    body["initialSilenceTimeoutInSeconds"] = json!(60);
     let operation = world.bot.post(&format!("/{call}/recordResponse"), &body).await.is(200).id();
     let prompt = wav::decode(&crate::world::tone(100)).expect("a WAV").pcm;
     for phone in [&one, &two] {

@@ -1,6 +1,7 @@
 //! recordResponse over real sockets: what a phone says is what is read, however the recording ends; who may read it; and
 //! what the server does not take.
 
+use std::path::Path;
 use std::time::Duration;
 
 use ringback_media::correlate::correlate;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::soon;
 use crate::web::{Answer, Bot};
-use crate::world::{USERS, World, play, record, tone, words};
+use crate::world::{APP, USERS, World, play, record, tone, words};
 
 /// A recording, asked for at its own address with this token.
 async fn ask(world: &World, method: &str, operation: &Value, token: &str) -> Answer {
@@ -34,6 +35,44 @@ pub(crate) async fn read(world: &World, operation: &Value) -> Vec<i16> {
 fn likeness(said: &[i16], recorded: &[i16]) -> f64 {
     let said = resample(said, 8_000, 16_000);
     correlate(&said, recorded, recorded.len()).map_or(0.0, |found| found.coefficient)
+}
+
+/// A recording that lasts as long as a busy machine needs, if nothing else ends it.
+pub(crate) fn long_record(prompt: &str) -> Value {
+    let mut body = record(prompt);
+    for time in ["initialSilenceTimeoutInSeconds", "maxSilenceTimeoutInSeconds", "maxRecordDurationInSeconds"] {
+        body[time] = 120.into();
+    }
+    body
+}
+
+/// Says it, at 8 kHz, over and over, until what is recorded so far has it as it is: a busy machine's jitter may cut a voice
+/// anywhere.
+pub(crate) async fn say_until_recorded(up: &PhoneCall, said: &[i16], data: &Path, call: &str, recording: &str) {
+    let part = data.join("recordings").join(APP).join(format!("{call}_{recording}.part"));
+    let latest = || -> Vec<i16> {
+        let bytes = std::fs::read(&part).unwrap_or_default();
+        let samples = bytes.get(wav::HEADER_BYTES as usize..).unwrap_or_default().chunks_exact(2);
+        let all: Vec<i16> = samples.map(|sample| i16::from_le_bytes([sample[0], sample[1]])).collect();
+        all[all.len().saturating_sub(6 * said.len())..].to_vec()
+    };
+    let saying = async {
+        loop {
+            up.say(said).await;
+        }
+    };
+    let listening = async {
+        while likeness(said, &latest()) <= 0.9 {
+            up.heard_at_least(up.position() + 4_000).await;
+        }
+    };
+    soon(async {
+        tokio::select! {
+            () = saying => {}
+            () = listening => {}
+        }
+    })
+    .await;
 }
 
 fn seconds(pcm: &[i16]) -> f64 {
@@ -80,14 +119,14 @@ async fn begin(world: &World, call: &str, body: &Value) -> String {
 async fn a_stop_tone_ends_it_and_what_was_said_is_read_with_its_token_alone() {
     let (world, call, up, prompt) = in_a_call().await;
     world.bot.post(&format!("/{call}/subscribeToTone"), &json!({})).await.is(200);
-    let mut body = record(&prompt);
+    let mut body = long_record(&prompt);
     body["clientContext"] = "answer".into();
     body["stopTones"] = json!(["#", "star"]);
     let from = up.position();
     let id = begin(&world, &call, &body).await;
     beeped(&up, from).await;
     let said = words(1_500);
-    up.say(&said).await;
+    say_until_recorded(&up, &said, &world.data(), &call, &id).await;
     up.press("1#").await;
     let told = world.journal.ended(&call, &id).await;
     assert_eq!(end(&told), ("completed", 200, 8514, "stopToneDetected"));
@@ -107,7 +146,7 @@ async fn a_stop_tone_ends_it_and_what_was_said_is_read_with_its_token_alone() {
     }
     let recorded = read(&world, &told).await;
     assert!(likeness(&said, &recorded) > 0.9, "{}", likeness(&said, &recorded));
-    assert!((1.5..20.0).contains(&seconds(&recorded)), "{} s", seconds(&recorded));
+    assert!((1.5..45.0).contains(&seconds(&recorded)), "{} s", seconds(&recorded));
     assert_eq!(world.journal.fetched("/prompt.wav"), ["GET"], "fetched once");
 
     // Who has the token may read, and nobody else; without it there is no telling what is there.
@@ -154,15 +193,13 @@ async fn ask_head(world: &World, operation: &Value, token: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pause_or_its_length_ends_it() {
     let (world, call, up, prompt) = in_a_call().await;
-    let mut body = record(&prompt);
-    body["maxSilenceTimeoutInSeconds"] = 1.into();
-    body["maxRecordDurationInSeconds"] = 60.into();
-    body["initialSilenceTimeoutInSeconds"] = 60.into();
+    let mut body = long_record(&prompt);
+    body["maxSilenceTimeoutInSeconds"] = 3.into();
     let from = up.position();
     let id = begin(&world, &call, &body).await;
     beeped(&up, from).await;
     let said = words(1_200);
-    up.say(&said).await;
+    say_until_recorded(&up, &said, &world.data(), &call, &id).await;
     let told = world.journal.ended(&call, &id).await;
     assert_eq!(end(&told), ("completed", 200, 8516, "maxSilenceTimeout"));
     let recorded = read(&world, &told).await;
@@ -208,11 +245,13 @@ async fn where_nobody_speaks_or_no_prompt_plays_there_is_no_recording() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_waits_behind_a_prompt_and_is_cancelled_with_it() {
     let (world, call, up, prompt) = in_a_call().await;
+    world.journal.withhold("/prompt.wav");
     let first = world.bot.post(&format!("/{call}/playPrompt"), &play(&[&prompt], None)).await.is(200).id();
     let queued = world.bot.post(&format!("/{call}/recordResponse"), &record(&prompt)).await.is(200);
     assert_eq!(queued.json()["status"], "notStarted");
     let queued = queued.id();
     let last = world.bot.post(&format!("/{call}/playPrompt"), &play(&[&prompt], None)).await.is(200).id();
+    world.journal.hand_over("/prompt.wav");
     world.journal.ended(&call, &first).await;
     assert_eq!(world.bot.operation(&call, &queued).await["status"], "running");
     world.bot.post(&format!("/{call}/cancelMediaProcessing"), &json!({})).await.is(200);
@@ -234,7 +273,7 @@ async fn it_barges_in() {
     let path = format!("/{call}/playPrompt");
     let playing = world.bot.post(&path, &play(&[&long], None)).await.is(200).id();
     let queued = world.bot.post(&path, &play(&[&long], None)).await.is(200).id();
-    let mut body = record(&prompt);
+    let mut body = long_record(&prompt);
     body["bargeInAllowed"] = true.into();
     body["stopTones"] = json!(["*"]);
     let first = begin(&world, &call, &body).await;
@@ -247,7 +286,7 @@ async fn it_barges_in() {
     // The prompt that was cut short may sound into the first of these.
     beeped(&up, up.position()).await;
     let said = words(800);
-    up.say(&said).await;
+    say_until_recorded(&up, &said, &world.data(), &call, &second).await;
     up.press("*").await;
     let told = world.journal.ended(&call, &second).await;
     assert_eq!(end(&told), ("completed", 200, 8514, "stopToneDetected"));
@@ -263,11 +302,11 @@ async fn whoever_hangs_up_what_was_said_is_kept_and_told() {
     for far in [true, false] {
         let (world, call, up, prompt) = in_a_call().await;
         let from = up.position();
-        let id = begin(&world, &call, &record(&prompt)).await;
+        let id = begin(&world, &call, &long_record(&prompt)).await;
         let queued = world.bot.post(&format!("/{call}/playPrompt"), &play(&[&prompt], None)).await.is(200).id();
         beeped(&up, from).await;
         let said = words(1_000);
-        up.say(&said).await;
+        say_until_recorded(&up, &said, &world.data(), &call, &id).await;
         if far {
             soon(up.hang_up()).await;
         } else {
@@ -278,7 +317,7 @@ async fn whoever_hangs_up_what_was_said_is_kept_and_told() {
         let told = world.journal.ended(&call, &id).await;
         assert_eq!(end(&told), ("completed", 200, 8517, "mediaReceiveTimeout"));
         let recorded = read(&world, &told).await;
-        assert!(likeness(&said, &recorded) > 0.85, "{}", likeness(&said, &recorded));
+        assert!(likeness(&said, &recorded) > 0.9, "{}", likeness(&said, &recorded));
         assert_eq!(world.journal.operation(&call, &queued).len(), 1);
         assert!(gists.ends_with(&["operation completed", "operation failed", "terminated"].map(str::to_owned)));
         assert_eq!(world.bot.operation(&call, &id).await["recordingLocation"], told["recordingLocation"]);

@@ -168,20 +168,14 @@ async fn killed_in_mid_recording_what_was_said_is_kept() {
     let call = bot.post("", &create(&journal.url("/calls"), USERS[0].0)).await.is(201).id();
     let up = soon(soon(phone.ringing()).await.expect("it rings").answer()).await.expect("it is up");
     journal.wait(&call, "established active").await;
-    let mut body = world::record(&prompt);
-    body["maxRecordDurationInSeconds"] = 60.into();
-    body["initialSilenceTimeoutInSeconds"] = 60.into();
+    let body = crate::recordings::long_record(&prompt);
     let recording = bot.post(&format!("/{call}/recordResponse"), &body).await.is(200).id();
     let queued = bot.post(&format!("/{call}/playPrompt"), &play(&[&prompt], None)).await.is(200).id();
     let (sound, quiet) = (Duration::from_millis(250), Duration::from_millis(150));
     soon(up.heard_until_quiet(0, sound, quiet, Duration::from_secs(30))).await.expect("a beep");
     let said = world::words(1_500);
-    up.say(&said).await;
-    // It is written as it comes: wait until the last word, and more, is in the file.
-    let part = folder.path().join("data/recordings").join(APP).join(format!("{call}_{recording}.part"));
-    while part.metadata().map_or(0, |file| file.len()) < 2 * 16_000 * 2 {
-        tokio::task::yield_now().await;
-    }
+    // It is written as it comes.
+    crate::recordings::say_until_recorded(&up, &said, &folder.path().join("data"), &call, &recording).await;
     victim.kill().await;
 
     let server = start_again(&folder).await;
@@ -201,6 +195,7 @@ async fn killed_in_mid_recording_what_was_said_is_kept() {
     let wanted = ringback_media::resample(&said, 8_000, 16_000);
     let found = ringback_media::correlate::correlate(&wanted, &recorded, recorded.len()).expect("sound");
     assert!(found.coefficient > 0.9, "{}", found.coefficient);
+    let part = folder.path().join("data/recordings").join(APP).join(format!("{call}_{recording}.part"));
     assert!(!part.exists());
 }
 
@@ -265,7 +260,7 @@ async fn a_stop_tells_the_bots_and_loses_nothing() {
     }
     let away = bot.post("", &create(&journal.url("/away"), NULL_LINE)).await.is(201).id();
     for call in told_so_far.iter().chain([&away]) {
-        journal.wait(call, "established active").await;
+        journal.wait(call, "roster").await;
     }
     let operation =
         bot.post(&format!("/{placed}/playPrompt"), &play(&[&journal.url("/long.wav")], None)).await.is(200).id();
