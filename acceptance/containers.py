@@ -213,14 +213,14 @@ class Layout:
     def call(self, folder: Path, bot: Running) -> None:
         user = self.configuration["users"][0]
         phone_of = Phone(user["sip"], user["password"])
-        with Baresip(folder, phone_of, address(self.ready["sip"]), answers=False, at=self.host) as phone:
+        with Baresip(folder, phone_of, address(self.ready["sip"]), at=self.host) as phone:
             phone.wait_registered()
             phone.dial(BOT_NUMBER)
             call = check.soon(self.door.lives, "a call lives", said=bot.tail)
             check.soon(lambda: self.door.status(call, "menu") == "running", "the menu plays", said=bot.tail)
             phone.press("1")
-            phone.wait("CALL_CLOSED")
-            ivr.heard(phone.heard(), ["hours", "bye"], "address")
+            phone.wait_closed()
+            ivr.heard(phone.heard()[0], ["hours", "bye"], "address")
 
 
 def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:

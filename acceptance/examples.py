@@ -96,18 +96,18 @@ class Ivr:
         done `then`; gives the call's id, and what the phone heard until the bot hung up.
         """
         place = self.folder / f"phone-{next(self.numbers)}"
-        with Baresip(place, DEVELOPMENT_PHONE, self.sip, answers=False, says=self.says) as phone:
+        with Baresip(place, DEVELOPMENT_PHONE, self.sip, says=self.says) as phone:
             phone.wait_registered()
             phone.dial(self.number)
-            phone.wait("CALL_ESTABLISHED")
+            phone.wait_established()
             call = check.soon(self.door.lives, "the call lives")
             self.wait(call, "menu", menu)
             phone.press(key)
             if then is not None:
                 then(phone, call)
-            phone.wait("CALL_CLOSED")
+            phone.wait_closed()
             check.that(self.bot.process.poll() is None, f"the bot runs on ({self.bot.tail()})")
-            return call, phone.heard()
+            return call, phone.heard()[0]
 
     def wait(self, call: str, context: str, status: str) -> None:
         """Until an operation is in this state."""

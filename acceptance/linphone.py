@@ -8,28 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from kit import audio, certificates, check, part
-from kit.hearing import KEYS, Hearing
-from kit.linphone import RATE, Linphone
-from kit.server import BOT_NUMBER
+from kit.hearing import KEYS
+from kit.linphone import Linphone
+from kit.softphone import Softphones
 
 WIDE_RATE = 16_000
 """Samples a second of G.722."""
 
 
-class Suite(Hearing):
+class Suite(Softphones):
     """What linphone goes through."""
 
     def phone(self, name: str, **how: Any) -> Linphone:
         return Linphone(self.folder / name, self.world.phones[0], self.server, **how)
-
-    def incoming(self, phone: Linphone) -> str:
-        """The phone calls the bot, which answers; gives the call's id."""
-        before = len(self.bot.journal)
-        phone.dial(BOT_NUMBER)
-        call = self.answer_next(before)
-        phone.wait_established()
-        self.bot.wait_ready(call)
-        return call
 
     def audio_is(self, call: str, state: str) -> None:
         """The bot is told that the call's audio is now so."""
@@ -39,31 +30,6 @@ class Suite(Hearing):
             return str([media for media in told if media][-1]["audio"])
 
         self.bot.wait(f"audio is {state}", lambda _: latest() == state)
-
-    def it_calls_and_hears_the_prompt_and_presses_keys(self) -> None:
-        with self.phone("calls") as phone:
-            phone.wait_registered()
-            call = self.incoming(phone)
-            self.graph.subscribe_to_tone(call)
-            played = self.play(call)
-            phone.press(KEYS)
-            self.keys_are_told(call)
-            self.graph.hang_up(call)
-            phone.wait_closed()
-            self.compare(*phone.heard(), played)
-        self.ended_well(call)
-
-    def it_is_called_and_hangs_up(self) -> None:
-        with self.phone("is-called", answers=True) as phone:
-            phone.wait_registered()
-            call = self.graph.call_user(self.world.phones[0].id, self.bot.callback)
-            phone.wait_established()
-            self.bot.wait_ready(call)
-            played = self.play(call)
-            phone.hang_up()
-            self.ended_well(call)
-            phone.wait_closed()
-            self.compare(*phone.heard(), played)
 
     def it_lets_the_call_ring_and_answers(self) -> None:
         with self.phone("answers") as phone:
@@ -87,9 +53,7 @@ class Suite(Hearing):
             self.ended_well(call)
         with self.phone(f"is-called-{transport}", transport=transport, answers=True) as phone:
             phone.wait_registered()
-            call = self.graph.call_user(self.world.phones[0].id, self.bot.callback)
-            phone.wait_established()
-            self.bot.wait_ready(call)
+            call = self.outgoing(phone)
             self.graph.hang_up(call)
             phone.wait_closed()
             self.ended_well(call)
@@ -117,16 +81,6 @@ class Suite(Hearing):
 
     def it_presses_keys_in_the_audio(self) -> None:
         self.presses("audio")
-
-    def what_it_says_can_be_recorded(self) -> None:
-        says = self.says(RATE)
-        with self.phone("says", says=says) as phone:
-            phone.wait_registered()
-            call = self.incoming(phone)
-            self.what_it_says_is_recorded(call, says, RATE)
-            phone.hang_up()
-            phone.wait_closed()
-        self.ended_well(call)
 
     def it_hears_a_wide_band_in_g722(self) -> None:
         with self.phone("wide", codec="G722") as phone:

@@ -75,17 +75,17 @@ class Suite(Hearing):
 
     def phone(self, index: int, name: str, **how: Any) -> Baresip:
         phone = self.world.phones[index]
-        return Baresip(self.folder / name, phone, self.server.sip, answers=False, **how)
+        return Baresip(self.folder / name, phone, self.server.sip, **how)
 
     def met(self, call: str, number: str, phones: Sequence[Baresip]) -> None:
         """The phones dial the meeting, one after the other."""
         for count, phone in enumerate(phones, start=2):
             phone.wait_registered()
             phone.dial(number)
-            phone.wait("CALL_ESTABLISHED")
+            phone.wait_established()
             check.soon(lambda wanted=count: len(self.participants(call)) == wanted, f"{count} are in the meeting")
 
-    def is_like(self, heard: audio.Sound, played: audio.Sound, rate: int, least: float) -> None:
+    def is_like(self, heard: audio.Sound, rate: int, played: audio.Sound, least: float) -> None:
         """Compared at twice the rate of a telephone: a mixer's filters delay by half a sample of that."""
         other = audio.draw_tones(self.draw, len(played) / audio.PROMPT_RATE)
         sound = audio.at_rate(heard, rate, audio.PROMPT_RATE)
@@ -101,7 +101,7 @@ class Suite(Hearing):
         """The bot leaves, and the phones are hung up."""
         self.graph.hang_up(call)
         for phone in phones:
-            phone.wait("CALL_CLOSED")
+            phone.wait_closed()
 
     # The cases
 
@@ -152,7 +152,7 @@ class Suite(Hearing):
             self.keys_are_told(call)
             self.leave(call, phones)
             for phone in phones:
-                self.is_like(phone.heard(), played, RATE, ALIKE)
+                self.is_like(*phone.heard(), played, ALIKE)
         self.ended_well(call)
 
     def two_phones_hear_each_other_and_are_recorded(self) -> None:
@@ -164,10 +164,10 @@ class Suite(Hearing):
             recorded = self.recorded(call)
             self.leave(call, [first, second])
             for voice in voices:
-                self.is_like(recorded, voice, audio.PROMPT_RATE, HALF)
+                self.is_like(recorded, audio.PROMPT_RATE, voice, HALF)
             # The last three seconds of what each heard are the other's voice alone.
             for phone, voice in ((first, voices[1]), (second, voices[0])):
-                self.is_like(phone.heard()[-3 * RATE :], voice, RATE, ALIKE)
+                self.is_like(phone.heard()[0][-3 * RATE :], RATE, voice, ALIKE)
         self.ended_well(call)
 
 

@@ -64,7 +64,7 @@ class Baresip(Ends):
         phone: Phone,
         server: tuple[str, int],
         *,
-        answers: bool,
+        answers: bool = False,
         through: int | None = None,
         says: audio.Sound | None = None,
         at: str = "127.0.0.1",
@@ -163,6 +163,12 @@ class Baresip(Ends):
     def dial(self, number: str) -> None:
         self.command("dial", f"sip:{number}@{self._domain}")
 
+    def wait_established(self) -> None:
+        self.wait("CALL_ESTABLISHED")
+
+    def wait_closed(self) -> None:
+        self.wait("CALL_CLOSED")
+
     def hang_up(self) -> None:
         self.command("hangup")
 
@@ -170,10 +176,10 @@ class Baresip(Ends):
         """Presses keys one after the other, each held for about 0.2 s."""
         self.command("sndcode", keys)
 
-    def heard(self) -> audio.Sound:
-        """What the latest call heard, at `RATE`; to be asked when that call has ended."""
+    def heard(self) -> tuple[audio.Sound, int]:
+        """What the latest call heard, and the rate of that; to be asked when that call has ended."""
         dumps = sorted(self.folder.glob("dump-*-dec.wav"), key=lambda path: path.stat().st_mtime)
         check.that(dumps, f"baresip {self.name} recorded nothing")
         sound, rate = audio.read_wav(dumps[-1])
         check.same(rate, RATE, "the recording's rate")
-        return sound
+        return sound, rate
