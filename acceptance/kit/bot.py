@@ -109,7 +109,7 @@ class Bot(Ends):
                         return notice
                 left = deadline - time.monotonic()
                 if left <= 0 or not self._changed.wait(left):
-                    told = "\n".join(f"  {n.change} {n.resource} {json.dumps(n.data)[:200]}" for n in self.journal[-8:])
+                    told = "\n".join(f"  {n.change} {n.resource} {json.dumps(n.data)[:600]}" for n in self.journal[-8:])
                     raise check.Failed(f"the bot was not told within {within:g} s: {what}; it was told:\n{told}")
 
     def wait_state(self, call: str, state: str, within: float = check.PATIENCE) -> Notice:

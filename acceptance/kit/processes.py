@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import queue
+import random
 import re
 import signal
 import socket
 import subprocess
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,18 +23,19 @@ RUN_WITHIN = 180.0
 
 
 def free_port() -> int:
-    """A port that was free a moment ago for UDP and TCP alike, for a program that must be found at a known one."""
+    """A port that is free for UDP and TCP alike, for a program that must be found at a known one, perhaps later.
+
+    From where nobody else takes any: the system gives others from 32768 on, among which are those of audio.
+    """
     while True:
+        port = random.SystemRandom().randrange(20_000, 30_000)
         with (
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams,
             socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream,
+            suppress(OSError),
         ):
-            datagrams.bind(("127.0.0.1", 0))
-            port = int(datagrams.getsockname()[1])
-            try:
-                stream.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+            datagrams.bind(("127.0.0.1", port))
+            stream.bind(("127.0.0.1", port))
             return port
 
 

@@ -55,12 +55,16 @@ class Sipp(Ends):
 
     def close(self, failed: bool) -> None:
         self._running.end(2.0)
+        if failed:
+            print(f"SIPp's last words, for {self.scenario}:\n{self._words()}")
 
     def finish(self) -> None:
         """Waits until it has ended; every call must have gone as the scenario says."""
         status = self._running.process.wait(RUN_WITHIN + 10)
-        errors = self._errors.read_text(errors="replace")[-1500:] if self._errors.exists() else self._running.tail(30)
-        check.same(status, 0, f"SIPp's exit status for {self.scenario} (its words:\n{errors})")
+        check.same(status, 0, f"SIPp's exit status for {self.scenario}")
+
+    def _words(self) -> str:
+        return self._errors.read_text(errors="replace")[-1500:] if self._errors.exists() else self._running.tail(30)
 
 
 def register(folder: Path, server: Server, phone: Phone, port: int) -> None:
