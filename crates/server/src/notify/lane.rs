@@ -27,7 +27,7 @@ pub(crate) async fn run(shared: Arc<Shared>, owner: LaneOwner, queue: Arc<Queue>
         owner,
         queue: &queue,
         done: Cursor::default(),
-        failing: None,
+        failing: Failing::default(),
         target: None,
         moved: false,
         held: None,
@@ -41,14 +41,30 @@ struct Lane<'a> {
     owner: Arc<LaneOwner>,
     queue: &'a Arc<Queue>,
     done: Cursor,
-    /// Since when the bot has failed.
-    failing: Option<Instant>,
+    failing: Failing,
     /// The last callback, read: most calls have one.
     target: Option<(String, Arc<Target>)>,
     /// It was said that notices go elsewhere.
     moved: bool,
     /// A notice that comes after the next one, on purpose. The cursor stands before it.
     held: Option<Posted>,
+}
+
+/// Since when the bot has failed.
+#[derive(Default)]
+struct Failing(Option<Instant>);
+
+impl Failing {
+    /// Whether it has failed for too long, after this attempt. A bot that says it wants no such notice is there, and does
+    /// not fail.
+    fn for_too_long(&mut self, attempt: &Attempt, now: Instant) -> bool {
+        match attempt {
+            Attempt::Acknowledged | Attempt::Elsewhere(_) | Attempt::Refused(_) => self.0 = None,
+            Attempt::Again { .. } => _ = self.0.get_or_insert(now),
+            Attempt::Unsure(_) => {}
+        }
+        self.0.is_some_and(|since| now.duration_since(since) >= limits::LANE_GIVES_UP)
+    }
 }
 
 /// What to do after a notice.
@@ -232,11 +248,9 @@ impl Lane<'_> {
                 return Err("the ask ran out before the bot had it".to_owned());
             }
             let Some(attempt) = self.attempt(&letter).await else { return Ok(()) };
+            let gives_up = self.failing.for_too_long(&attempt, Instant::now());
             let (why, after) = match attempt {
-                Attempt::Acknowledged => {
-                    self.failing = None;
-                    return Ok(());
-                }
+                Attempt::Acknowledged => return Ok(()),
                 Attempt::Elsewhere(callback) => {
                     self.shared.engine.ask_redirected(self.owner.call, callback);
                     return Ok(());
@@ -249,8 +263,7 @@ impl Lane<'_> {
                 }
                 Attempt::Again { why, after } => (why, after),
             };
-            let failing = *self.failing.get_or_insert_with(Instant::now);
-            if failing.elapsed() >= limits::LANE_GIVES_UP {
+            if gives_up {
                 return Err(why);
             }
             let pause_now = after.map_or(pause, |asked| asked.clamp(pause, limits::BACKOFF_LAST));
@@ -290,6 +303,26 @@ impl Lane<'_> {
         tokio::select! {
             () = tokio::time::sleep_until(next) => true,
             () = self.queue.newer(letter.posted().cursor) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bot_that_answers_at_all_begins_anew() {
+        let (mut failing, began) = (Failing::default(), Instant::now());
+        let again = || Attempt::Again { why: String::new(), after: None };
+        let late = began + limits::LANE_GIVES_UP;
+        assert!(!failing.for_too_long(&again(), began));
+        assert!(!failing.for_too_long(&again(), late - Duration::from_millis(1)));
+        assert!(failing.for_too_long(&again(), late), "it never answered");
+        for answer in [Attempt::Acknowledged, Attempt::Elsewhere(String::new()), Attempt::Refused(String::new())] {
+            let mut failing = Failing(Some(began));
+            assert!(!failing.for_too_long(&answer, late));
+            assert!(!failing.for_too_long(&again(), late), "{answer:?}");
         }
     }
 }
