@@ -161,6 +161,11 @@ impl Detector {
         hops.iter().fold(None, |told, hop| self.hop(hop).or(told))
     }
 
+    /// The key that is down, as far as can be told before it is let go.
+    pub fn down(&self) -> Option<Tone> {
+        self.down.and_then(Down::key)
+    }
+
     fn hop(&mut self, pcm: &[i16; HOP]) -> Option<Tone> {
         self.hops.rotate_left(1);
         self.energies.rotate_left(1);

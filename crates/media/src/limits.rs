@@ -77,8 +77,9 @@ pub const TONE_LOST_END: Duration = Duration::from_millis(200);
 /// Keys come at most about ten a second, and no copy is a second late.
 pub const TONES_REMEMBERED: usize = 8;
 
-/// Reports of one key by different ways (RTP events, audio, SIP INFO) within this time are one press. An event and a
-/// tone are told at the press's end, an INFO at its beginning or end; a second covers a slow finger and a slow proxy.
+/// Reports of one key by different ways (RTP events, audio, SIP INFO) within this time are one press, the time that it
+/// was held left out. An event and a tone are told at the press's end, an INFO at its beginning or end; a second covers
+/// a slow proxy.
 pub const SAME_PRESS: Duration = Duration::from_secs(1);
 
 /// Presses remembered, and told, within [`SAME_PRESS`]: fingers press about ten keys a second, dialling machines twenty.

@@ -329,7 +329,12 @@ impl Media {
         let mut legs = self.legs();
         let Some(entry) = legs.open.get_mut(&leg) else { return };
         entry.prompts.retain(|prompt| prompt.strong_count() > 0);
-        entry.prompts.extend(prompts.iter().map(Arc::downgrade));
+        for prompt in prompts.iter().map(Arc::downgrade) {
+            // Each once: prompts outlive the plays where somebody keeps them for others.
+            if !entry.prompts.iter().any(|known| known.ptr_eq(&prompt)) {
+                entry.prompts.push(prompt);
+            }
+        }
         let codec = entry.codec;
         drop(legs);
         codec.iter().for_each(|codec| prompts.iter().for_each(|prompt| prompt.encode(*codec)));
@@ -428,4 +433,32 @@ impl Media {
 fn beep() -> Prompt {
     let samples = limits::BEEP.as_millis() as u32 * limits::RATE / 1_000;
     Prompt::from_pcm16k(sine(limits::RATE, limits::BEEP_HERTZ, samples).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Deaf;
+
+    impl MediaSink for Deaf {
+        fn media(&self, _: LegId, _: MediaEvent) {}
+    }
+
+    #[test]
+    fn a_leg_remembers_each_prompt_once_however_often_it_plays() {
+        let config = MediaConfig { bind: [127, 0, 0, 1].into(), ports: 32_000..=32_767, shards: 1 };
+        let media = Media::start(config, Arc::new(Deaf)).expect("it starts");
+        let leg = LegId::from_u128(1);
+        media.open_rtp(leg).expect("a port");
+        let [kept, other] = [7, 8].map(|sample| Arc::new(Prompt::from_pcm16k(vec![sample; 10])));
+        for _ in 0..100 {
+            media.take_up(leg, &[Arc::clone(&kept), Arc::clone(&kept)]);
+            media.take_up(leg, &[Arc::clone(&other)]);
+        }
+        assert_eq!(media.legs().open[&leg].prompts.len(), 2);
+        drop(other);
+        media.take_up(leg, &[]);
+        assert_eq!(media.legs().open[&leg].prompts.len(), 1);
+    }
 }

@@ -4,6 +4,8 @@
 //! A report is a repetition if another way told the same key within [`SAME_PRESS`] and this way has not repeated it
 //! yet. So two presses of one key, each heard both ways, are two, in whatever order the four reports come; and a key
 //! pressed twice, heard one way only, is two, as long as it is not faster than [`PRESSES_REMEMBERED`] allows.
+//! A key may be told at the beginning of its press by one way and at its end by another: the time between counts from
+//! when it was [held](Presses::held) last.
 
 use std::time::Duration;
 
@@ -52,6 +54,16 @@ impl Presses {
         self.told.push(Told { tone, at: now, ways: bit });
         true
     }
+
+    /// A key is down, by a way that tells it at its end: what was told of it already does not grow old meanwhile.
+    pub fn held(&mut self, now: Duration, tone: Tone, way: Way) {
+        let recent = |told: &&mut Told| now.saturating_sub(told.at) < SAME_PRESS;
+        let same =
+            self.told.iter_mut().filter(recent).find(|told| told.tone == tone && told.ways & 1 << way as u8 == 0);
+        if let Some(told) = same {
+            told.at = now;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -74,6 +86,26 @@ mod tests {
         let late = SAME_PRESS.as_millis() as u64;
         assert_eq!(told(&[(0, FIVE, Events), (late - 1, FIVE, Signalling)]), [true, false]);
         assert_eq!(told(&[(0, FIVE, Events), (late, FIVE, Signalling)]), [true, true], "too late to be the same");
+    }
+
+    #[test]
+    fn a_key_that_is_held_is_one_press_however_long() {
+        use Way::{Events, Signalling};
+        let mut presses = Presses::default();
+        let ms = Duration::from_millis;
+        for press in [0, 60_000] {
+            assert!(presses.is_new(ms(press), FIVE, Signalling));
+            (press..press + 5_000).step_by(20).for_each(|at| presses.held(ms(at), FIVE, Events));
+            assert!(!presses.is_new(ms(press + 5_000), FIVE, Events), "its end");
+            // The next one, told by its beginning while this one's end is still remembered.
+            assert!(presses.is_new(ms(press + 5_100), FIVE, Signalling));
+            presses.held(ms(press + 5_120), Tone::Star, Events);
+            assert!(presses.is_new(ms(press + 6_100), FIVE, Events), "another key was held");
+        }
+        // What was told too long before is another press.
+        assert!(presses.is_new(ms(200_000), FIVE, Signalling));
+        presses.held(ms(201_000), FIVE, Events);
+        assert!(presses.is_new(ms(201_100), FIVE, Events));
     }
 
     #[test]

@@ -300,6 +300,9 @@ impl Session {
         if let Some(tone) = self.tones.tick(now) {
             self.heard_key(now, tone, Way::Events, out);
         }
+        if let Some(tone) = self.tones.down() {
+            self.presses.held(now, tone, Way::Events);
+        }
         // A far end on hold may send nothing at all; whether it still lives is for the signalling to find out.
         if terms.send && terms.receive && !self.timed_out && now >= self.alive + MEDIA_TIMEOUT {
             self.timed_out = true;
@@ -317,9 +320,14 @@ impl Session {
         if self.listens {
             out.heard.extend_from_slice(&frame);
         }
-        let tone = self.detector.as_mut().and_then(|detector| detector.frame(&hearing.narrow(&frame)?));
-        if let Some(tone) = tone {
+        let Some(detector) = &mut self.detector else { return };
+        let let_go = hearing.narrow(&frame).and_then(|pcm8k| detector.frame(&pcm8k));
+        let down = detector.down();
+        if let Some(tone) = let_go {
             self.heard_key(now, tone, Way::Audio, out);
+        }
+        if let Some(tone) = down {
+            self.presses.held(now, tone, Way::Audio);
         }
     }
 

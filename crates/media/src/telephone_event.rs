@@ -222,6 +222,11 @@ impl Receiver {
         [before, this]
     }
 
+    /// The key that is down.
+    pub fn down(&self) -> Option<Tone> {
+        self.pressed.map(|pressed| pressed.tone)
+    }
+
     /// Ends a press whose end packets were lost, once it has been quiet for [`limits::TONE_LOST_END`].
     pub fn tick(&mut self, now: Duration) -> Option<Tone> {
         let pressed = self.pressed.as_ref()?;

@@ -243,6 +243,42 @@ fn a_key_told_by_events_and_by_the_signalling_is_one() {
     assert_eq!(told, [star, star, star, MediaEvent::Tone { tone: Tone::Pound }]);
 }
 
+/// However long it is held: told when it goes down by the signalling, and when it is let go by RTP events or in the audio.
+#[test]
+fn a_key_that_is_held_for_seconds_is_one() {
+    let star = MediaEvent::Tone { tone: Tone::Star };
+    let mut leg = Leg::new(TERMS);
+    leg.session.signalled(leg.now, Tone::Star, &mut leg.out);
+    let mut told = leg.out.events.split_off(0);
+    for (p, sequence) in Press::new(Tone::Star, ms(4_000)).zip(0..) {
+        let mut bytes = Vec::new();
+        Packet { payload_type: EVENTS, marker: p.marker, sequence, timestamp: 8_000, ssrc: 9, payload: &p.payload }
+            .write(&mut bytes);
+        assert!(leg.session.input(leg.now, &bytes, &mut leg.out));
+        told.extend(leg.tick().1);
+    }
+    assert_eq!(told, [star], "by events");
+
+    let mut leg = Leg::new(WITHOUT_EVENTS);
+    leg.session.signalled(leg.now, Tone::Star, &mut leg.out);
+    let mut told = leg.out.events.split_off(0);
+    let tone = |n: usize, hertz: f64| (n as f64 * hertz * std::f64::consts::TAU / 8_000.0).sin() * 8_000.0;
+    for frame in 0..250usize {
+        let held = frame < 200;
+        let samples = frame * FRAME_TICKS..(frame + 1) * FRAME_TICKS;
+        let pcm: Vec<i16> =
+            samples.map(|n| if held { (tone(n, 941.0) + tone(n, 1_209.0)) as i16 } else { 0 }).collect();
+        let (mut payload, mut bytes) = (Vec::new(), Vec::new());
+        g711::encode_ulaw(&pcm, &mut payload);
+        let timestamp = (frame * FRAME_TICKS) as u32;
+        Packet { payload_type: 0, marker: false, sequence: frame as u16, timestamp, ssrc: 9, payload: &payload }
+            .write(&mut bytes);
+        assert!(leg.session.input(leg.now, &bytes, &mut leg.out));
+        told.extend(leg.tick().1);
+    }
+    assert_eq!(told, [star], "in the audio");
+}
+
 proptest! {
     /// What one session presses another hears, whatever plays around it and whenever it is stopped.
     #[test]
