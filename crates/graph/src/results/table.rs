@@ -164,7 +164,7 @@ pub const ALL: &[Known] = &[
         .given("recordResponse: a pause, once something was said"),
     operation(200, "8517", Inferred, "The recording ended early, and what was recorded is kept. At Microsoft a hang-up loses it; the sister product uses 8517 for a call of another tenant.")
         .says(&["Action completed, what was recorded is kept: …"])
-        .given("recordResponse: the call ended, the server was restarted, or the disk did not keep up"),
+        .given("recordResponse: the call ended, the server was restarted, or the disk failed or did not keep up"),
     operation(200, "8531", Sister, "As many digits as asked for were received."),
     operation(400, "8532", Sister, "The pause between two digits was too long."),
     sister(Of::Operation, "8533", "One of the offered tones was pressed."),

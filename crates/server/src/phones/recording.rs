@@ -79,17 +79,37 @@ fn terms(recording: &Recording) -> RecordTerms {
 }
 
 /// What the conversation is told of a recording that is written; nothing, where it stopped it itself.
-fn told(outcome: Outcome) -> Option<RecordOutcome> {
-    Some(match outcome {
-        Ok((TapeEnd::Discarded, _)) => return None,
-        Ok((TapeEnd::StopTone, _)) => RecordOutcome::StopTone,
-        Ok((TapeEnd::MaxDuration, _)) => RecordOutcome::MaxDuration,
-        Ok((TapeEnd::MaxSilence, _)) => RecordOutcome::MaxSilence,
-        Ok((TapeEnd::InitialSilence, _)) => RecordOutcome::InitialSilence,
-        Ok((TapeEnd::Closed, true)) => RecordOutcome::CutShort("the call ended during the recording".to_owned()),
-        Ok((TapeEnd::Overflow, true)) => RecordOutcome::CutShort("the disk did not keep up".to_owned()),
-        Ok((TapeEnd::Closed, false)) => RecordOutcome::Nothing,
-        Ok((TapeEnd::Overflow, false)) => RecordOutcome::Failed("the disk did not keep up".to_owned()),
-        Err(why) => RecordOutcome::Failed(why),
+fn told(Outcome { end, kept }: Outcome) -> Option<RecordOutcome> {
+    let early = |why: String| if kept { RecordOutcome::CutShort(why) } else { RecordOutcome::Failed(why) };
+    Some(match end {
+        Ok(TapeEnd::Discarded) => return None,
+        Ok(TapeEnd::StopTone) => RecordOutcome::StopTone,
+        Ok(TapeEnd::MaxDuration) => RecordOutcome::MaxDuration,
+        Ok(TapeEnd::MaxSilence) => RecordOutcome::MaxSilence,
+        Ok(TapeEnd::InitialSilence) => RecordOutcome::InitialSilence,
+        Ok(TapeEnd::Closed) if !kept => RecordOutcome::Nothing,
+        Ok(TapeEnd::Closed) => RecordOutcome::CutShort("the call ended during the recording".to_owned()),
+        Ok(TapeEnd::Overflow) => early("the disk did not keep up".to_owned()),
+        Err(why) => early(why),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bot is told `completed` where there is a recording, and only then (contract §2.10).
+    #[test]
+    fn what_a_disk_or_a_hang_up_left_is_told_as_a_recording_and_nothing_as_none() {
+        let disk = || Err("the disk failed".to_owned());
+        let told = |end, kept| told(Outcome { end, kept });
+        assert!(matches!(told(disk(), true), Some(RecordOutcome::CutShort(why)) if why == "the disk failed"));
+        assert!(matches!(told(disk(), false), Some(RecordOutcome::Failed(why)) if why == "the disk failed"));
+        for end in [TapeEnd::Closed, TapeEnd::Overflow] {
+            assert!(matches!(told(Ok(end), true), Some(RecordOutcome::CutShort(_))), "{end:?}");
+        }
+        assert!(matches!(told(Ok(TapeEnd::Closed), false), Some(RecordOutcome::Nothing)));
+        assert!(matches!(told(Ok(TapeEnd::Overflow), false), Some(RecordOutcome::Failed(_))));
+        assert!(told(Ok(TapeEnd::Discarded), false).is_none());
+    }
 }

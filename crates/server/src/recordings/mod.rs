@@ -29,8 +29,14 @@ pub(crate) struct Owner {
     pub(crate) operation: OperationId,
 }
 
-/// What became of a recording: how its tape ended, and whether there is a file; or why it could not be written.
-pub(crate) type Outcome = Result<(TapeEnd, bool), String>;
+/// What became of a recording.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Outcome {
+    /// How its tape ended, or why the disk did not take it to its end.
+    pub(crate) end: Result<TapeEnd, String>,
+    /// There is a file of what was recorded until then.
+    pub(crate) kept: bool,
+}
 
 /// Why a recording does not begin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -79,7 +85,7 @@ struct Entry {
 enum State {
     /// It is being written.
     Open,
-    /// A process that died left a part of it.
+    /// A part of it was left by a process that died, or by a disk that did not let it be made whole.
     Part,
     /// It is whole.
     Whole,
@@ -151,12 +157,9 @@ impl Recordings {
     }
 
     fn complete(&self, owner: &Owner) -> bool {
-        let kept = file::complete(&self.shared.folder, owner).unwrap_or_else(|error| {
-            tracing::error!(recording = %owner.operation, %error, "what was left of a recording could not be made whole");
-            0
-        });
-        self.shared.settle(owner.operation, kept);
-        kept > 0
+        let kept = file::complete(&self.shared.folder, owner);
+        self.shared.settle(owner, &kept);
+        kept.is_ok_and(|bytes| bytes > 0)
     }
 
     /// A whole recording and its length in bytes. Blocks for as long as the disk takes to open a file.
@@ -195,13 +198,18 @@ impl Recordings {
 }
 
 impl Shared {
-    /// A recording is written, or made whole: so many bytes are kept, or none, and then it is as if it had not been.
-    fn settle(&self, recording: OperationId, bytes: u64) {
+    /// A recording is written, or made whole: so many bytes are kept, or none, and then it is as if it had not been. What
+    /// could not be made whole is left as it is, for the operator, until its call is forgotten.
+    fn settle(&self, owner: &Owner, kept: &io::Result<u64>) {
         let mut index = self.index();
-        if let Some(entry) = index.leave(recording)
-            && bytes > 0
-        {
-            index.enter(Entry { bytes, state: State::Whole, ..entry });
+        let entry = index.leave(owner.operation);
+        match kept {
+            Ok(0) => {}
+            Ok(bytes) => entry.into_iter().for_each(|e| index.enter(Entry { bytes: *bytes, state: State::Whole, ..e })),
+            Err(error) => {
+                tracing::error!(recording = %owner.operation, %error, "a recording could not be made whole; its part is left");
+                entry.into_iter().for_each(|entry| index.enter(Entry { state: State::Part, ..entry }));
+            }
         }
         self.settled.notify_all();
     }

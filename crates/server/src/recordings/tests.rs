@@ -10,6 +10,8 @@ use super::*;
 const PATIENCE: Duration = Duration::from_secs(20);
 const MINUTE: Duration = Duration::from_secs(60);
 const PLENTY: u64 = 1 << 30;
+/// What the app's folder is called.
+const APP_FOLDER: &str = "an%20app%2f%c3%bc";
 
 fn owner(n: u128) -> Owner {
     Owner {
@@ -23,6 +25,10 @@ fn begin(recordings: &Recordings, n: u128) -> (TapeIn, Receiver<Outcome>) {
     let (sender, outcome) = channel();
     let done = move |outcome| sender.send(outcome).expect("the test waits");
     (recordings.begin(owner(n), PLENTY, MINUTE, done).expect("room"), outcome)
+}
+
+fn ended(end: TapeEnd, kept: bool) -> Outcome {
+    Outcome { end: Ok(end), kept }
 }
 
 fn audio(recordings: &Recordings, n: u128) -> Option<Vec<i16>> {
@@ -68,14 +74,14 @@ fn what_is_kept_is_whole_before_it_is_told() {
         assert!(tape.put(&pcm));
         assert!(recordings.read(owner(n).operation).is_none(), "it is not whole");
         tape.end(end);
-        assert_eq!(outcome.recv_timeout(PATIENCE), Ok(Ok((end, kept))));
+        assert_eq!(outcome.recv_timeout(PATIENCE), Ok(ended(end, kept)));
         assert_eq!(audio(&recordings, n), kept.then(|| pcm.clone()));
     }
     // Of nothing, nothing is kept, unless somebody ended it on purpose.
     for (n, end, kept) in [(21, TapeEnd::Closed, false), (22, TapeEnd::StopTone, true)] {
         let (tape, outcome) = begin(&recordings, n);
         tape.end(end);
-        assert_eq!(outcome.recv_timeout(PATIENCE), Ok(Ok((end, kept))));
+        assert_eq!(outcome.recv_timeout(PATIENCE), Ok(ended(end, kept)));
         assert_eq!(audio(&recordings, n), kept.then(Vec::new));
     }
     assert_eq!(files(folder.path()), 6);
@@ -88,7 +94,7 @@ fn what_a_process_that_died_left_is_made_whole() {
     let (mut tape, outcome) = begin(&recordings, 1);
     tape.put(&[7; 320]);
     tape.end(TapeEnd::StopTone);
-    outcome.recv_timeout(PATIENCE).expect("told").expect("kept");
+    assert!(outcome.recv_timeout(PATIENCE).expect("told").kept);
     // The parts of two that were being recorded; one of them had only begun, of the other half a sample was written.
     let whole = file::create(folder.path(), &owner(2)).and_then(|mut file| {
         let mut bytes = Vec::new();
@@ -152,7 +158,7 @@ fn recordings_are_forgotten_with_their_call() {
     let recordings = Recordings::open(folder.path()).expect("opens");
     let (tape, outcome) = begin(&recordings, 1);
     tape.end(TapeEnd::StopTone);
-    outcome.recv_timeout(PATIENCE).expect("told").expect("kept");
+    assert!(outcome.recv_timeout(PATIENCE).expect("told").kept);
     let (open, still) = begin(&recordings, 2);
     assert_eq!(recordings.old_calls(MINUTE), []);
     assert_eq!(recordings.old_calls(Duration::ZERO), [owner(1).call]);
@@ -162,7 +168,7 @@ fn recordings_are_forgotten_with_their_call() {
     open.end(TapeEnd::StopTone);
     assert_eq!(
         still.recv_timeout(PATIENCE),
-        Ok(Ok((TapeEnd::StopTone, true))),
+        Ok(ended(TapeEnd::StopTone, true)),
         "what is being recorded is not touched"
     );
     assert_eq!(files(folder.path()), 1);
@@ -173,11 +179,54 @@ fn a_disk_that_does_not_take_it_is_told() {
     let folder = tempfile::tempdir().expect("a folder");
     let recordings = Recordings::open(folder.path()).expect("opens");
     // A file where the app's folder would be.
-    std::fs::write(folder.path().join("an%20app%2f%c3%bc"), "in the way").expect("a file");
+    let in_the_way = folder.path().join(APP_FOLDER);
+    std::fs::write(&in_the_way, "in the way").expect("a file");
     let (mut tape, outcome) = begin(&recordings, 1);
     assert!(tape.put(&[7; 320]));
-    assert!(outcome.recv_timeout(PATIENCE).expect("told, though the tape goes on").is_err());
+    let told = outcome.recv_timeout(PATIENCE).expect("told, though the tape goes on");
+    assert!(told.end.is_err() && !told.kept, "{told:?}");
     tape.end(TapeEnd::StopTone);
     assert_eq!(recordings.recover(&[owner(1).operation]), []);
     assert_eq!(recordings.shared.index().used(&owner(1).app), 0);
+
+    // A folder where the whole file would be: what was written stays, and counts, until its call is forgotten.
+    std::fs::remove_file(&in_the_way).expect("gone");
+    let name = |end: &str| in_the_way.join(format!("{}_{}.{end}", owner(2).call, owner(2).operation));
+    std::fs::create_dir_all(name("wav").join("in the way")).expect("a folder");
+    let (mut tape, outcome) = begin(&recordings, 2);
+    assert!(tape.put(&[7; 320]));
+    tape.end(TapeEnd::StopTone);
+    let told = outcome.recv_timeout(PATIENCE).expect("told");
+    assert!(told.end.is_err() && !told.kept, "{told:?}");
+    assert!(recordings.read(owner(2).operation).is_none());
+    assert!(name("part").exists() && recordings.shared.index().used(&owner(2).app) > 0);
+    std::fs::remove_dir_all(name("wav")).expect("gone");
+    assert_eq!(recordings.recover(&[owner(2).operation]), [owner(2).operation], "it is all there");
+    assert_eq!(audio(&recordings, 2), Some(vec![7; 320]));
+}
+
+/// In a process of its own, whose files may have so many blocks: what is beyond them is refused as by a full disk.
+#[test]
+fn what_the_disk_took_before_it_failed_is_kept() {
+    const SMALL_DISK: &str = "RINGBACK_TEST_SMALL_DISK";
+    let this = "recordings::tests::what_the_disk_took_before_it_failed_is_kept";
+    if std::env::var_os(SMALL_DISK).is_none() {
+        let limited = "ulimit -f 64 && trap '' XFSZ && exec \"$0\" --exact \"$1\"";
+        let program = std::env::current_exe().expect("this program");
+        let mut child = std::process::Command::new("sh");
+        let child = child.args(["-c", limited]).arg(program).arg(this).env(SMALL_DISK, "yes");
+        let output = child.output().expect("a shell");
+        return assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let recordings = Recordings::open(folder.path()).expect("opens");
+    let pcm: Vec<i16> = (0..60_000).map(|n| n as i16).collect();
+    let (mut tape, outcome) = begin(&recordings, 1);
+    assert!(tape.put(&pcm));
+    let told = outcome.recv_timeout(PATIENCE).expect("told, though the tape goes on");
+    assert!(told.kept && told.end.expect_err("not to its end").starts_with("the disk failed: "));
+    let kept = audio(&recordings, 1).expect("a whole file");
+    assert!(kept.len() > 10_000 && kept.len() < pcm.len() && pcm.starts_with(&kept), "{}", kept.len());
+    // Its room is what it takes.
+    assert_eq!(recordings.shared.index().used(&owner(1).app), wav::HEADER_BYTES + 2 * kept.len() as u64);
 }

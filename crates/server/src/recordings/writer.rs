@@ -120,29 +120,37 @@ impl Open {
     /// Keeps what is to be kept, and tells.
     fn finish(self, shared: &Shared) {
         let Open { owner, file, samples, ended, done, tape: _ } = self;
-        let kept = |end: &TapeEnd| match end {
+        let Some(ended) = ended else { return };
+        let wanted = |end: &TapeEnd| match end {
             TapeEnd::StopTone | TapeEnd::MaxDuration | TapeEnd::MaxSilence => true,
             TapeEnd::Closed | TapeEnd::Overflow => samples > 0,
             TapeEnd::InitialSilence | TapeEnd::Discarded => false,
         };
-        let outcome = match (ended, file) {
-            (Some(Ok(end)), Some(file)) if kept(&end) => {
-                file::finish(&shared.folder, &owner, file).map(|length| (end, length))
-            }
-            (Some(Ok(end)), _) => Ok((end, 0)),
-            (Some(Err(error)), _) => Err(error),
-            (None, _) => return,
+        let kept = match (&ended, file) {
+            (Ok(end), Some(file)) if wanted(end) => file::finish(&shared.folder, &owner, file),
+            // The file says how much of it was written.
+            (Err(_), Some(_)) => file::complete(&shared.folder, &owner),
+            _ => Ok(discard(shared, &owner)),
         };
-        let length = outcome.as_ref().map_or(0, |(_, length)| *length);
-        if length == 0
-            && let Err(error) = file::remove(&shared.folder, &owner)
-        {
-            tracing::warn!(recording = %owner.operation, %error, "what is not kept of a recording could not be removed");
-        }
-        shared.settle(owner.operation, length);
-        done(outcome.map(|(end, length)| (end, length > 0)).map_err(|error| {
-            tracing::error!(recording = %owner.operation, %error, "a recording could not be written");
-            error.to_string()
-        }));
+        shared.settle(&owner, &kept);
+        let end = match (ended, &kept) {
+            (Ok(end), Ok(_)) => Ok(end),
+            (Err(error), _) => Err(failed(&owner, &error)),
+            (Ok(_), Err(error)) => Err(failed(&owner, error)),
+        };
+        done(Outcome { end, kept: kept.is_ok_and(|length| length > 0) });
     }
+}
+
+/// Nothing of it is kept.
+fn discard(shared: &Shared, owner: &Owner) -> u64 {
+    if let Err(error) = file::remove(&shared.folder, owner) {
+        tracing::warn!(recording = %owner.operation, %error, "what is not kept of a recording could not be removed");
+    }
+    0
+}
+
+fn failed(owner: &Owner, error: &io::Error) -> String {
+    tracing::error!(recording = %owner.operation, %error, "the disk did not take all of a recording");
+    format!("the disk failed: {error}")
 }
