@@ -1,5 +1,5 @@
-//! The engine's audio: prompts, fetched once per operation through the guarded client, decoded off the shard, and played;
-//! recordings, as recording.rs begins and ends them.
+//! The engine's audio: prompts, fetched once per operation (or once for all that give them one `resourceId`) through the
+//! guarded client, decoded off the shard, and played; recordings, as recording.rs begins and ends them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use ringback_media as media;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
-use super::prompts::Key;
+use super::prompts::{Fetched, Key};
 use super::{Line, Phones, keys};
 use crate::engine::Audio;
 use crate::outbound::{Target, limits};
@@ -142,39 +142,40 @@ impl Phones {
         app: &AppId,
         index: usize,
         prompt: &Prompt,
-    ) -> Result<Arc<media::Prompt>, PlayOutcome> {
+    ) -> Fetched {
         let key = Key::of(app, prompt);
         if let Some(known) = key.as_ref().and_then(|key| self.shared.prompts.known(key)) {
-            return self.known(leg, known).await;
+            return self.made_ready(leg, known).await;
         }
         let began = Instant::now();
-        let fetched = self.fetch_untold(leg, app, index, &prompt.uri, key).await;
+        let (this, app, uri, name) = (self.clone(), app.clone(), prompt.uri.clone(), key.clone());
+        let fetch = async move { this.fetch_anew(&app, &uri, name).await };
+        let fetched = match key {
+            Some(key) => self.shared.prompts.fetched_once(key, fetch).await,
+            None => fetch.await,
+        };
         let outcome = match &fetched {
             Ok(_) => Fetch::Decoded,
             Err(PlayOutcome::Invalid(_)) => Fetch::Invalid,
             Err(_) => Fetch::Unavailable,
         };
         self.shared.trace.fetched(operation.0, outcome, began.elapsed());
-        fetched
+        let of_this = |why: String| format!("prompts[{index}]: {why}");
+        let prompt = fetched.map_err(|outcome| match outcome {
+            PlayOutcome::Unavailable(why) => PlayOutcome::Unavailable(of_this(why)),
+            PlayOutcome::Invalid(why) => PlayOutcome::Invalid(of_this(why)),
+            PlayOutcome::Failed(why) => PlayOutcome::Failed(of_this(why)),
+            PlayOutcome::Played => PlayOutcome::Played,
+        })?;
+        self.made_ready(leg, prompt).await
     }
 
-    async fn fetch_untold(
-        &self,
-        leg: LegId,
-        app: &AppId,
-        index: usize,
-        uri: &str,
-        key: Option<Key>,
-    ) -> Result<Arc<media::Prompt>, PlayOutcome> {
-        let unavailable = |why: String| PlayOutcome::Unavailable(format!("prompts[{index}]: {why}"));
+    async fn fetch_anew(&self, app: &AppId, uri: &str, key: Option<Key>) -> Fetched {
+        let unavailable = |why: String| PlayOutcome::Unavailable(why);
         let mut target = Target::parse(uri).map_err(|error| unavailable(error.to_string()))?;
         let _turn = tokio::time::timeout(limits::PROMPT_TIME, self.shared.prompts.turn(app)).await.map_err(|_| {
             unavailable("too many prompts of this app are being fetched: give each a resourceId".to_owned())
         })?;
-        // Whoever waited behind the first fetch of the same prompt finds it.
-        if let Some(known) = key.as_ref().and_then(|key| self.shared.prompts.known(key)) {
-            return self.known(leg, known).await;
-        }
         let is_own = self.shared.directory.is_own(app, target.origin());
         let app = self.shared.directory.current().app(app).cloned();
         if let Some(goes) = app.as_ref().and_then(|app| app.reach.of_file(target.url(), is_own)) {
@@ -183,22 +184,17 @@ impl Phones {
         let named = app.as_ref().map(|app| app.reach.named()).unwrap_or_default();
         let bytes = self.shared.outbound.get(&target, named, media::limits::PROMPT_BYTES, limits::PROMPT_TIME).await;
         let bytes = bytes.map_err(|error| unavailable(error.to_string()))?;
-        let (engine, prompts) = (self.wires().map(|wires| wires.media.clone()), Arc::clone(&self.shared.prompts));
-        let decoded = tokio::task::spawn_blocking(move || {
-            let prompt = prompts.decode(&bytes, key)?;
-            engine.inspect(|engine| engine.prepare(leg.0, &prompt));
-            Ok::<_, media::PromptError>(prompt)
-        });
-        let decoded = decoded.await;
+        let prompts = Arc::clone(&self.shared.prompts);
+        let decoded = tokio::task::spawn_blocking(move || prompts.decode(&bytes, key)).await;
         match decoded {
             Ok(Ok(prompt)) => Ok(prompt),
-            Ok(Err(error)) => Err(PlayOutcome::Invalid(format!("prompts[{index}]: {error}"))),
-            Err(_) => Err(PlayOutcome::Failed(format!("prompts[{index}] could not be decoded"))),
+            Ok(Err(error)) => Err(PlayOutcome::Invalid(error.to_string())),
+            Err(_) => Err(PlayOutcome::Failed("it could not be decoded".to_owned())),
         }
     }
 
-    /// A prompt that was fetched before, made ready for this leg's codec, which may be a new one to it.
-    async fn known(&self, leg: LegId, prompt: Arc<media::Prompt>) -> Result<Arc<media::Prompt>, PlayOutcome> {
+    /// A prompt, encoded for this leg's codec, which may be a new one to it.
+    async fn made_ready(&self, leg: LegId, prompt: Arc<media::Prompt>) -> Fetched {
         let Some(engine) = self.wires().map(|wires| wires.media.clone()) else { return Ok(prompt) };
         let ready = tokio::task::spawn_blocking(move || {
             engine.prepare(leg.0, &prompt);

@@ -4,10 +4,15 @@ use ringback_media::correlate::correlate;
 use ringback_media::{Codec, Tone};
 use ringback_signal::phone::CallEnd;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::soon;
-use crate::world::{NUMBER, USERS, World, create, play, tone};
+use crate::world::{HERE, NUMBER, USERS, World, create, play, tone};
 
 /// Code and subcode of a call's end.
 async fn end_of(world: &World, call: &str) -> (i64, i64) {
@@ -225,6 +230,58 @@ async fn a_prompt_with_a_resource_id_is_fetched_once_for_its_app() {
     assert_eq!(world.journal.fetched("/kept.wav"), ["GET", "GET"], "one for each resourceId");
     soon(up.hang_up()).await;
     world.over(&call).await;
+}
+
+/// Calls that want it while it is being fetched wait for that one fetch, and the end of one of them is nothing to the others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_prompt_that_many_calls_want_at_once_is_fetched_once() {
+    let world = World::start().await;
+    let phone = world.phone("1001").await;
+    let (host, count, release) = slow_host(tone(60)).await;
+    let mut body = play(&[&host], None);
+    body["prompts"][0]["mediaInfo"]["resourceId"] = "greeting".into();
+    let mut plays = Vec::new();
+    for _ in 0..5 {
+        let (call, up) = world.call_to(&phone, USERS[0].0).await;
+        let operation = world.bot.post(&format!("/{call}/playPrompt"), &body).await.is(200).id();
+        plays.push((call, operation, up));
+    }
+    // The one that began the fetch.
+    let (first, operation, _up) = plays.remove(0);
+    world.bot.post(&format!("/{first}/cancelMediaProcessing"), &json!({})).await.is(200);
+    assert_eq!(world.journal.ended(&first, &operation).await["status"], "failed");
+    release.send_replace(true);
+    for (call, operation, _up) in &plays {
+        assert_eq!(world.journal.ended(call, operation).await["status"], "completed");
+    }
+    assert_eq!(count.load(Ordering::Relaxed), 1);
+}
+
+/// A host of one file, which answers nothing until it is released: its URL, and how many requests came.
+async fn slow_host(file: Vec<u8>) -> (String, Arc<AtomicUsize>, watch::Sender<bool>) {
+    let listener = TcpListener::bind((HERE, 0)).await.expect("a free port");
+    let url = format!("http://{}/greeting.wav", listener.local_addr().expect("an address"));
+    let (release, released) = watch::channel(false);
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (count, mut released, file) = (Arc::clone(&counted), released.clone(), file.clone());
+            tokio::spawn(async move {
+                let mut stream = BufReader::new(stream);
+                let mut line = String::new();
+                while line != "\r\n" {
+                    line.clear();
+                    assert_ne!(stream.read_line(&mut line).await.expect("a head"), 0, "it ends with an empty line");
+                }
+                count.fetch_add(1, Ordering::Relaxed);
+                released.wait_for(|released| *released).await.expect("the test goes on");
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", file.len());
+                stream.write_all(&[head.as_bytes(), &file].concat()).await.expect("it is taken");
+            });
+        }
+    });
+    (url, count, release)
 }
 
 /// A phone that speaks G.722 hears the whole band of a prompt; in mid-call it may change its mind.
