@@ -113,14 +113,20 @@ impl Orders {
         self.legs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Those that were given since; nothing is locked where there are none.
-    fn take(&self) -> Vec<(LegId, Order)> {
+    /// Those that were given since to legs that are `made`; nothing is locked where there are none. Those of a leg still to
+    /// be made wait for it.
+    fn take(&self, made: impl Fn(&LegId) -> bool) -> Vec<(LegId, Order)> {
         if !self.fresh.swap(false, Ordering::AcqRel) {
             return Vec::new();
         }
         let mut legs = self.legs();
-        let given = legs.iter_mut().filter(|(_, order)| order.accept || order.hang_up.is_some());
+        let given = legs.iter_mut().filter(|(leg, order)| (order.accept || order.hang_up.is_some()) && made(leg));
         given.map(|(leg, order)| (*leg, std::mem::take(order))).collect()
+    }
+
+    /// Some may wait to be taken.
+    fn look(&self) {
+        self.fresh.store(true, Ordering::Release);
     }
 }
 
@@ -203,7 +209,7 @@ impl WebRtc {
         if let Some(order) = self.shared.orders.legs().get_mut(&leg) {
             change(order);
         }
-        self.shared.orders.fresh.store(true, Ordering::Release);
+        self.shared.orders.look();
         self.shared.woken.notify_one();
     }
 }
@@ -213,5 +219,30 @@ impl Shared {
     fn forget(&self, leg: LegId) {
         self.orders.legs().remove(&leg);
         self.media.close(leg);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orders_given_before_a_leg_is_made_wait_for_it() {
+        let orders = Orders::default();
+        let [early, made] = [LegId::from_u128(1), LegId::from_u128(2)];
+        for leg in [early, made] {
+            orders.legs().insert(leg, Order { accept: false, hang_up: Some(EndCause::FarHangUp) });
+        }
+        orders.look();
+        let taken = |made: &dyn Fn(&LegId) -> bool| {
+            let taken = orders.take(made).into_iter().filter(|(_, order)| order.hang_up.is_some());
+            taken.map(|(leg, _)| leg).collect::<Vec<_>>()
+        };
+        assert_eq!(taken(&|leg| *leg == made), [made]);
+        assert!(taken(&|_| true).is_empty(), "nothing is new");
+        orders.look();
+        assert_eq!(taken(&|_| true), [early], "it was made");
+        orders.look();
+        assert!(taken(&|_| true).is_empty(), "once");
     }
 }

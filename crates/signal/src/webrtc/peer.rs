@@ -126,13 +126,16 @@ impl Peer {
 
     /// Sends what the session has to send, and does what is due.
     pub(super) fn carry(&mut self, now: Instant, socket: &UdpSocket) {
+        if self.over {
+            return;
+        }
         let mut buffer = [0; PORT_PACKET_BYTES];
         while let Some(length) = self.port.take(&mut buffer) {
             if self.connected && self.write(now, &buffer[..length]) {
                 self.drain(socket);
             }
         }
-        if !self.over && self.timer <= now {
+        if self.timer <= now {
             self.input(Input::Timeout(now), socket);
         }
         if !self.connected && self.connect_by <= now {

@@ -94,6 +94,8 @@ impl Thread {
         match made.unwrap_or(Err(OfferError::Malformed)) {
             Ok((peer, answer)) => {
                 self.peers.insert(leg, peer);
+                // It may have been hung up meanwhile.
+                self.shared.orders.look();
                 if reply.send(Ok(answer)).is_err() {
                     // Who offered is gone already.
                     self.end(leg, EndCause::FarHangUp);
@@ -104,7 +106,7 @@ impl Thread {
     }
 
     fn obey(&mut self) {
-        for (leg, order) in self.shared.orders.take() {
+        for (leg, order) in self.shared.orders.take(|leg| self.peers.contains_key(leg)) {
             if let Some(cause) = order.hang_up {
                 self.end(leg, cause);
             } else if let Some(peer) = self.peers.get_mut(&leg) {
