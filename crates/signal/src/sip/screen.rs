@@ -203,7 +203,8 @@ fn headers(head: &str, method: &str) -> Result<(), Status> {
     let call_id = only(head, REPEATED[3]).ok_or(bad("Call-ID Missing Or Repeated"))?;
     let cseq = only(head, REPEATED[4]).ok_or(bad("CSeq Missing Or Repeated"))?;
     let top = ViaHeader::new(via).first_value().ok();
-    if top.and_then(|via| via.typed().ok()).is_none() {
+    // An answer repeats them all, and goes where they say.
+    if top.and_then(|via| via.typed().ok()).is_none() || !values(head, REPEATED[0]).all(is_whole) {
         return Err(bad("Bad Via"));
     }
     let tag = FromHeader::new(from).typed().ok().and_then(|from| from.tag().cloned());
@@ -222,6 +223,21 @@ fn headers(head: &str, method: &str) -> Result<(), Status> {
     } else {
         Err(bad("Bad CSeq"))
     }
+}
+
+/// Whether there is something before and behind every separator, outside of quotes.
+fn is_whole(value: &str) -> bool {
+    let mut quoted = false;
+    let mut nothing = true;
+    for c in value.chars() {
+        quoted ^= c == '"';
+        match c {
+            ';' | ',' if !quoted && nothing => return false,
+            ';' | ',' if !quoted => nothing = true,
+            c => nothing &= c.is_whitespace(),
+        }
+    }
+    !nothing
 }
 
 /// Whether every quote is closed.
@@ -342,6 +358,9 @@ mod tests {
             (";tag=1", ""),
             ("f: <sip:a@b>;tag=1", "f: <sip:a@b"),
             ("SIP/2.0/UDP 192.0.2.9", "SIP/2.0/CARRIER 192.0.2.9"),
+            ("branch=z9hG4bK1", "branch=z9hG4bK1;;,;,,"),
+            ("branch=z9hG4bK1", ";branch=z9hG4bK1"),
+            ("branch=z9hG4bK1", "branch=z9hG4bK1\r\nVia: SIP/2.0/UDP c ;"),
             ("Subject: no", "Content-Length: 9"),
             ("Subject: no", "Content-Length: -9"),
         ] {

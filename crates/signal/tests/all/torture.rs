@@ -3,10 +3,10 @@
 //! Each case has what its section is about; `VIA` stands for a `Via` that leads back to the test,
 //! `MORE` for the headers the section does not care about.
 
-use ringback_signal::{EndCause, LegEvent, Transport};
+use ringback_signal::{Destination, EndCause, LegEvent, Transport};
 
 use crate::peer::{Raw, SDP, to_tag, value};
-use crate::world::World;
+use crate::world::{World, credentials};
 
 /// What a message comes to.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -114,6 +114,15 @@ const MESSAGES: &[(&str, Comes, &str)] = &[
     ("3.1.1.13 noreason", ToNothing, "SIP/2.0 100 \nVIA\nMOREINVITE\nContent-Length: 0\n\n"),
     // Not valid.
     (
+        "3.1.2.1 badinv01",
+        To("400"),
+        concat!(
+            "INVITE sip:user@example.com SIP/2.0\nTo: sip:j.user@example.com\nFrom: sip:caller@example.net;tag=134161461246\n",
+            "Max-Forwards: 7\nCall-ID: badinv01.0ha0isndaksdjasdf3234nas\nCSeq: 8 INVITE\nVIA;;,;,,\n",
+            "Contact: \"Joe\" <sip:joe@example.org>;;;;\nSDP"
+        ),
+    ),
+    (
         "3.1.2.3 ncl",
         To("400"),
         "INVITE sip:user@example.com SIP/2.0\nVIA\nMOREINVITE\nContact: <sip:caller@host5.example.com>\nContent-Length: -999\n\n",
@@ -156,10 +165,38 @@ const MESSAGES: &[(&str, Comes, &str)] = &[
         To("400"),
         "INVITE sip:user@example.com?Route=%3Csip:example.com%3E SIP/2.0\nVIA\nMOREINVITE\nContent-Length: 0\n\n",
     ),
+    // A date that is none is nothing to us.
+    (
+        "3.1.2.12 baddate",
+        Call,
+        concat!(
+            "INVITE sip:user@example.com SIP/2.0\nVIA\nMOREINVITE\nDate: Fri, 01 Jan 2010 16:00:00 EST\n",
+            "Contact: <sip:caller@host5.example.net>\nSDP"
+        ),
+    ),
     (
         "3.1.2.13 regbadct",
         To("401"),
         "REGISTER sip:example.com SIP/2.0\nVIA\nMOREREGISTER\nContact: sip:user@example.com?Route=%3Csip:sip.example.com%3E\nl: 0\n\n",
+    ),
+    // The RFC lets the liberal ignore the spaces, and see what the display name is.
+    (
+        "3.1.2.14 badaspec",
+        To("200"),
+        concat!(
+            "OPTIONS sip:user@example.org SIP/2.0\nVIA\nMax-Forwards: 70\n",
+            "From: \"Bell, Alexander\" <sip:a.g.bell@example.com>;tag=433423\nTo: \"Watson, Thomas\" < sip:t.watson@example.org >\n",
+            "Call-ID: badaspec.sdf0234n2nds0a099u23h3hnnw009cdkne3\nAccept: application/sdp\nCSeq: 3923239 OPTIONS\nl: 0\n\n"
+        ),
+    ),
+    (
+        "3.1.2.15 baddn",
+        To("200"),
+        concat!(
+            "OPTIONS sip:t.watson@example.org SIP/2.0\nVIA\nMax-Forwards:      70\n",
+            "From:    Bell, Alexander <sip:a.g.bell@example.com>;tag=43\nTo:      Watson, Thomas <sip:t.watson@example.org>\n",
+            "Call-ID: baddn.31415@c.example.com\nAccept: application/sdp\nCSeq:    3923239 OPTIONS\nl: 0\n\n"
+        ),
     ),
     (
         "3.1.2.16 badvers",
@@ -194,6 +231,15 @@ const MESSAGES: &[(&str, Comes, &str)] = &[
         "OPTIONS soap.beep://192.0.2.103:3002 SIP/2.0\nVIA\nMOREOPTIONS\nContent-Length: 0\n\n",
     ),
     (
+        "3.3.4 unksm2",
+        To("401"),
+        concat!(
+            "REGISTER sip:example.com SIP/2.0\nTo: isbn:2983792873\nFrom: <http://www.example.com>;tag=3234233\n",
+            "Call-ID: unksm2.daksdj@hyphenated-host.example.com\nCSeq: 234902 REGISTER\nMax-Forwards: 70\nVIA\n",
+            "Contact: <name:John_Smith>\nl: 0\n\n"
+        ),
+    ),
+    (
         "3.3.5 bext01",
         To("420"),
         concat!(
@@ -220,6 +266,14 @@ const MESSAGES: &[(&str, Comes, &str)] = &[
         "3.3.9 mcl01",
         To("400"),
         "OPTIONS sip:user@example.com SIP/2.0\nVIA\nMOREOPTIONS\nContent-Length: 13\nContent-Length: 5\n\nThere's no way to know how many octets are supposed to be here.\n",
+    ),
+    (
+        "3.3.10 bcast",
+        ToNothing,
+        concat!(
+            "SIP/2.0 200 OK\nVIA\nVia: SIP/2.0/UDP 255.255.255.255;branch=z9hG4bK1saber23\nMOREINVITE\n",
+            "Contact: <sip:user@host28.example.com>\nSDP"
+        ),
     ),
     (
         "3.3.11 zeromf",
@@ -309,6 +363,23 @@ async fn the_torture_messages_beside_a_call() {
             }
         }
     }
+    // 3.1.1.11 mpart01: a method that is not for us, and a body that is no text.
+    for transport in [Transport::Udp, Transport::Tcp] {
+        let raw = match transport {
+            Transport::Udp => Raw::trunk(&world).await,
+            _ => Raw::connect(&world, transport).await,
+        };
+        let parts = b"--7a9cbec02ceef655\r\nContent-Type: text/plain\r\n\r\nHello\r\n--7a9cbec02ceef655\r\n\
+            Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n\r\n\x00\xff\r\n\r\n\x80SIP/2.0\r\n\
+            --7a9cbec02ceef655--\r\n";
+        let kind = "Content-Type: multipart/mixed;boundary=7a9cbec02ceef655\r\nMIME-Version: 1.0";
+        let head = raw.request("MESSAGE", "mpart01", 1, None, kind, "");
+        let head = head.replace("Content-Length: 0", &format!("Content-Length: {}", parts.len()));
+        raw.send_bytes(&[head.as_bytes(), parts].concat()).await;
+        raw.expect("SIP/2.0 405").await;
+        raw.send(&raw.request("OPTIONS", "after", 1, None, "", "")).await;
+        assert_eq!(value(&raw.receive().await, "Call-ID"), Some("after"), "the body ends where it says");
+    }
     // 3.1.2.2 clerr: a datagram shorter than it says.
     let raw = Raw::trunk(&world).await;
     raw.send(&raw.request("OPTIONS", "clerr", 1, None, "", "").replace("Content-Length: 0", "Content-Length: 9999"))
@@ -328,4 +399,36 @@ async fn the_torture_messages_beside_a_call() {
     live.expect("SIP/2.0 200").await;
     assert_eq!(world.event_of(call).await, LegEvent::Ended(EndCause::FarHangUp));
     world.nothing_more();
+}
+
+/// 3.3.12 cparam01, 3.3.13 cparam02, 3.3.14 regescrt: whose parameter it is, and a header part that must not be followed.
+#[tokio::test]
+async fn contacts_that_are_registered_and_then_called() {
+    let mut world = World::start().await;
+    let raw = Raw::start(&world).await;
+    let at = raw.address();
+    for (name, contact, called) in [
+        ("cparam01", format!("sip:+19725552222@{at};unknownparam"), format!("sip:+19725552222@{at}")),
+        ("cparam02", format!("<sip:+19725552222@{at};unknownparam>"), format!("sip:+19725552222@{at};unknownparam")),
+        ("regescrt", format!("<sip:user@{at}?Route=%3Csip:sip.example.com%3E>"), format!("sip:user@{at}")),
+    ] {
+        let request = |cseq: u32, extra: &str| {
+            let request = raw.request("REGISTER", name, cseq, None, extra, "");
+            let own = value(&request, "Contact").unwrap().to_owned();
+            let to = value(&request, "To").unwrap().to_owned();
+            request.replace(&format!("Contact: {own}"), &format!("Contact: {contact}")).replace(&to, "<sip:1001@x>")
+        };
+        raw.send(&request(1, "")).await;
+        let challenge = raw.expect("SIP/2.0 401").await;
+        let proof = credentials(value(&challenge, "WWW-Authenticate").unwrap(), "REGISTER", "sip:x");
+        raw.send(&request(2, &proof)).await;
+        raw.expect("SIP/2.0 200").await;
+        let leg = world.place(Destination::User("1001".into()));
+        let invite = raw.expect("INVITE").await;
+        assert_eq!(invite.lines().next(), Some(&*format!("INVITE {called} SIP/2.0")), "{name}");
+        assert_eq!(value(&invite, "Route"), None, "{name}");
+        raw.send(&raw.response(&invite, "486 Busy", "a", &raw.contact(), "")).await;
+        assert_eq!(world.event_of(leg).await, LegEvent::Ended(EndCause::Busy));
+        world.no_leg_is_left().await;
+    }
 }
