@@ -10,6 +10,7 @@ from typing import Any
 
 from kit import check, part
 from kit.bot import Bot
+from kit.door import Door
 from kit.graph import Graph
 from kit.operations import Ledger
 from kit.processes import free_port
@@ -28,6 +29,7 @@ class Suite:
     """One server for all cases. The bot answers by itself only where a case says so."""
 
     def __init__(self, program: Path, folder: Path, stack: ExitStack) -> None:
+        self.program = program
         self.folder = folder
         self.trunk = free_port()
         self.bot = stack.enter_context(Bot())
@@ -114,6 +116,16 @@ class Suite:
             sipp.finish()
         self.ended(call, 200)
 
+    def the_telephone_network_knows_of_a_start_and_of_a_stop(self) -> None:
+        """RFC 3261 §10.2.2. A server of its own, since this one goes on."""
+        port, folder = free_port(), self.folder / "registered"
+        world = World(self.bot.callback, trunk=f"127.0.0.1:{port}", at_trunk=True)
+        with Sipp(self.folder, "registrar", self.server, port=port) as sipp:
+            with Server(self.program, folder, world):
+                door = Door(folder / "data")
+                check.soon(lambda: door.ask("GET", "status")["trunks"][0]["registered"], "registered at the trunk")
+            sipp.finish()
+
     def a_phone_is_called_and_either_side_hangs_up(self) -> None:
         for scenario in ("answer_until_bye", "answer_and_hang_up"):
             port = free_port()
@@ -178,6 +190,7 @@ def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
         suite.a_session_is_timed_and_a_key_comes_by_info,
         suite.the_telephone_network_calls,
         suite.the_telephone_network_asks_who_calls,
+        suite.the_telephone_network_knows_of_a_start_and_of_a_stop,
         suite.a_phone_is_called_and_either_side_hangs_up,
         suite.a_phone_presses_keys,
         suite.many_call_at_once,

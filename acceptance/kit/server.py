@@ -53,6 +53,8 @@ class World:
     webhook: str
     trunk: str | None = None
     """Address and port of a trunk."""
+    at_trunk: bool = False
+    """The server registers there."""
     names: tuple[str, ...] = ()
     """Host names by which clients come, beside `localhost`."""
     open_to_any: bool = False
@@ -117,6 +119,7 @@ class World:
                 "login": TRUNK_LOGIN[0],
                 "password": TRUNK_LOGIN[1],
                 "caller_id": "+15550100",
+                "register": self.at_trunk,
             }
             tables.append(("[[trunks]]", trunk))
         lines: list[str] = []

@@ -143,6 +143,10 @@ pub const UPKEEP_LONGEST_WAIT: Duration = Duration::from_secs(600);
 /// How long a registration at a trunk is asked to last.
 pub const TRUNK_EXPIRES_SECONDS: u32 = 600;
 
+/// How long a stop waits until the trunks have taken us off: a request that is lost is sent again after 0.5, 1.5 and 3.5 s
+/// (RFC 3261 §17.1.2.2), and who does not answer then forgets us within [`TRUNK_EXPIRES_SECONDS`].
+pub const UNREGISTER: Duration = Duration::from_secs(4);
+
 /// How long a placed call waits for any response. The INVITE was then sent five times; a phone
 /// that is there answers the first within 200 ms (RFC 3261 §17.2.1).
 pub const FIRST_RESPONSE: Duration = Duration::from_secs(10);

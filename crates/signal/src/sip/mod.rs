@@ -360,14 +360,15 @@ impl Sip {
         lock(&self.core.trunks).status(self.core.now())
     }
 
-    /// Hangs up all legs and stops, within the time given.
+    /// Hangs up all legs, takes us off the trunks where we are registered, and stops, within the time given.
     pub async fn shutdown(&self, within: Duration) {
         for orders in lock(&self.core.legs).values() {
             orders.send_modify(|orders| orders.hang_up = true);
         }
         // All slots free means that no leg is left.
         let all = u32::try_from(limits::MAX_LEGS).unwrap_or(u32::MAX);
-        let _ = tokio::time::timeout(within, self.core.slots.acquire_many(all)).await;
+        let gone = async { tokio::join!(self.core.slots.acquire_many(all), trunks::leave(&self.core)) };
+        let _ = tokio::time::timeout(within, gone).await;
         self.core.slots.close();
         self.core.wire.close();
     }

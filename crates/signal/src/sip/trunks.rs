@@ -1,4 +1,4 @@
-//! Registered at trunks, and asking them whether they are there: a task for all of them, which
+//! Registered at trunks until we stop, and asking them whether they are there: a task for all of them, which
 //! reads the directory again each time, and what it found, for the operator. Knows no calls.
 
 use std::collections::HashMap;
@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rsipstack::sip::prelude::HeadersExt;
 use rsipstack::sip::{Header, Method, Request, Response, StatusCodeKind, Version};
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::message::{self, header};
 use super::trunk::Trunk;
@@ -32,11 +33,15 @@ pub struct TrunkStatus {
 #[derive(Default)]
 pub(crate) struct Trunks {
     kept: HashMap<String, Kept>,
+    /// We stop: nothing begins any more.
+    left: bool,
 }
 
 struct Kept {
     trunk: Trunk,
     registration: Upkeep,
+    /// The registration under way, or the last one.
+    registering: Option<JoinHandle<()>>,
     asking: Upkeep,
     /// The registration's `Call-ID` and last sequence number.
     call_id: String,
@@ -51,6 +56,7 @@ impl Kept {
         Kept {
             trunk,
             registration: Upkeep::new(now),
+            registering: None,
             asking: Upkeep::new(now),
             call_id: wire::tag(),
             cseq: 0,
@@ -104,11 +110,15 @@ pub(crate) async fn keep(core: Weak<Core>) {
             let now = core.now();
             let trunks = core.directory.trunks();
             let mut all = lock(&core.trunks);
+            if all.left {
+                return;
+            }
             all.follow(trunks, now);
             for kept in all.kept.values_mut() {
                 if kept.trunk.register && kept.registration.is_due(now) {
                     kept.registration.begun();
-                    tokio::spawn(register(core.clone(), kept.trunk.clone(), kept.call_id.clone(), kept.cseq));
+                    let registering = register(core.clone(), kept.trunk.clone(), kept.call_id.clone(), kept.cseq);
+                    kept.registering = Some(tokio::spawn(registering));
                 }
                 if kept.trunk.keep_alive.is_some() && kept.asking.is_due(now) {
                     kept.asking.begun();
@@ -117,6 +127,43 @@ pub(crate) async fn keep(core: Weak<Core>) {
             }
         }
         tokio::time::sleep(limits::UPKEEP_TICK).await;
+    }
+}
+
+/// Registers nowhere any more, and takes us off the trunks where we are registered (RFC 3261 §10.2.2), within
+/// [`limits::UNREGISTER`].
+pub(crate) async fn leave(core: &Arc<Core>) {
+    let mut leaving = JoinSet::new();
+    {
+        let mut all = lock(&core.trunks);
+        all.left = true;
+        for kept in all.kept.values_mut() {
+            leaving.spawn(unregister(core.clone(), kept.trunk.clone(), kept.registering.take()));
+        }
+    }
+    if tokio::time::timeout(limits::UNREGISTER, leaving.join_all()).await.is_err() {
+        tracing::warn!("a trunk did not answer in time, and has us registered still");
+    }
+}
+
+async fn unregister(core: Arc<Core>, trunk: Trunk, registering: Option<JoinHandle<()>>) {
+    // One that is under way may still be granted, and its sequence number is the last.
+    if let Some(registering) = registering {
+        let _ = registering.await;
+    }
+    let (call_id, cseq) = {
+        let mut all = lock(&core.trunks);
+        let Some(kept) = all.of(&trunk) else { return };
+        if kept.registered_until.take().is_none_or(|until| until <= core.now()) {
+            return;
+        }
+        (kept.call_id.clone(), kept.cseq)
+    };
+    let headers = vec![header("Expires", "0")];
+    if let Some(request) = request(&core, &trunk, Method::Register, &call_id, headers)
+        && let Err((problem, _)) = outcome(exchange(&core, &trunk, request, cseq).await.0.as_ref())
+    {
+        tracing::warn!(trunk = %trunk.name, problem, "still registered at a trunk");
     }
 }
 

@@ -156,3 +156,54 @@ async fn we_register_and_ask_and_the_operator_sees_how_it_went() {
     };
     soon(options).await;
 }
+
+/// A trunk at which we are registered.
+async fn registered(world: &World) -> Raw {
+    let raw = Raw::start(world).await;
+    let mut trunk = trunk(&raw);
+    trunk.register = true;
+    world.directory.looked_after.lock().unwrap().push(trunk);
+    let asked = raw.expect("REGISTER").await;
+    assert_eq!(value(&asked, "Expires"), Some("600"));
+    raw.send(&raw.response(&asked, "200 OK", "a", &raw.contact(), "")).await;
+    until(world, |status| status.registered == Some(true)).await;
+    raw
+}
+
+/// RFC 3261 §10.2.2.
+#[tokio::test]
+async fn at_its_stop_it_is_registered_nowhere_any_more() {
+    let world = World::start().await;
+    let raw = registered(&world).await;
+    let registrar = async {
+        let challenge = format!("WWW-Authenticate: {CHALLENGE}");
+        let mut challenged = None;
+        loop {
+            let asked = raw.expect("REGISTER").await;
+            match (value(&asked, "CSeq").unwrap(), value(&asked, "Authorization")) {
+                ("1 REGISTER", _) => {}
+                ("2 REGISTER", None) => {
+                    assert_eq!(value(&asked, "Expires"), Some("0"), "{asked}");
+                    raw.send(&raw.response_with(&asked, "401 Who", "a", &raw.contact(), &challenge, "")).await;
+                    challenged = value(&asked, "Call-ID").map(str::to_owned);
+                }
+                (_, credentials) => {
+                    assert_eq!(value(&asked, "Expires"), Some("0"), "{asked}");
+                    assert_eq!(value(&asked, "Call-ID"), challenged.as_deref());
+                    let uri = asked.split(' ').nth(1).unwrap();
+                    assert!(are_right(credentials.unwrap(), "REGISTER", uri), "{asked}");
+                    return raw.send(&raw.response(&asked, "200 OK", "a", &raw.contact(), "")).await;
+                }
+            }
+        }
+    };
+    soon(async { tokio::join!(world.sip.shutdown(Duration::from_secs(60)), registrar) }).await;
+    assert_eq!(world.sip.trunks()[0].registered, Some(false));
+}
+
+#[tokio::test]
+async fn a_trunk_that_does_not_answer_does_not_hold_up_a_stop() {
+    let world = World::start().await;
+    let _silent = registered(&world).await;
+    soon(world.sip.shutdown(Duration::from_secs(60))).await;
+}
