@@ -11,6 +11,7 @@ mod explain;
 mod lint;
 mod notification;
 mod phone;
+mod proc_stat;
 mod run;
 mod serve;
 mod show;

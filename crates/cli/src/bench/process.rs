@@ -10,6 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use crate::Failure;
+use crate::proc_stat::Stat;
 
 /// Clock ticks a second in /proc, the same on every Linux that we run on (`man 5 proc`, USER_HZ).
 const TICKS: f64 = 100.0;
@@ -86,11 +87,10 @@ impl Talker {
 
     /// Seconds of processor time so far, user and system.
     pub(super) fn cpu_seconds(&self) -> Result<f64, Failure> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id()?))?;
-        // The second field is a name in parentheses that may hold anything; utime and stime are 14 and 15.
-        let rest = stat.rsplit_once(')').ok_or("unreadable /proc/stat")?.1;
-        let field = |index: usize| rest.split_whitespace().nth(index - 3).and_then(|text| text.parse::<f64>().ok());
-        Ok((field(14).unwrap_or(0.0) + field(15).unwrap_or(0.0)) / TICKS)
+        let stat = Stat::of(self.id()?);
+        let ticks = |number| stat.field(number).and_then(|text| text.parse::<f64>().ok());
+        let (user, system) = ticks(14).zip(ticks(15)).ok_or("unreadable /proc/…/stat")?;
+        Ok((user + system) / TICKS)
     }
 
     /// Megabytes resident.

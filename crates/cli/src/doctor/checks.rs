@@ -1,7 +1,7 @@
 //! The checks of `doctor`, one function each. Some look from here, some ask the server what it has seen.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use http_body_util::BodyExt;
 use hyper::Method;
 use hyper::header::DATE;
-use ringback_server::directory::Config;
+use ringback_server::directory::{Config, reached_here};
 use ringback_server::tls::AUTHORITY_FILE;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -54,11 +54,11 @@ pub(super) async fn all(args: &Doctor) -> Result<Vec<Check>, Failure> {
     // An operator's own certificate is for others to trust.
     if let Some(https) = address("https").filter(|_| addresses["authority"].is_string()) {
         let authority = args.door.data.join(AUTHORITY_FILE);
-        checks.push(certificate(&authority, here(https)).await);
+        checks.push(certificate(&authority, reached_here(https)).await);
         checks.extend(trusted(&authority));
     }
     checks.push(clock(&visitor).await?);
-    if let Some(sip) = args.sip.or(address("sip").map(here)) {
+    if let Some(sip) = args.sip.or(address("sip").map(reached_here)) {
         checks.push(sip_answers(sip).await);
     }
     checks.extend(webhooks(&visitor).await?);
@@ -93,16 +93,6 @@ fn ports(config: Option<&Path>) -> Result<Vec<Check>, Failure> {
         });
     }
     Ok(checks)
-}
-
-/// Where a listener is reached from its own machine.
-fn here(listener: SocketAddr) -> SocketAddr {
-    let ip = match listener.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(std::net::Ipv6Addr::LOCALHOST),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listener.port())
 }
 
 /// What the server's HTTPS shows is trusted by who trusts its authority.

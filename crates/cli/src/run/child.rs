@@ -9,6 +9,7 @@ use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
 use crate::Failure;
+use crate::proc_stat::Stat;
 
 /// Starts it. Standard input, output and error are this process's own.
 pub(super) fn start(command: &[OsString], variables: Vec<(&'static str, OsString)>) -> Result<Child, Failure> {
@@ -75,11 +76,10 @@ pub(super) async fn wait(child: &mut Child, signals: &mut Signals) -> Result<(Ex
 }
 
 /// Whether this process group has the terminal: keys such as ^C are then told to the bot, too, by the terminal itself
-/// (`man 5 proc`, fields 5 and 8 of stat; the second may hold anything between its parentheses).
+/// (fields `pgrp` and `tpgid`).
 fn has_the_terminal() -> bool {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
-    matches!((fields.get(2), fields.get(5)), (Some(group), Some(foreground)) if group == foreground)
+    let stat = Stat::of("self");
+    matches!((stat.field(5), stat.field(8)), (Some(group), Some(foreground)) if group == foreground)
 }
 
 /// The same status, as a shell has it: 128 and the number of the signal that ended it.

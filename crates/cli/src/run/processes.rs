@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use crate::proc_stat::Stat;
+
 /// A process and all that it started, as far as they have not left it.
 pub(super) struct Family(BTreeSet<u32>);
 
@@ -25,10 +27,7 @@ impl Family {
     pub(super) fn of(root: u32) -> Family {
         let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
         for process in numbers("/proc") {
-            let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-            // The name, in parentheses, may hold anything; the parent is the second field after it.
-            let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse().ok());
-            if let Some(parent) = parent {
+            if let Some(parent) = Stat::of(process).field(4).and_then(|parent| parent.parse().ok()) {
                 children.entry(parent).or_default().push(process);
             }
         }

@@ -1,8 +1,10 @@
 //! Which of the ports that a bot opens is its own: the others are debuggers', metrics', development servers'. It must not
-//! know the server.
+//! ask the server.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
+
+use ringback_server::directory::reached_here;
 
 use super::probe::{self, Heard};
 
@@ -77,14 +79,9 @@ fn rank(heard: &Heard) -> u8 {
 
 /// How a listener is reached from here.
 pub(super) fn reached(listener: SocketAddr) -> SocketAddr {
-    let ip = match listener.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        // A listener on all addresses takes IPv4 as well, unless it says otherwise, which few do.
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_loopback() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listener.port())
+    // A listener on all addresses takes IPv4 as well, unless it says otherwise, which few do.
+    let any = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), listener.port());
+    reached_here(if listener.ip().is_unspecified() { any } else { listener })
 }
 
 #[cfg(test)]

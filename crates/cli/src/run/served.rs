@@ -1,12 +1,12 @@
 //! The server of a data folder: the one that runs, or one that is started for as long as the bot does.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hyper::{Method, StatusCode};
 use ringback_server::data_folder::DataFolderError;
-use ringback_server::directory::Config;
+use ringback_server::directory::{Config, reached_here};
 use ringback_server::{ADDRESS_FILE, Options, Server, StartError};
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
@@ -69,7 +69,7 @@ impl Served {
         });
         Ok(Served {
             http: format!("http://{http}"),
-            https: reachable(https.parse()?),
+            https: reached_here(https.parse()?),
             sip: sip.to_owned(),
             authority: data.join(ringback_server::tls::AUTHORITY_FILE).canonicalize()?,
             door: Arc::new(door(data)?),
@@ -83,14 +83,6 @@ impl Served {
             server.stop(limits::STOP).await;
         }
     }
-}
-
-/// A listener on all addresses is connected to on loopback.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        return SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port());
-    }
-    address
 }
 
 fn door(data: &Path) -> Result<Visitor, Failure> {

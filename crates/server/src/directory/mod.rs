@@ -31,10 +31,20 @@ use ringback_core::{AppId, Identity, IdentityKind, TenantId};
 use ringback_signal::{Flow, Login, Transport};
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use url::Url;
+
+/// Where a listener is connected to from its own machine: one on all addresses, on loopback.
+pub fn reached_here(listener: SocketAddr) -> SocketAddr {
+    let ip = match listener.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listener.port())
+}
 
 /// A tenant: apps and users of different tenants do not see one another.
 #[derive(Clone, Debug)]

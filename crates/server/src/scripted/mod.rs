@@ -10,7 +10,7 @@ mod phone;
 mod sip;
 mod story;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ringback_core::CallId;
@@ -19,7 +19,7 @@ use ringback_signal::phone::PhoneError;
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::directory::{APP_NUMBERS, SharedDirectory, dialled};
+use crate::directory::{APP_NUMBERS, SharedDirectory, dialled, reached_here};
 use crate::limits;
 use crate::trace::Timeline;
 pub(crate) use expect::Terms;
@@ -141,12 +141,7 @@ impl ScriptedPhones {
 
     /// Connects them to where SIP listens. Once; until then there are none.
     pub(crate) fn connect(&self, server: SocketAddr) {
-        let ip = match server.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-            IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-            ip => ip,
-        };
-        let _ = self.shared.server.set(SocketAddr::new(ip, server.port()));
+        let _ = self.shared.server.set(reached_here(server));
     }
 
     /// Makes a phone.
