@@ -141,10 +141,13 @@ fn trusted(authority: &Path) -> Vec<Check> {
             Check::well("trust", format!("{variable} ({shown}) holds the server's authority"))
         } else {
             let rest = if only { " and nothing else is trusted" } else { "" };
-            Check::problem(
+            Check::note(
                 "trust",
-                format!("{variable} is set to {shown}, which does not hold the server's authority{rest}"),
-                format!("Append {} to a copy of that file, or start the bot with `ringback run`.", authority.display()),
+                format!(
+                    "{variable} is set to {shown}, which does not hold the server's authority{rest}: start the bot with \
+                     `ringback run`, which mends that, or append {} to a copy of that file",
+                    authority.display()
+                ),
             )
         });
     }
