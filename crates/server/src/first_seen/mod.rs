@@ -158,7 +158,7 @@ impl FirstSeen {
         let app = self.shown(id)?;
         if is_new {
             let text = format!("app {} is seen for the first time, in tenant {}", app.id, app.tenant);
-            self.shared.timeline.add("identity", || Entry::of_none(text));
+            self.shared.timeline.add("identity", || Entry::of_none(text).of_app(Some(&app.id)));
         }
         Ok(app)
     }

@@ -12,10 +12,11 @@ use super::answer::{JSON, Reply};
 use super::refusals::Refused;
 use crate::directory::{App, Directory};
 use crate::first_seen::{FirstSeen, NotTaken, TEMPLATE, Wish};
+use crate::trace::Trace;
 
 /// `…/apps` and what follows; `None`: another address.
 pub(crate) async fn serve(
-    first_seen: &FirstSeen,
+    (first_seen, trace): (&FirstSeen, &Trace),
     directory: &Directory,
     method: &Method,
     segments: &[&str],
@@ -36,7 +37,11 @@ pub(crate) async fn serve(
             Err(refused) => Err(refused),
         },
         ("DELETE", ["apps", id]) => {
-            let forgotten = first_seen.forget(&AppId::new(id)).await;
+            let app = AppId::new(id);
+            let forgotten = first_seen.forget(&app).await;
+            if forgotten.is_ok() {
+                trace.forget_findings_of(&app);
+            }
             forgotten.map(|()| Reply::empty(StatusCode::NO_CONTENT)).map_err(Refused::from)
         }
         (_, ["apps"] | ["apps", _]) => Err(Refused::only(if segments.len() == 1 { "GET" } else { "GET, PUT, DELETE" })),

@@ -25,8 +25,8 @@ pub(crate) async fn serve(
             Ok(Reply::empty(StatusCode::NO_CONTENT))
         }
         // Only the bot's own machine can see this one; the others are the server's to find.
-        ("POST", ["findings", "proxyIgnored"]) => {
-            trace.found(None, Rule::ProxyIgnored, "seen by `ringback run`");
+        ("POST", ["findings", "proxyIgnored", app @ ..]) if app.len() <= 1 => {
+            trace.found(app.first().map(|app| AppId::new(app)).as_ref(), Rule::ProxyIgnored, "seen by `ringback run`");
             Ok(Reply::empty(StatusCode::NO_CONTENT))
         }
         ("POST", ["trials", "tokens", app]) => {
@@ -35,7 +35,14 @@ pub(crate) async fn serve(
             })
         }
         ("POST", ["trials", "webhooks"]) => Ok(json(&lanes.try_webhooks().await)),
-        (_, ["findings"] | ["findings", "proxyIgnored"] | ["trials", "webhooks"] | ["trials", "tokens", _]) => {
+        (
+            _,
+            ["findings"]
+            | ["findings", "proxyIgnored"]
+            | ["findings", "proxyIgnored", _]
+            | ["trials", "webhooks"]
+            | ["trials", "tokens", _],
+        ) => {
             let allow = if segments == ["findings"] { "GET, DELETE" } else { "POST" };
             Err(Refused::only(allow))
         }

@@ -52,6 +52,7 @@ impl GraphApi {
             Resource::ListCalls { page } => self.list_calls(caller, &links, &page).await,
             Resource::GetCall { call } => {
                 let view = self.engine.call(&caller.app, &caller.tenant, call_id(&call)?).await?;
+                self.reads(&view);
                 Ok(json(wire::call(&view).print(&links, CallForm::Read)))
             }
             Resource::HangUp { call } => {
@@ -79,6 +80,13 @@ impl GraphApi {
                 let found = found.ok_or_else(Refused::operation_not_found)?;
                 Ok(json(wire::operation(&found, Some(&self.auth)).print(&links, OperationForm::Read { call: &call })))
             }
+        }
+    }
+
+    /// A bot that reads of its audio need not wait to be told.
+    fn reads(&self, view: &CallView) {
+        if let core::CallState::Established { audio: true } = view.call.state {
+            self.trace.telling_of_audio(view.call.id());
         }
     }
 
@@ -257,6 +265,7 @@ impl GraphApi {
         let top = top(page);
         let after = page.skip_token.as_deref().map(call_id).transpose()?;
         let (views, next) = self.engine.calls(&caller.app, &caller.tenant, after, top).await;
+        views.iter().for_each(|view| self.reads(view));
         let next = next.map(|last| links.calls(&Page { top: page.top, skip_token: Some(last.to_string().into()) }));
         let calls: Vec<_> = views.iter().map(wire::call).collect();
         Ok(json(graph::print_calls(links, &calls, next.as_deref())))

@@ -59,7 +59,8 @@ impl Operator {
             return answered;
         }
         let directory = api.directory.current();
-        if let Some(answered) = apps::serve(&self.first_seen, &directory, method, &segments, body).await {
+        if let Some(answered) = apps::serve((&self.first_seen, &self.trace), &directory, method, &segments, body).await
+        {
             return answered;
         }
         match (method.as_str(), segments.as_slice()) {

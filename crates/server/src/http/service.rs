@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use hyper::header::{AUTHORIZATION, HeaderMap};
 use hyper::{Request, StatusCode};
-use ringback_core::CallId;
+use ringback_core::{AppId, CallId};
 use ringback_graph::{self as graph, ErrorBody, Neighbour, Resource, path, time::Utc};
 
 use super::Client;
@@ -65,7 +65,8 @@ impl Service {
             base: &base,
             peer: client.peer,
         };
-        let outcome = self.route(asked, body).await;
+        let mut who = None;
+        let outcome = self.route(asked, body, &mut who).await;
         let reply = match outcome {
             Ok(reply) => reply,
             Err(refused) => {
@@ -90,7 +91,8 @@ impl Service {
         self.trace.timeline().add("request", || Entry {
             call: call_in(target),
             took_ms: Some(took.as_secs_f64() * 1e3),
-            ..Entry::about("", format!("{} {} → {}", head.method, shown(target), reply.status().as_u16()))
+            ..Entry::of_none(format!("{} {} → {}", head.method, shown(target), reply.status().as_u16()))
+                .of_app(who.as_ref())
         });
         let reply =
             reply.with("request-id", ids.request).with("client-request-id", ids.client).with("odata-version", "4.0");
@@ -100,8 +102,9 @@ impl Service {
         }
     }
 
-    /// What is Ringback's own and what needs no access token; the rest is Graph's.
-    async fn route(&self, asked: Asked<'_>, body: Incoming) -> Result<Reply, Refused> {
+    /// What is Ringback's own and what needs no access token; the rest is Graph's. `who`: set to the app that asks, once
+    /// that is known.
+    async fn route(&self, asked: Asked<'_>, body: Incoming, who: &mut Option<AppId>) -> Result<Reply, Refused> {
         let Asked { method, uri, target, headers, base, peer } = asked;
         let path = target.split('?').next().unwrap_or_default();
         if path == "/healthz" {
@@ -137,13 +140,13 @@ impl Service {
         if let Some((tenant, version)) = tokens::token_path(path) {
             let body = &read(body, headers).await?;
             let request = tokens::request(base, tenant, version, headers, body, peer);
-            return tokens::token(&self.auth, &self.trace, method, request).await;
+            return tokens::token(&self.auth, &self.trace, method, request, who).await;
         }
         // As at Microsoft, anyone may read what is served: it names nobody.
         if let Some(version) = graph::metadata::asked(path) {
             return metadata(method, version);
         }
-        self.graph(&asked, body).await
+        self.graph(&asked, body, who).await
     }
 
     /// Where any identity is accepted, a client is trusted for being where it is: nobody else may ask through it. The page
@@ -185,13 +188,14 @@ impl Service {
     }
 
     /// Graph's API. Who asks comes before what is asked: strangers learn nothing of the paths.
-    async fn graph(&self, asked: &Asked<'_>, body: Incoming) -> Result<Reply, Refused> {
+    async fn graph(&self, asked: &Asked<'_>, body: Incoming, who: &mut Option<AppId>) -> Result<Reply, Refused> {
         let Asked { method, target, headers, base, .. } = *asked;
         let caller = self.auth.verify(authorization(headers), clock::wall_seconds());
         if let Err(TokenError::WrongAudience) = caller {
             self.trace.found(None, Rule::WrongAudience, "a request was refused with 401");
         }
         let caller = caller?;
+        *who = Some(caller.app.clone());
         let route = path::parse(method.as_str(), target)?;
         let bytes = read(body, headers).await?;
         let call = call_in(target).and_then(|call| call.parse().ok());

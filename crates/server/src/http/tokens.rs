@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use hyper::header::{AUTHORIZATION, HeaderMap};
 use hyper::{Method, StatusCode};
+use ringback_core::AppId;
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 
@@ -16,7 +17,7 @@ use crate::auth::{
     Auth, INSTANCES_PATH, KEYS_PATH, NOTIFICATION_DOCUMENT_PATH, TokenAnswer, TokenRequest, TokenVersion,
 };
 use crate::clock;
-use crate::trace::{Rule, Trace};
+use crate::trace::Trace;
 
 /// The tenant of a token endpoint's path, `/{tenant}/oauth2/v2.0/token` or the older `/{tenant}/oauth2/token`.
 pub(crate) fn token_path(path: &str) -> Option<(&str, TokenVersion)> {
@@ -104,19 +105,24 @@ pub(crate) fn request<'a>(
     }
 }
 
-/// Answers a request for a token.
+/// Answers a request for a token. `who`: set to the app that asked, if it is known.
 pub(crate) async fn token(
     auth: &Auth,
     trace: &Trace,
     method: &Method,
     request: TokenRequest<'_>,
+    who: &mut Option<AppId>,
 ) -> Result<Reply, Refused> {
     if method != Method::POST {
         return Err(Refused::only("POST"));
     }
     let token = auth.token(request, clock::wall_seconds()).await;
-    if token.is_wrong_secret() {
-        trace.found(auth.asking(request).as_ref(), Rule::SecretRejected, "");
+    // Known by now, if it was seen for the first time.
+    *who = auth.asking(request);
+    match who {
+        _ if token.is_wrong_secret() => trace.secret_rejected(who.as_ref()),
+        Some(app) if token.status == StatusCode::OK.as_u16() => trace.gave_token(app),
+        _ => {}
     }
     Ok(answer(&token))
 }

@@ -198,7 +198,7 @@ impl Lane<'_> {
         };
         self.shared.trace.timeline().add("notification", || {
             let word = notice_word(&posted.notice.told);
-            Entry::about(self.owner.call, format!("{word} {what}, on purpose"))
+            Entry::about(self.owner.call, format!("{word} {what}, on purpose")).of_app(Some(&self.owner.app))
         });
     }
 
@@ -235,7 +235,8 @@ impl Lane<'_> {
         self.moved = true;
         self.shared.directory.note_own(&self.owner.app, from);
         let text = || format!("notifications for {} go to {}:{}, where the bot listens", from.host, to.host, to.port);
-        self.shared.trace.timeline().add("notification", || Entry::about(self.owner.call, text()));
+        let entry = || Entry::about(self.owner.call, text()).of_app(Some(&self.owner.app));
+        self.shared.trace.timeline().add("notification", entry);
     }
 
     /// Attempts until the bot has it, or it is given up for the reason returned.

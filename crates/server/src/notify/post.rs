@@ -108,6 +108,7 @@ impl Letter {
                 self.owner.call,
                 format!("{} → {}", notice_word(&self.posted.notice.told), outcome(&attempt)),
             )
+            .of_app(Some(&self.owner.app))
         });
         attempt
     }

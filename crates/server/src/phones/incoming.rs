@@ -42,7 +42,8 @@ impl Phones {
         }
         let Some(webhook) = app.reach.webhook() else {
             let why = "was rung, and has no webhook yet: PUT /_ringback/apps/{id} names one";
-            self.shared.trace.timeline().add("identity", || Entry::of_none(format!("app {} {why}", app.id)));
+            let entry = || Entry::of_none(format!("app {} {why}", app.id)).of_app(Some(&app.id));
+            self.shared.trace.timeline().add("identity", entry);
             return self.decline(leg, UNAVAILABLE);
         };
         let parties = Parties {

@@ -83,9 +83,9 @@ impl Rule {
         match self {
             Rule::PlayedBeforeAudio => (
                 Bot,
-                "asked for media before it was told that audio is active",
-                "Wait for the notification whose resourceData has state established and mediaState.audio active; \
-                 against Teams what is asked for earlier is refused or not heard.",
+                "asked for media before it knew that audio is active",
+                "Wait for the notification whose resourceData has state established and mediaState.audio active, or \
+                 read the call until it says so; against Teams what is asked for earlier is refused or not heard.",
             ),
             Rule::NeverReacted => (
                 Bot,
@@ -164,7 +164,7 @@ impl Rule {
             ),
             Rule::ProxyIgnored => (
                 SetUp,
-                "the bot connects past the proxy",
+                "connects past the proxy",
                 "Its HTTP library ignores HTTPS_PROXY. Let Microsoft's host names lead to the server instead: \
                  a container network's aliases, or /etc/hosts.",
             ),
@@ -198,15 +198,16 @@ pub struct Finding {
     pub last: i64,
 }
 
-/// A finding as a line of the timeline.
-pub(super) fn line(rule: Rule, detail: &str) -> String {
+/// A finding as a line of the timeline, whose entry names the app.
+pub(super) fn line(rule: Rule, app: Option<&AppId>, detail: &str) -> String {
     let detail: String = detail.chars().take(limits::FINDING_CHARS).collect();
     let says = rule.says();
+    let bot = if app.is_some() { "the bot" } else { "a bot" };
     let says = match says.strip_prefix("its ") {
-        Some(of_the_bot) => format!("the bot's {of_the_bot}"),
+        Some(of_the_bot) => format!("{bot}'s {of_the_bot}"),
         // A sentence that has a subject of its own.
-        None if says.starts_with("a ") || says.starts_with("the ") => says.to_owned(),
-        None => format!("the bot {says}"),
+        None if says.starts_with("a ") => says.to_owned(),
+        None => format!("{bot} {says}"),
     };
     match detail.as_str() {
         "" => format!("{says}. {}", rule.advice()),
@@ -254,5 +255,11 @@ impl Findings {
     /// Forgets all.
     pub(super) fn clear(&self) {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Forgets those of an app.
+    pub(super) fn clear_of(&self, app: &AppId) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|(_, whose), _| whose.as_ref() != Some(app));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A pure machine: it is told what happened and when, and gives what was found. It must not know how it is shown.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use ringback_core::{AppId, CallId, Event, Now, Operation, OperationKind, Record, ResultInfo};
 
@@ -24,6 +24,8 @@ pub(super) struct Lint {
     calls: HashMap<CallId, Watched>,
     /// What was said of calls that are over, whose notices may yet be attempted for minutes.
     over: VecDeque<(CallId, Rule)>,
+    /// Apps of the directory whose bots last came with a wrong secret: that they do nothing is explained.
+    refused: HashSet<AppId>,
 }
 
 /// What is known of a call's bot.
@@ -32,7 +34,7 @@ struct Watched {
     app: AppId,
     /// It took a notification.
     taken: bool,
-    /// When it was first told that audio is active.
+    /// When it first knew that audio is active: it was told, or read it.
     audio: Option<Now>,
     /// It did something with the call.
     acted: bool,
@@ -84,6 +86,9 @@ impl Lint {
     /// A bot that took what it was sent, had the time, and did nothing with it.
     fn ended(&mut self, call: CallId, result: &ResultInfo, at: Now) -> Option<Noticed> {
         let watched = self.calls.get(&call).filter(|watched| !watched.acted && watched.taken)?;
+        if self.refused.contains(&watched.app) {
+            return None;
+        }
         let detail = if *result == ResultInfo::not_answered_by_bot() {
             "it took the incoming call's notification, and neither answered, rejected nor redirected the call"
         } else if watched.audio.is_some_and(|since| since.until(at) >= limits::REACTS) {
@@ -94,10 +99,21 @@ impl Lint {
         self.say(call, Rule::NeverReacted, detail.to_owned())
     }
 
+    /// A bot came with a wrong secret.
+    pub(super) fn secret_rejected(&mut self, app: &AppId) {
+        self.refused.insert(app.clone());
+    }
+
+    /// A bot got a token.
+    pub(super) fn gave_token(&mut self, app: &AppId) {
+        self.refused.remove(app);
+    }
+
     /// A request did something to a call.
     pub(super) fn acted(&mut self, call: CallId) {
         if let Some(watched) = self.calls.get_mut(&call) {
             watched.acted = true;
+            self.refused.remove(&watched.app);
         }
     }
 
@@ -108,7 +124,7 @@ impl Lint {
         }
     }
 
-    /// The bot is told that audio is active.
+    /// The bot is told that audio is active, or reads it.
     pub(super) fn told_of_audio(&mut self, call: CallId, at: Now) {
         if let Some(watched) = self.calls.get_mut(&call) {
             watched.audio.get_or_insert(at);
@@ -148,5 +164,30 @@ impl Lint {
 impl Watched {
     fn of(app: &AppId) -> Watched {
         Watched { app: app.clone(), taken: false, audio: None, acted: false, said: Vec::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn a_bot_that_has_no_token_is_not_said_to_do_nothing() {
+        let (app, call) = (AppId::new("an app"), CallId(Uuid::nil()));
+        let mut lint = Lint::default();
+        let rings_out = |lint: &mut Lint| {
+            lint.calls.insert(call, Watched::of(&app));
+            lint.taken(call);
+            lint.ended(call, &ResultInfo::not_answered_by_bot(), Now(0)).map(|noticed| noticed.rule)
+        };
+        assert_eq!(rings_out(&mut lint), Some(Rule::NeverReacted));
+        lint.secret_rejected(&app);
+        assert_eq!(rings_out(&mut lint), None, "the wrong secret was told");
+        lint.gave_token(&app);
+        assert_eq!(rings_out(&mut lint), Some(Rule::NeverReacted));
+        lint.secret_rejected(&app);
+        lint.acted(call);
+        assert_eq!(rings_out(&mut lint), Some(Rule::NeverReacted), "with a token of before");
     }
 }

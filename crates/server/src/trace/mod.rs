@@ -114,7 +114,8 @@ impl Trace {
         }
     }
 
-    /// The notice that audio is active is about to be posted: its bot may act on it before it has answered.
+    /// A notice or an answer that shows audio active is about to go out: its bot may act on it before that is known to
+    /// have come.
     pub(crate) fn telling_of_audio(&self, call: CallId) {
         self.lint().told_of_audio(call, self.clock.now());
     }
@@ -130,6 +131,19 @@ impl Trace {
         }
     }
 
+    /// A bot came with a wrong secret.
+    pub(crate) fn secret_rejected(&self, app: Option<&AppId>) {
+        if let Some(app) = app {
+            self.lint().secret_rejected(app);
+        }
+        self.found(app, Rule::SecretRejected, "");
+    }
+
+    /// An app's bot got a token.
+    pub(crate) fn gave_token(&self, app: &AppId) {
+        self.lint().gave_token(app);
+    }
+
     /// Something was found in a call: told once for each call that lives.
     pub(crate) fn found_in(&self, call: CallId, app: &AppId, rule: Rule, detail: &str) {
         let noticed = self.lint().say_of(call, app, rule, detail.to_owned());
@@ -141,7 +155,7 @@ impl Trace {
     /// Something was found that is of no call.
     pub(crate) fn found(&self, app: Option<&AppId>, rule: Rule, detail: &str) {
         self.findings.add(rule, app, None, detail, self.clock.now());
-        self.timeline.add("lint", || Entry::of_none(findings::line(rule, detail)));
+        self.timeline.add("lint", || Entry::of_none(findings::line(rule, app, detail)).of_app(app));
     }
 
     /// What was found since the start, or since it was last forgotten.
@@ -152,6 +166,11 @@ impl Trace {
     /// Forgets what was found.
     pub(crate) fn forget_findings(&self) {
         self.findings.clear();
+    }
+
+    /// Forgets what was found of an app.
+    pub(crate) fn forget_findings_of(&self, app: &AppId) {
+        self.findings.clear_of(app);
     }
 
     /// A request was refused because what it asks for is not served; `path`: its shape.
@@ -167,7 +186,7 @@ impl Trace {
     fn noticed(&self, noticed: &Noticed) {
         let Noticed { rule, app, call, detail } = noticed;
         self.findings.add(*rule, Some(app), Some(*call), detail, self.clock.now());
-        self.timeline.add("lint", || Entry::about(call, findings::line(*rule, detail)));
+        self.timeline.add("lint", || Entry::about(call, findings::line(*rule, Some(app), detail)).of_app(Some(app)));
     }
 
     fn lint(&self) -> MutexGuard<'_, Lint> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use expect_test::expect_file;
-use ringback_core::{EndCause, Event, LegId, ResultInfo};
+use ringback_core::{AppId, EndCause, Event, LegId, ResultInfo};
 use uuid::Uuid;
 
 use super::Rule;
@@ -67,10 +67,12 @@ fn labels(text: &str) -> BTreeMap<&str, String> {
 
 #[test]
 fn a_finding_reads_as_a_sentence() {
+    let app = AppId::new("an app");
     for rule in Rule::ALL {
-        let line = findings::line(rule, "here");
+        let line = findings::line(rule, Some(&app), "here");
         assert!(!line.starts_with("its ") && !line.contains("the bot its") && !line.contains("bot the bot"), "{line}");
     }
-    assert!(findings::line(Rule::WebhookSlow, "").starts_with("the bot's webhook did not answer"));
-    assert!(findings::line(Rule::NeverReacted, "").starts_with("the bot took what it was sent"));
+    assert!(findings::line(Rule::WebhookSlow, Some(&app), "").starts_with("the bot's webhook did not answer"));
+    assert!(findings::line(Rule::NeverReacted, Some(&app), "").starts_with("the bot took what it was sent"));
+    assert!(findings::line(Rule::ProxyIgnored, None, "").starts_with("a bot connects past the proxy"));
 }

@@ -1,6 +1,6 @@
 //! The live timeline: a bounded broadcast. Nobody listening costs nothing.
 
-use ringback_core::{ConversationId, Event, Told};
+use ringback_core::{AppId, ConversationId, Event, Told};
 use serde::Serialize;
 use tokio::sync::broadcast;
 
@@ -15,6 +15,9 @@ pub struct Entry {
     pub at: i64,
     /// `request`, `event`, `notification`, `lint`, or `identity`: who was seen for the first time, and whom nobody knows.
     pub kind: &'static str,
+    /// Whose bot it is about, where that is known; events leave it to their call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
     /// The call it is about, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<String>,
@@ -67,12 +70,18 @@ impl Timeline {
 impl Entry {
     /// An entry about a call, yet without time or kind.
     pub fn about(call: impl ToString, text: impl Into<String>) -> Self {
-        Self { at: 0, kind: "", call: Some(call.to_string()), operation: None, text: text.into(), took_ms: None }
+        let (call, text) = (Some(call.to_string()), text.into());
+        Self { at: 0, kind: "", app: None, call, operation: None, text, took_ms: None }
     }
 
     /// An entry about no call.
     pub fn of_none(text: impl Into<String>) -> Self {
         Self { call: None, ..Self::about("", text) }
+    }
+
+    /// The same, about this app's bot.
+    pub(crate) fn of_app(self, app: Option<&AppId>) -> Self {
+        Self { app: app.map(|app| app.as_str().to_owned()), ..self }
     }
 
     /// What a recorded event is in a few words, yet without time or kind. What is of no one call is about its conversation.

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use ringback_server::directory::APP_ID;
 use ringback_server::{Options, Server};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::net::TcpStream;
 
 use crate::https;
@@ -75,6 +76,28 @@ async fn what_a_bot_does_by_luck_is_said_once_for_each_call() {
     world.journal.mend("/deaf");
     world.bot.hang_up(&call).await;
     world.over(&call).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bot_that_reads_of_its_audio_need_not_be_told() {
+    let world = World::start().await;
+    // Its webhook takes no notice.
+    world.journal.always("/deaf", Reply::status(503));
+    let prompt = world.journal.file("/p.wav", crate::world::tone(100));
+    for in_list in [false, true] {
+        let call = world.bot.post("", &create(&world.journal.url("/deaf"), NULL_LINE)).await.is(201).id();
+        let is_active = async || {
+            let path = if in_list { String::new() } else { format!("/{call}") };
+            let read = world.bot.get(&path).await.is(200).json();
+            let read = if in_list { &read["value"][0] } else { &read };
+            read["mediaState"]["audio"] == "active"
+        };
+        while !is_active().await {}
+        world.bot.post(&format!("/{call}/playPrompt"), &play(&[&prompt], Some("p"))).await.is(200);
+        world.bot.hang_up(&call).await;
+        while world.bot.get("").await.is(200).json()["value"] != json!([]) {}
+    }
+    assert_eq!(world.rules().await, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -189,8 +212,8 @@ async fn the_operator_asks_whether_webhooks_can_be_reached_and_forgets_findings(
     assert_eq!(door.ask("GET", "/_ringback/trials/webhooks", None).await.is(405).code(), "notAllowed");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_published_bot_is_looked_for_until_another_one_has_its_numbers() {
+/// A server that accepts any app, and its operator's door.
+async fn open_server() -> (TempDir, Server, Bot) {
     let folder = tempfile::tempdir().expect("a folder");
     let free = Some("127.0.0.1:0".parse().expect("an address"));
     let options = Options {
@@ -204,6 +227,26 @@ async fn the_published_bot_is_looked_for_until_another_one_has_its_numbers() {
     let server = soon(Server::start(options)).await.unwrap_or_else(|error| panic!("{error}"));
     let token = std::fs::read_to_string(server.operator_token_file()).expect("the operator's token");
     let door = Bot { http: server.http_addr(), token: token.trim().to_owned() };
+    (folder, server, door)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_found_of_an_app_is_forgotten_with_it() {
+    let (_folder, _server, door) = open_server().await;
+    let app = format!("/_ringback/apps/{APP}");
+    door.ask("PUT", &app, Some(&json!({}))).await.is(200);
+    for whose in [String::new(), format!("/{APP}"), format!("/{SIBLING_APP}")] {
+        door.ask("POST", &format!("/_ringback/findings/proxyIgnored{whose}"), None).await.is(204);
+    }
+    door.ask("DELETE", &app, None).await.is(204);
+    let left = door.ask("GET", "/_ringback/findings", None).await.is(200).json();
+    let left: Vec<_> = left["value"].as_array().expect("a list").iter().map(|found| found["app"].clone()).collect();
+    assert_eq!(left, [Value::Null, json!(SIBLING_APP)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_published_bot_is_looked_for_until_another_one_has_its_numbers() {
+    let (_folder, _server, door) = open_server().await;
     let looked_for = async || {
         let tried = door.ask("POST", "/_ringback/trials/webhooks", None).await.is(200).json();
         let apps = tried["value"].as_array().expect("a list").clone();
