@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyper::Method;
 use ringback_server::directory::APP_ID;
@@ -67,7 +67,12 @@ pub(super) struct Incoming {
     pub(super) callbacks: Vec<Callback>,
     pub(super) command: Vec<OsString>,
     pub(super) progress: Arc<Progress>,
+    /// What the server shows of the development app since it was told that the bot may be that one.
+    pub(super) development: Mutex<Option<Value>>,
 }
+
+/// What the server shows of where an app is told of things.
+const REACH: [&str; 3] = ["webhook", "local", "callbacks"];
 
 /// Where the bot is told of things, as far as it is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,16 +103,32 @@ impl Incoming {
         }
     }
 
-    /// Nothing is said any more of bots that come after this one.
+    /// Nothing is said any more of whoever the bot may have been, unless others have said something else since.
     pub(super) async fn end(&self) {
-        if self.app.is_none() {
-            self.forget_template().await;
+        if self.app.is_some() {
+            return;
+        }
+        self.forget_template().await;
+        let told = self.development().take();
+        let now = self.ask(Method::GET, APP_ID).await;
+        if told.zip(now).is_some_and(|(told, now)| REACH.iter().all(|member| told[member] == now[member])) {
+            self.ask(Method::DELETE, APP_ID).await;
         }
     }
 
-    /// What an earlier run may have left, too, if it was killed. There may be nothing, or no server any more.
+    /// What an earlier run may have left, too, if it was killed.
     async fn forget_template(&self) {
-        let _ = timeout(limits::ANSWER_TIME, self.door.ask(Method::DELETE, &format!("apps/{TEMPLATE}"))).await;
+        self.ask(Method::DELETE, TEMPLATE).await;
+    }
+
+    /// Asks for what is said of an app, or takes it back. There may be nothing, or no server any more.
+    async fn ask(&self, method: Method, app: &str) -> Option<Value> {
+        timeout(limits::ANSWER_TIME, self.door.ask(method, &format!("apps/{app}"))).await.ok()?.ok()?
+    }
+
+    fn development(&self) -> MutexGuard<'_, Option<Value>> {
+        // Changed as a whole, so a poisoned lock is still sound.
+        self.development.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks where the bot listens, as long as it runs, and tells the server. Does not return.
@@ -226,8 +247,15 @@ impl Incoming {
                 continue;
             }
             match self.door.send(Method::PUT, &format!("apps/{app}"), wish.to_string()).await {
-                Ok(answer) if place.webhook.is_some() => self.progress.numbers(&answer.unwrap_or_default()),
-                Ok(_) => {}
+                Ok(answer) => {
+                    let answer = answer.unwrap_or_default();
+                    if place.webhook.is_some() {
+                        self.progress.numbers(&answer);
+                    }
+                    if app == APP_ID && self.app.is_none() {
+                        *self.development() = Some(answer);
+                    }
+                }
                 Err(why) => say(&format!("the server does not take where the bot is told of calls: {why}")),
             }
         }

@@ -21,7 +21,7 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use hyper::Method;
@@ -64,7 +64,8 @@ pub(crate) async fn run(args: Run) -> Result<ExitCode, Failure> {
     let has_upstream = upstream.is_some();
     let served = Served::find_or_start(&args.data).await?;
     let folder = Folder::make(&args.data)?;
-    let progress = Arc::new(Progress::default());
+    let app = app_of(&args)?;
+    let progress = Arc::new(Progress::of(app.as_ref().map(|app| app.id.clone())));
     let proxy = Proxy::start(served.https, upstream, Arc::clone(&progress)).await?;
     let set = Set {
         folder: &folder,
@@ -76,7 +77,16 @@ pub(crate) async fn run(args: Run) -> Result<ExitCode, Failure> {
     let mut variables = set.variables(&own);
     variables.extend(bundle::write(folder.path(), &served.authority, &own)?);
     say(&format!("phones register at {}; the page with a phone: {}/", served.sip, served.http));
-    let outcome = bot(&args, &served, &folder, &progress, (variables, &mut signals)).await;
+    let incoming = Incoming {
+        door: Arc::clone(&served.door),
+        app,
+        webhook: args.webhook.clone(),
+        callbacks: args.callback.clone(),
+        command: args.command.clone(),
+        progress: Arc::clone(&progress),
+        development: Mutex::default(),
+    };
+    let outcome = bot(&args, &served, &folder, &incoming, (variables, &mut signals)).await;
     served.stop().await;
     outcome
 }
@@ -86,17 +96,10 @@ async fn bot(
     args: &Run,
     served: &Served,
     folder: &Folder,
-    progress: &Arc<Progress>,
+    incoming: &Incoming,
     (variables, signals): (Vec<(&'static str, OsString)>, &mut child::Signals),
 ) -> Result<ExitCode, Failure> {
-    let incoming = Incoming {
-        door: Arc::clone(&served.door),
-        app: app_of(args)?,
-        webhook: args.webhook.clone(),
-        callbacks: args.callback.clone(),
-        command: args.command.clone(),
-        progress: Arc::clone(progress),
-    };
+    let progress = &incoming.progress;
     progress.set_apps(&served.door.ask(Method::GET, "apps").await?.unwrap_or_default());
     incoming.begin().await;
     let said = folder.said();

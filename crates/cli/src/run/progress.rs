@@ -10,14 +10,22 @@ use super::{limits, say};
 
 /// Shared by those who look.
 #[derive(Debug, Default)]
-pub(super) struct Progress(Mutex<Known>);
+pub(super) struct Progress {
+    /// The bot's app id, if that is known before it starts.
+    own: Option<String>,
+    known: Mutex<Known>,
+}
 
 #[derive(Debug, Default)]
 struct Known {
-    /// It got a token.
-    token: bool,
+    /// It asked for a token, in vain perhaps.
+    asked: bool,
+    /// It came with a wrong secret.
+    wrong_secret: bool,
     /// It placed or answered a call.
     called: bool,
+    /// It could not listen where it wanted, which was said.
+    turned_away: bool,
     /// Where it listens.
     listens: Option<SocketAddr>,
     /// Apps that the server had seen before it started.
@@ -28,6 +36,15 @@ struct Known {
 }
 
 impl Progress {
+    /// Of a bot of this app, as far as is known.
+    pub(super) fn of(own: Option<String>) -> Progress {
+        Progress { own, known: Mutex::default() }
+    }
+
+    pub(super) fn own(&self) -> Option<&str> {
+        self.own.as_deref()
+    }
+
     /// Says a thing, unless it was said before.
     pub(super) fn say_once(&self, text: &str) {
         let mut known = self.known();
@@ -38,8 +55,20 @@ impl Progress {
         }
     }
 
-    pub(super) fn got_token(&self) {
-        self.known().token = true;
+    pub(super) fn asked_for_token(&self) {
+        self.known().asked = true;
+    }
+
+    pub(super) fn has_asked_for_token(&self) -> bool {
+        self.known().asked
+    }
+
+    pub(super) fn has_wrong_secret(&self) -> bool {
+        self.known().wrong_secret
+    }
+
+    pub(super) fn came_with_wrong_secret(&self) {
+        self.known().wrong_secret = true;
     }
 
     pub(super) fn called(&self) {
@@ -50,14 +79,20 @@ impl Progress {
         self.known().listens = Some(at);
     }
 
-    pub(super) fn is_listening(&self) -> bool {
-        self.known().listens.is_some()
+    pub(super) fn turned_away(&self) {
+        self.known().turned_away = true;
+    }
+
+    /// It may want a port that it has not, and nothing was said of that.
+    pub(super) fn may_want_a_port(&self) -> bool {
+        let known = self.known();
+        known.listens.is_none() && !known.turned_away
     }
 
     /// It has done something that bots do.
     pub(super) fn has_begun(&self) -> bool {
         let known = self.known();
-        known.token || known.called || known.listens.is_some()
+        known.asked || known.called || known.listens.is_some()
     }
 
     /// Which apps the server knew before.
@@ -89,6 +124,6 @@ impl Progress {
 
     fn known(&self) -> MutexGuard<'_, Known> {
         // Each change is one step, so a poisoned lock is still sound.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

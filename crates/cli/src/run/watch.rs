@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Method;
+use ringback_server::trace::Rule;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -35,32 +36,58 @@ impl Watch<'_> {
         while let Ok(Some(event)) = events.next().await {
             let entry = data_of(&event).and_then(|data| serde_json::from_str::<Value>(&data).ok());
             let Some(entry) = entry else { continue };
-            self.entry(entry["kind"].as_str().unwrap_or_default(), entry["text"].as_str().unwrap_or_default());
+            self.entry(&entry);
         }
         self.progress.say_once("the server has stopped: nobody answers what the bot asks from now on");
     }
 
-    fn entry(&self, kind: &str, text: &str) {
+    /// Other bots may have the server, too: of them nothing is said.
+    fn entry(&self, entry: &Value) {
+        let text = |member: &str| entry[member].as_str().unwrap_or_default();
+        let (kind, app, text) = (text("kind"), entry["app"].as_str(), text("text"));
+        let whose = match (app, self.progress.own()) {
+            (Some(app), Some(own)) if app != own => return self.other(kind, app, text),
+            // It may be any.
+            (Some(app), None) => format!("app {app}: "),
+            _ => String::new(),
+        };
+        let say = |text: &str| self.progress.say_once(&format!("{whose}{text}"));
         match kind {
-            "lint" | "identity" => self.progress.say_once(text),
-            // What is repeated, slow or cannot be connected to, the linter says in better words.
-            "notification" if text.contains("where the bot listens") => self.progress.say_once(text),
-            "notification" if text.contains("webhook answered") => {
-                self.progress.say_once(&format!("notification {text}"));
+            "lint" => {
+                if text.starts_with(Rule::SecretRejected.says()) {
+                    self.progress.came_with_wrong_secret();
+                }
+                say(text);
             }
-            "request" => self.request(text),
+            "identity" => self.progress.say_once(text),
+            // What is repeated, slow or cannot be connected to, the linter says in better words.
+            "notification" if text.contains("where the bot listens") => say(text),
+            "notification" if text.contains("webhook answered") => say(&format!("notification {text}")),
+            "request" => self.request(text, &format!("{whose}{} bot", if app.is_some() { "the" } else { "a" })),
             _ => {}
         }
     }
 
-    /// `POST /…/oauth2/v2.0/token → 200`, as the timeline has it.
-    fn request(&self, text: &str) {
+    /// Another app is seen before this bot has a token: what is taken for the bot's app id may be wrong.
+    fn other(&self, kind: &str, app: &str, text: &str) {
+        if kind == "identity" && text.contains("for the first time") && !self.progress.has_asked_for_token() {
+            self.progress.say_once(&format!("{text}: if that is this bot, give --app-id {app}"));
+        }
+    }
+
+    /// `POST /…/oauth2/v2.0/token → 200`, as the timeline has it, and who asked.
+    fn request(&self, text: &str, who: &str) {
         let (asked, status) = text.rsplit_once(" → ").unwrap_or((text, ""));
         let is_token = asked.ends_with("/token");
+        if is_token {
+            self.progress.asked_for_token();
+        }
         match status {
-            "200" if is_token => self.progress.got_token(),
+            "200" if is_token => {}
+            // The linter has said so.
+            "401" if is_token && self.progress.has_wrong_secret() => {}
             _ if is_token => self.progress.say_once(&format!(
-                "the bot asked for a token and was refused ({status}): its client secret, its app id or its tenant is \
+                "{who} asked for a token and was refused ({status}): its client secret, its app id or its tenant is \
                  not what the server knows; the answer that the bot has says which"
             )),
             "201" | "202" if asked.contains("/communications/calls") || asked.contains("/app/calls") => {
@@ -101,6 +128,7 @@ impl Watch<'_> {
                     (_, Some((process, command))) => format!("process {process} has it ({command})"),
                     _ => "another program has it".to_owned(),
                 };
+                self.progress.turned_away();
                 self.progress.say_once(&format!("the bot could not listen at port {port}: {why}"));
             }
         }
@@ -116,17 +144,22 @@ impl Watch<'_> {
         let why = match elsewhere.first() {
             Some(address) => {
                 // Whose address it is cannot be known from here; a bot's first way is to Microsoft.
-                let _ = self.door.ask(Method::POST, "findings/proxyIgnored").await;
+                let app = self.progress.own().map(|app| format!("/{app}")).unwrap_or_default();
+                let _ = self.door.ask(Method::POST, &format!("findings/proxyIgnored{app}")).await;
                 format!(
                     "it connects to {address} by itself, past the proxy and the hooks: see docs/RUN.md, where it does \
                          not reach"
                 )
             }
-            None => self.taken().unwrap_or_else(|| "it waits for something else, or prints to nowhere".to_owned()),
+            None => self
+                .taken()
+                .filter(|_| self.progress.may_want_a_port())
+                .unwrap_or_else(|| "it waits for something else, or prints to nowhere".to_owned()),
         };
         self.progress.say_once(&format!(
-            "after {seconds} s the bot runs (process {root}) and has asked for no token, made no call and listens at no \
-             port: {why}"
+            "after {seconds} s the bot runs (process {root}) and has asked for no token{}, made no call and listens at no \
+             port: {why}",
+            self.progress.own().map(|app| format!(" as app {app}")).unwrap_or_default()
         ));
     }
 
@@ -148,7 +181,7 @@ impl Watch<'_> {
         let how = super::child::in_words(status);
         let ran = format!("{:.1} s", ran.as_secs_f64());
         if !self.progress.has_begun() {
-            let taken = if self.progress.is_listening() { None } else { self.taken() };
+            let taken = if self.progress.may_want_a_port() { self.taken() } else { None };
             let taken = taken.map_or(String::new(), |taken| format!("; {taken}"));
             self.progress.say_once(&format!(
                 "the bot ended {how} after {ran}, before it asked for a token, made a call or listened at a port: what it \

@@ -3,8 +3,8 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::rc::Rc;
 
 use tempfile::TempDir;
 
@@ -12,12 +12,13 @@ use crate::said::Said;
 
 const TENANT: &str = "0a0a0a0a-0000-4000-8000-000000000001";
 const APP: &str = "0a0a0a0a-0000-4000-8000-0000000000b0";
+const OTHER_APP: &str = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
 const SECRET: &str = "ringback-development-secret";
 const TEST_LINE: &str = "0a0a0a0a-0000-4000-8000-000000009000";
 
 /// A bot that waits until it is let go, under `run`.
 struct Bot {
-    data: TempDir,
+    data: Rc<TempDir>,
     running: Child,
     input: Option<ChildStdin>,
     said: Said,
@@ -25,7 +26,11 @@ struct Bot {
 
 impl Bot {
     fn start(options: &[&str], variables: &[(&str, &str)], bot: &str) -> Bot {
-        let data = tempfile::tempdir().unwrap();
+        Bot::start_in(&Rc::new(tempfile::tempdir().unwrap()), options, variables, bot)
+    }
+
+    /// The same, in a data folder that others may have.
+    fn start_in(data: &Rc<TempDir>, options: &[&str], variables: &[(&str, &str)], bot: &str) -> Bot {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringback"));
         command.args(["run", "--data"]).arg(data.path()).args(options).args(["--", "sh", "-c", bot]);
         for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "PORT"] {
@@ -34,7 +39,7 @@ impl Bot {
         command.envs(variables.iter().copied()).current_dir(data.path());
         let mut running = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let said = Said::by(running.stderr.take().unwrap());
-        Bot { data, input: running.stdin.take(), running, said }
+        Bot { data: Rc::clone(data), input: running.stdin.take(), running, said }
     }
 
     /// The next line of `run`'s that has these words.
@@ -54,18 +59,24 @@ impl Bot {
         answer
     }
 
-    fn ask_token(&self, secret: &str) -> String {
+    fn ask_token(&self, app: &str, secret: &str) -> String {
         let form = format!(
-            "grant_type=client_credentials&client_id={APP}&client_secret={secret}&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default"
+            "grant_type=client_credentials&client_id={app}&client_secret={secret}&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default"
         );
         let head =
             format!("POST /{TENANT}/oauth2/v2.0/token HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded");
         self.ask(&head, &form)
     }
 
+    /// What the server shows of an app.
+    fn app(&self, app: &str) -> String {
+        let token = std::fs::read_to_string(self.data.path().join("operator.token")).unwrap();
+        self.ask(&format!("GET /_ringback/apps/{app} HTTP/1.1\r\nAuthorization: Bearer {}", token.trim()), "")
+    }
+
     /// Calls the test line, to be told of at this address.
-    fn call(&self, callback: &str) {
-        let answer = self.ask_token(SECRET);
+    fn call(&self, app: &str, callback: &str) {
+        let answer = self.ask_token(app, SECRET);
         let token =
             answer.split("\"access_token\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a token");
         let body = format!(
@@ -94,6 +105,8 @@ impl Drop for Bot {
     }
 }
 
+/// Nobody listens there.
+const CLOSED: &str = "http://127.0.0.1:1/api/calls";
 const WAITS: &str = "echo the bot waits >&2; read line";
 
 #[test]
@@ -139,11 +152,23 @@ fn one_that_says_itself_that_it_cannot_listen_is_told_who_has_the_port() {
 fn a_wrong_secret_is_told_of() {
     let mut bot = Bot::start(&[], &[], WAITS);
     bot.says("the bot waits");
-    assert!(bot.ask_token("not this one").contains("AADSTS7000215"));
+    assert!(bot.ask_token(APP, "not this one").contains("AADSTS7000215"));
     bot.says("a token was asked for with a wrong client secret");
-    let said = bot.says("the bot asked for a token and was refused (401)");
-    assert!(said.contains("client secret"), "{said}");
+    bot.call(APP, CLOSED);
+    bot.says("could not be connected to");
+    assert!(!bot.said.had("was refused"), "the same in other words");
     assert_eq!(bot.let_go(), Some(1), "the status of a read that found nothing");
+}
+
+#[test]
+fn what_is_found_of_another_app_is_not_told() {
+    let mut bot = Bot::start(&[], &[("MicrosoftAppId", OTHER_APP)], WAITS);
+    bot.says("the bot waits");
+    assert!(bot.ask_token(APP, "not this one").contains("AADSTS7000215"));
+    bot.call(OTHER_APP, CLOSED);
+    bot.says("the bot's webhook could not be connected to");
+    assert!(!bot.said.had("secret"), "that was the other");
+    bot.let_go();
 }
 
 #[test]
@@ -151,7 +176,7 @@ fn a_webhook_that_never_answers_is_told_of() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut bot = Bot::start(&[], &[], WAITS);
     bot.says("the bot waits");
-    bot.call(&format!("http://{}/api/calls", silent.local_addr().unwrap()));
+    bot.call(APP, &format!("http://{}/api/calls", silent.local_addr().unwrap()));
     bot.says("the bot's webhook did not answer within 5 s");
     bot.let_go();
 }
@@ -160,8 +185,8 @@ fn a_webhook_that_never_answers_is_told_of() {
 fn a_webhook_that_cannot_be_reached_is_told_of() {
     let mut bot = Bot::start(&[], &[], WAITS);
     bot.says("the bot waits");
-    bot.call("http://127.0.0.1:1/api/calls");
-    bot.says("the bot's webhook could not be connected to");
+    bot.call(APP, CLOSED);
+    bot.says(&format!("app {APP}: the bot's webhook could not be connected to"));
     bot.let_go();
 }
 
@@ -181,7 +206,7 @@ fn a_webhook_that_does_not_know_its_path_is_told_of() {
     });
     let mut bot = Bot::start(&[], &[], WAITS);
     bot.says("the bot waits");
-    bot.call(&format!("http://{address}/nowhere"));
+    bot.call(APP, &format!("http://{address}/nowhere"));
     bot.says("the webhook answered 404");
     bot.let_go();
 }
@@ -189,17 +214,27 @@ fn a_webhook_that_does_not_know_its_path_is_told_of() {
 /// What the command line says of a bot is told to the server before the bot starts.
 #[test]
 fn what_is_said_of_a_bot_is_known_to_the_server() {
-    let id = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
     let options = ["--webhook", "http://127.0.0.1:3999/hook", "--callback", "https://bot.example=3999"];
-    let mut bot = Bot::start(&options, &[("MicrosoftAppId", id)], WAITS);
-    bot.says(&format!("app id {id}, from MicrosoftAppId"));
+    let mut bot = Bot::start(&options, &[("MicrosoftAppId", OTHER_APP)], WAITS);
+    bot.says(&format!("app id {OTHER_APP}, from MicrosoftAppId"));
     bot.says("https://bot.example is sent to http://127.0.0.1:3999");
     bot.says("the bot waits");
-    let token = std::fs::read_to_string(Path::new(bot.data.path()).join("operator.token")).unwrap();
-    let head = format!("GET /_ringback/apps/{id} HTTP/1.1\r\nAuthorization: Bearer {}", token.trim());
-    let app = bot.ask(&head, "");
+    let app = bot.app(OTHER_APP);
     for wanted in ["http://127.0.0.1:3999/hook", "https://bot.example"] {
         assert!(app.contains(wanted), "no {wanted} in {app}");
     }
     bot.let_go();
+}
+
+/// Until it is known who a bot is, it may be the development app; that is over when the bot is.
+#[test]
+fn what_is_said_of_the_development_app_is_taken_back() {
+    let mut outer = Bot::start(&[], &[("MicrosoftAppId", OTHER_APP)], WAITS);
+    outer.says("the bot waits");
+    let mut bot = Bot::start_in(&outer.data, &["--webhook", "http://127.0.0.1:3999/hook"], &[], WAITS);
+    bot.says("the bot waits");
+    assert!(outer.app(APP).contains("3999/hook"), "{}", outer.app(APP));
+    bot.let_go();
+    assert!(!outer.app(APP).contains("3999/hook"), "{}", outer.app(APP));
+    outer.let_go();
 }

@@ -26,6 +26,11 @@ impl Said {
         Said { lines, heard: Vec::new() }
     }
 
+    /// Whether a line had these words that came before those that were waited for.
+    pub(crate) fn had(&self, words: &str) -> bool {
+        self.heard.iter().any(|line| line.contains(words))
+    }
+
     /// The next line that has these words; fails with all that was said if none comes.
     pub(crate) fn line(&mut self, words: &str) -> String {
         while let Ok(line) = self.lines.recv_timeout(WITHIN) {
