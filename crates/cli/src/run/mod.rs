@@ -104,20 +104,24 @@ async fn bot(
     incoming.begin().await;
     let said = folder.said();
     let watch = Watch { progress, door: &served.door, said: &said, wanted: wanted_ports(args) };
-    let events = served.door.timeline().await?;
+    let mut events = served.door.timeline().await?;
     let began = Instant::now();
     let mut child = child::start(&args.command, variables)?;
     crate::open_files();
     let id = child.id().ok_or("the bot ended before it was looked at")?;
     // None of those who look ends before the bot does, but the timeline, with a server that is stopped by others.
-    let looking = async { tokio::join!(watch.timeline(events), watch.processes(id), incoming.follow(id)) };
+    let looking = async { tokio::join!(watch.timeline(&mut events), watch.processes(id), incoming.follow(id)) };
     let ended = tokio::select! {
         ended = child::wait(&mut child, signals) => ended,
         _ = looking => Err("the bot is not looked at any more".into()),
     };
+    let ran = began.elapsed();
+    if let Ok((_, false)) = ended {
+        watch.catch_up(&mut events).await;
+    }
     incoming.end().await;
     let (status, was_told) = ended?;
-    watch.ended(status, began.elapsed(), was_told);
+    watch.ended(status, ran, was_told);
     Ok(child::exit_code(status))
 }
 

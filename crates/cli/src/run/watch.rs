@@ -10,7 +10,7 @@ use std::time::Duration;
 use hyper::Method;
 use ringback_server::trace::Rule;
 use serde_json::Value;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::processes::{self, Family};
 use super::progress::Progress;
@@ -32,13 +32,26 @@ pub(super) struct Watch<'a> {
 
 impl Watch<'_> {
     /// Follows the timeline until the server ends it, which one that was found here may do at any time.
-    pub(super) async fn timeline(&self, mut events: Events) {
+    pub(super) async fn timeline(&self, events: &mut Events) {
         while let Ok(Some(event)) = events.next().await {
-            let entry = data_of(&event).and_then(|data| serde_json::from_str::<Value>(&data).ok());
-            let Some(entry) = entry else { continue };
-            self.entry(&entry);
+            self.entry(&entry_of(&event));
         }
         self.progress.say_once("the server has stopped: nobody answers what the bot asks from now on");
+    }
+
+    /// The bot has ended: says what the timeline has of it still. That is over at a question of our own.
+    pub(super) async fn catch_up(&self, events: &mut Events) {
+        let last = async {
+            self.door.ask(Method::GET, "status").await.ok()?;
+            loop {
+                let entry = entry_of(&events.next().await.ok()??);
+                if entry["text"].as_str().is_some_and(|text| text.starts_with("GET /_ringback/status ")) {
+                    return Some(());
+                }
+                self.entry(&entry);
+            }
+        };
+        let _ = timeout(limits::ANSWER_TIME, last).await;
     }
 
     /// Other bots may have the server, too: of them nothing is said.
@@ -191,6 +204,11 @@ impl Watch<'_> {
             self.progress.say_once(&format!("the bot ended {how} after {ran}: what it printed says why"));
         }
     }
+}
+
+/// What an event of the timeline says; null, if nothing.
+fn entry_of(event: &str) -> Value {
+    data_of(event).and_then(|data| serde_json::from_str(&data).ok()).unwrap_or_default()
 }
 
 /// Whole lines of a file from a place on, which is moved.

@@ -161,6 +161,17 @@ fn a_wrong_secret_is_told_of() {
 }
 
 #[test]
+fn what_a_bot_did_last_is_told_before_its_end() {
+    let mut bot = Bot::start(&[], &[], WAITS);
+    bot.says("the bot waits");
+    bot.ask_token(APP, "not this one");
+    bot.let_go();
+    bot.says("a token was asked for with a wrong client secret");
+    let said = bot.says("the bot ended with status 1");
+    assert!(!said.contains("before it asked for a token"), "{said}");
+}
+
+#[test]
 fn what_is_found_of_another_app_is_not_told() {
     let mut bot = Bot::start(&[], &[("MicrosoftAppId", OTHER_APP)], WAITS);
     bot.says("the bot waits");
