@@ -153,7 +153,7 @@ class Ivr:
         likeness = audio.likeness(self.says, recorded, RATE)
         print(f"      recorded {len(recorded) / RATE:.1f} s: {likeness:.3f} like what the phone says")
         check.that(len(recorded) >= RATE, "a second was recorded")
-        check.that(likeness >= RECORDED_ALIKE, f"the message is {likeness:.3f} like what the phone says")
+        check.alike(likeness, RECORDED_ALIKE, "what the phone says")
         stored = list((self.folder / "data/recordings").rglob(f"{call}_*.wav"))
         check.same([file.read_bytes() for file in stored], [kept.read_bytes()], "the recording as the server keeps it")
 

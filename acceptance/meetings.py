@@ -94,7 +94,7 @@ class Suite(Hearing):
         short, long = (sound, other) if len(sound) < len(other) else (other, sound)
         wrong = audio.likeness(long, short, audio.PROMPT_RATE)
         print(f"      {right:.3f} like it, {wrong:.3f} like something else")
-        check.that(right >= least, f"what was heard is {right:.3f} like it, wanted {least}")
+        check.alike(right, least, "it")
         check.that(wrong < UNLIKE, f"what was heard is {wrong:.3f} like something else, wanted less than {UNLIKE}")
 
     def leave(self, call: str, phones: Sequence[Baresip]) -> None:

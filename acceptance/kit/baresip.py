@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kit import audio, check
-from kit.processes import Ends, Running, free_port
+from kit.processes import Ends, Running, free_port, fresh
 from kit.server import Phone
 
 RATE = 8000
@@ -71,11 +71,10 @@ class Baresip(Ends):
     ) -> None:
         """`says` has `RATE` samples a second; without it, it hums. `at` is its own address."""
         self.name = phone.name
-        self.folder = folder
         self._domain = f"{server[0]}:{server[1]}"
         program = shutil.which("baresip")
         check.that(program, "baresip is not installed")
-        folder.mkdir(parents=True)
+        folder = self.folder = fresh(folder)
         control = free_port()
         (folder / "config").write_text(
             CONFIG.format(at=at, folder=folder, rate=RATE, modules=module_folder(), control=control)

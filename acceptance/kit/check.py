@@ -17,6 +17,15 @@ class Failed(Exception):
     """Something is not as it must be. The text says what was wanted and what was found."""
 
 
+class Torn(Failed):
+    """What was heard is too little like what was said. A phone that has to wait for the machine tears it, too, so that the
+    case is run again."""
+
+
+HEARINGS = 3
+"""How often at most."""
+
+
 def that(truth: object, text: str) -> None:
     """`text` says what must be true, and what was found instead."""
     if not truth:
@@ -27,6 +36,12 @@ def same(found: object, wanted: object, what: str) -> None:
     """The two are equal."""
     if found != wanted:
         raise Failed(f"{what}: wanted {wanted!r}, found {found!r}")
+
+
+def alike(found: float, least: float, what: str) -> None:
+    """What was heard is at least so like what was said."""
+    if found < least:
+        raise Torn(f"what was heard is {found:.3f} like {what}, wanted {least}")
 
 
 def soon(ask: Callable[[], T | None], what: str, within: float = PATIENCE, said: Callable[[], str] | None = None) -> T:
@@ -44,13 +59,24 @@ def soon(ask: Callable[[], T | None], what: str, within: float = PATIENCE, said:
         time.sleep(0.02)
 
 
+def heard(name: str, case: Callable[[], None]) -> None:
+    """Runs a case, and again if what was heard was torn."""
+    for left in reversed(range(HEARINGS)):
+        try:
+            return case()
+        except Torn as torn:
+            if not left:
+                raise
+            print(f"again {name}: {torn}", flush=True)
+
+
 def run_cases(cases: Sequence[tuple[str, Callable[[], None]]]) -> int:
     """Runs every case and gives the exit status: 0 if all held. The last line counts them."""
     failed = 0
     for name, case in cases:
         started = time.monotonic()
         try:
-            case()
+            heard(name, case)
         except Failed as failure:
             failed += 1
             print(f"FAIL  {name}: {failure}", flush=True)

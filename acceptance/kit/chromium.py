@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from kit import audio, check
-from kit.processes import Ends, Running
+from kit.processes import Ends, Running, fresh
 
 AFTER = 0.5
 """Seconds that a page hears what was sent before."""
@@ -92,7 +92,7 @@ class Chromium(Ends):
     ) -> None:
         """`says`: the WAV file that the microphone says again and again. Without `microphone` it is refused. `host`
         leads to this machine."""
-        folder.mkdir()
+        folder = fresh(folder)
         self.folder = folder
         self.wrong: list[str] = []
         """What the page's scripts or the browser complained of."""

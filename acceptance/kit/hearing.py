@@ -76,7 +76,7 @@ class Hearing:
         sounds = [audio.at_rate(sound, audio.PROMPT_RATE, rate) for sound in (played, other)]
         right, wrong = (audio.likeness(heard, sound, rate) for sound in sounds)
         print(f"      heard {len(heard) / rate:.1f} s: {right:.3f} like the prompt, {wrong:.3f} like another")
-        check.that(right >= self.alike, f"what was heard is {right:.3f} like the prompt, wanted {self.alike}")
+        check.alike(right, self.alike, "the prompt")
         check.that(wrong < UNLIKE, f"what was heard is {wrong:.3f} like another prompt, wanted less than {UNLIKE}")
 
     def says(self, rate: int) -> audio.Sound:
@@ -91,7 +91,7 @@ class Hearing:
         print(
             f"      recorded {len(recorded) / rate:.1f} s: {right:.3f} like what it says, {wrong:.3f} like other words"
         )
-        check.that(right >= ALIKE, f"the recording is {right:.3f} like what the phone says, wanted {ALIKE}")
+        check.alike(right, ALIKE, "what the phone says")
         check.that(wrong < UNLIKE, f"the recording is {wrong:.3f} like other words, wanted less than {UNLIKE}")
 
     def recorded(self, call: str) -> audio.Sound:

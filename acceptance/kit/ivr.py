@@ -55,5 +55,5 @@ def heard(sound: audio.Sound, those: Sequence[str], never: str) -> None:
     found = {name: audio.likeness(sound, prompt(name), RATE) for name in (*those, never)}
     print("      heard " + ", ".join(f"{name} {likeness:.3f}" for name, likeness in found.items()))
     for name in those:
-        check.that(found[name] >= ALIKE, f"what was heard is {found[name]:.3f} like {name}, wanted {ALIKE}")
+        check.alike(found[name], ALIKE, name)
     check.that(found[never] < UNLIKE, f"what was heard is {found[never]:.3f} like {never}, wanted less than {UNLIKE}")

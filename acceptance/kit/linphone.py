@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from kit import audio, check
-from kit.processes import Ends, Talking
+from kit.processes import Ends, Talking, fresh
 from kit.server import Phone, Server
 
 RATE = 8000
@@ -96,10 +96,10 @@ class Linphone(Ends):
         """
         program = shutil.which("linphonec")
         check.that(program, "linphonec is not installed")
+        folder = self.folder = fresh(folder)
         # It keeps a database in its home, and makes the file but not the folder.
         (folder / ".local/share/linphone").mkdir(parents=True)
         self.name = phone.name
-        self.folder = folder
         # A certificate for an address is beyond its TLS library.
         host, port = ("localhost", server.sip_tls[1]) if transport == "tls" else server.sip
         self._server = f"{host}:{port}"

@@ -39,6 +39,16 @@ def free_port() -> int:
             return port
 
 
+def fresh(folder: Path) -> Path:
+    """Makes this folder, or one with a number behind its name where there is one: a case may be run again."""
+    place, number = folder, 1
+    while place.exists():
+        number += 1
+        place = folder.with_name(f"{folder.name}-{number}")
+    place.mkdir(parents=True)
+    return place
+
+
 class Ends:
     """`with` ends it; `close` is told whether it does because something failed."""
 
