@@ -56,40 +56,43 @@ const TENANT: [&str; 12] = [
     "TENANT",
 ];
 
-/// Members of appsettings.json: an object's name, or none for the file itself, and the member's.
-const APP_SETTINGS: [(&str, &str); 12] = [
-    ("AzureAd", "ClientId"),
-    ("AzureAd", "AppId"),
-    ("Bot", "AppId"),
-    ("Bot", "AadAppId"),
-    ("Bot", "ClientId"),
-    ("BotConfiguration", "AadAppId"),
-    ("AppSettings", "AadAppId"),
-    ("Connections", "ClientId"),
-    ("", "MicrosoftAppId"),
-    ("", "AadAppId"),
-    ("", "AppId"),
-    ("", "ClientId"),
+/// Keys of appsettings.json, as .NET names them: members of objects, or with the colon in one name.
+const APP_SETTINGS: [&str; 12] = [
+    "AzureAd:ClientId",
+    "AzureAd:AppId",
+    "Bot:AppId",
+    "Bot:AadAppId",
+    "Bot:ClientId",
+    "BotConfiguration:AadAppId",
+    "AppSettings:AadAppId",
+    "Connections:ClientId",
+    "MicrosoftAppId",
+    "AadAppId",
+    "AppId",
+    "ClientId",
 ];
-const TENANT_SETTINGS: [(&str, &str); 4] =
-    [("AzureAd", "TenantId"), ("Bot", "TenantId"), ("", "MicrosoftAppTenantId"), ("", "TenantId")];
+const TENANT_SETTINGS: [&str; 4] = ["AzureAd:TenantId", "Bot:TenantId", "MicrosoftAppTenantId", "TenantId"];
 
-/// Looks where bots are told: the environment, then `.env` and the appsettings of the working directory.
+/// Looks where bots are told: the environment and `.env`, then the appsettings of the working directory.
 pub(super) fn find(own: Own<'_>, folder: &Path) -> Option<Found> {
-    let variable = |name: &str| own(name).and_then(|value| value.into_string().ok());
     let dotenv = dotenv(&read(&folder.join(".env")).unwrap_or_default());
-    let in_dotenv = |name: &str| dotenv.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-    by_name(&variable, "").or_else(|| by_name(&in_dotenv, " in .env")).or_else(|| {
-        // What a development environment says goes before what all say.
-        ["appsettings.Development.json", "appsettings.json"].iter().find_map(|name| in_settings(folder, name))
-    })
+    // A name that is a bot's own counts before one that many programs have, wherever it stands.
+    let look = |name: &str| {
+        let variable = own(name).and_then(|value| value.into_string().ok()).map(|value| (value, name.to_owned()));
+        let in_file = dotenv.iter().rev().find(|(key, _)| key == name);
+        guid(variable).or_else(|| guid(in_file.map(|(_, value)| (value.clone(), format!("{name} in .env")))))
+    };
+    if let Some((id, from)) = APP.into_iter().find_map(look) {
+        return Some(Found { id, tenant: TENANT.into_iter().find_map(look).map(|(tenant, _)| tenant), from });
+    }
+    // What a development environment says goes before what all say.
+    ["appsettings.Development.json", "appsettings.json"].iter().find_map(|name| in_settings(folder, name))
 }
 
-/// An app id as a GUID: other programs' `CLIENT_ID` are none.
-fn by_name(look: &dyn Fn(&str) -> Option<String>, of: &str) -> Option<Found> {
-    let guid = |name: &&str| look(name).map(|value| value.trim().to_ascii_lowercase()).filter(|value| is_guid(value));
-    let (name, id) = APP.iter().find_map(|name| Some((name, guid(name)?)))?;
-    Some(Found { id, tenant: TENANT.iter().find_map(guid), from: format!("{name}{of}") })
+/// An id and where it is from, if it is a GUID: other programs' `CLIENT_ID` are none.
+fn guid(found: Option<(String, String)>) -> Option<(String, String)> {
+    let (value, from) = found?;
+    id(&value).ok().map(|id| (id, from))
 }
 
 /// The lines `NAME=value` of a file for dotenv: `export`, quotes and comments as there.
@@ -107,42 +110,61 @@ fn dotenv(text: &str) -> Vec<(String, String)> {
 
 fn in_settings(folder: &Path, name: &str) -> Option<Found> {
     let text = read(&folder.join(name))?;
-    // .NET writes a byte order mark, and allows comments and commas that JSON does not.
-    let Ok(settings) = serde_json::from_str::<Value>(&without_comments(text.trim_start_matches('\u{feff}'))) else {
+    // .NET writes a byte order mark.
+    let text = text.trim_start_matches('\u{feff}');
+    let Ok(settings) = serde_json::from_str::<Value>(text).or_else(|_| serde_json::from_str(&strict(text))) else {
         say(&format!("{name} does not read as JSON: if the app id is in it, give --app-id"));
         return None;
     };
-    let look = |(object, member): &(&str, &str)| {
-        let object = if object.is_empty() { Some(&settings) } else { any_case(&settings, object) };
-        let value = any_case(object?, member)?.as_str()?.trim().to_ascii_lowercase();
-        is_guid(&value).then_some(value)
-    };
-    let (place, id) = APP_SETTINGS.iter().find_map(|place| Some((place, look(place)?)))?;
-    let member = [place.0, place.1].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join(":");
-    Some(Found { id, tenant: TENANT_SETTINGS.iter().find_map(look), from: format!("{member} in {name}") })
+    let look = |key: &str| id(setting(&settings, key)?.as_str()?).ok();
+    let (key, id) = APP_SETTINGS.into_iter().find_map(|key| Some((key, look(key)?)))?;
+    Some(Found { id, tenant: TENANT_SETTINGS.into_iter().find_map(look), from: format!("{key} in {name}") })
 }
 
-/// .NET's keys have no case.
-fn any_case<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
-    value.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-}
-
-/// JSON without its `//` comments, outside of strings.
-fn without_comments(text: &str) -> String {
-    let line = |line: &str| {
-        let mut in_string = false;
-        let mut before = '\0';
-        for (at, letter) in line.char_indices() {
-            match letter {
-                '"' if before != '\\' => in_string = !in_string,
-                '/' if before == '/' && !in_string => return line[..at - 1].to_owned(),
-                _ => {}
-            }
-            before = letter;
+/// What .NET finds by this key: names have no case, and a colon may stand for an object or in a name.
+fn setting<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
+    value.as_object()?.iter().find_map(|(name, value)| {
+        let is_name = key.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+        match key.get(name.len()..).filter(|_| is_name)? {
+            "" => Some(value),
+            rest => setting(value, rest.strip_prefix(':')?),
         }
-        line.to_owned()
-    };
-    text.lines().map(line).collect::<Vec<_>>().join("\n")
+    })
+}
+
+/// JSON of what .NET reads as such: without comments, and without commas that nothing follows.
+fn strict(text: &str) -> String {
+    let mut json = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['"', '/', '}', ']']) {
+        let (before, from) = rest.split_at(at);
+        json.push_str(before);
+        let comment = match from.get(..2) {
+            Some("//") => Some(from.find('\n').unwrap_or(from.len())),
+            Some("/*") => Some(from[2..].find("*/").map_or(from.len(), |at| at + 4)),
+            _ => None,
+        };
+        let taken = comment.unwrap_or_else(|| if from.starts_with('"') { string(from) } else { 1 });
+        if from.starts_with(['}', ']']) {
+            json.truncate(json.trim_end().trim_end_matches(',').len());
+        }
+        if comment.is_none() {
+            json.push_str(&from[..taken]);
+        }
+        rest = &from[taken..];
+    }
+    json + rest
+}
+
+/// Bytes of the string that this text begins with, its quotes included.
+fn string(text: &str) -> usize {
+    let mut is_escaped = false;
+    let end = text.bytes().skip(1).position(|byte| {
+        let ends = byte == b'"' && !is_escaped;
+        is_escaped = byte == b'\\' && !is_escaped;
+        ends
+    });
+    end.map_or(text.len(), |at| at + 2)
 }
 
 fn read(path: &Path) -> Option<String> {
@@ -184,12 +206,14 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_goes_before_files_and_only_guids_are_ids() {
+    fn the_environment_goes_before_files_a_bots_own_name_before_others_and_only_guids_are_ids() {
         let all = [("CLIENT_ID", "spotify-client"), ("AZURE_CLIENT_ID", ID), ("AZURE_TENANT_ID", OTHER)];
-        let in_file = [(".env", "MicrosoftAppId=6f9619ff-8b86-4011-b42d-00c04fc964ff\n")];
-        let of_env = found(&all, &in_file).unwrap();
+        let of_env = found(&all, &[(".env", &format!("AZURE_CLIENT_ID={OTHER}\nCLIENT_ID={OTHER}\n"))]).unwrap();
         assert_eq!((of_env.id.as_str(), of_env.tenant.as_deref()), (ID, Some(OTHER)));
         assert_eq!(of_env.from, "AZURE_CLIENT_ID");
+        let of_file = found(&all, &[(".env", &format!("MicrosoftAppId={OTHER}\n"))]).unwrap();
+        assert_eq!((of_file.id.as_str(), of_file.tenant.as_deref()), (OTHER, Some(OTHER)));
+        assert_eq!(of_file.from, "MicrosoftAppId in .env");
         assert_eq!(found(&[("CLIENT_ID", "spotify-client")], &[]), None);
     }
 
@@ -227,5 +251,16 @@ mod tests {
             ("appsettings.Development.json", r#"{"AppId": "6f9619ff-8b86-4011-b42d-00c04fc964ff"}"#),
         ];
         assert_eq!(found(&[], &both).unwrap().id, OTHER);
+        let id_of = |text: &str| found(&[], &[("appsettings.json", text)]).map(|found| (found.id, found.from));
+        for text in [
+            r#"{"AzureAd:ClientId": "ID", "logs": "C:\\logs\\", "url": "https://x.example"}"#,
+            r#"{"logs": "C:\\logs\\", /* "a": 1, */ "say": "\"// not one, ]\\",
+                "list": [1, 2, ], "azuread": {"ClientId": "ID", /**/ }, } // its end"#,
+            r#"{"AzureAd": {"ClientId": "ID"}, "AzureAd:Instance": "https://login.microsoftonline.com/"}"#,
+            r#"{"AzureAd": {"TenantId": ""}, "AzureAd:ClientId": "ID"} /* unfinished"#,
+        ] {
+            let wanted = (ID.to_owned(), "AzureAd:ClientId in appsettings.json".to_owned());
+            assert_eq!(id_of(&text.replace("ID\"", &format!("{ID}\""))), Some(wanted), "{text}");
+        }
     }
 }
