@@ -95,6 +95,11 @@ impl AllowList {
         self
     }
 
+    /// Whether it is: every app may have targets on this machine.
+    pub fn has_loopback(&self) -> bool {
+        self.loopback
+    }
+
     /// Whether the operator named this host; names compare without case.
     pub fn names_host(&self, host: &str) -> bool {
         let host = host.trim_matches(['[', ']']);

@@ -3,6 +3,7 @@
 use super::guard::{self, Forbidden};
 use super::limits;
 use super::target::Target;
+use super::unchecked::unchecked_tls;
 use crate::directory::AllowList;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
@@ -42,11 +43,13 @@ pub enum ConnectError {
 pub(super) struct Connector {
     allowed: AllowList,
     tls: TlsConnector,
+    unchecked: TlsConnector,
 }
 
 impl Connector {
-    pub(super) fn new(allowed: AllowList, tls: ClientConfig) -> Connector {
-        Connector { allowed, tls: TlsConnector::from(Arc::new(tls)) }
+    pub(super) fn new(allowed: AllowList, tls: ClientConfig) -> Result<Connector, rustls::Error> {
+        let (tls, unchecked) = (Arc::new(tls), Arc::new(unchecked_tls()?));
+        Ok(Connector { allowed, tls: TlsConnector::from(tls), unchecked: TlsConnector::from(unchecked) })
     }
 
     /// `named`: the operator named this very origin, so the guard does not ask where it is.
@@ -60,7 +63,10 @@ impl Connector {
             }
             let host = bare_host(target).to_owned();
             let name = ServerName::try_from(host).map_err(|error| ConnectError::Tls(error.to_string()))?;
-            let tls = self.tls.connect(name, tcp).await.map_err(|error| ConnectError::Tls(error.to_string()))?;
+            // Where loopback is open to all, plain HTTP is too: a certificate would protect nothing there.
+            let is_here = tcp.peer_addr().is_ok_and(|peer| peer.ip().to_canonical().is_loopback());
+            let tls = if is_here && self.allowed.has_loopback() { &self.unchecked } else { &self.tls };
+            let tls = tls.connect(name, tcp).await.map_err(|error| ConnectError::Tls(error.to_string()))?;
             Ok(Stream::new(Wire::Tls(Box::new(tls))))
         };
         timeout(limits::CONNECT_TIME, all).await.unwrap_or(Err(ConnectError::TimedOut))

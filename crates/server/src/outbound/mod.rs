@@ -9,11 +9,13 @@ mod fetch;
 mod guard;
 pub mod limits;
 mod target;
+mod unchecked;
 
 pub use connect::{ConnectError, system_tls};
 pub use fetch::FetchError;
 pub use guard::Forbidden;
 pub use target::Target;
+pub use unchecked::unchecked_tls;
 
 use crate::directory::{AllowList, Origin};
 use bytes::Bytes;
@@ -111,19 +113,19 @@ impl Outbound {
     /// A client with the system's root certificates. Needs a tokio runtime: idle connections are closed by a task of
     /// it, which ends with the last clone.
     pub fn new(allowed: AllowList) -> Result<Outbound, OutboundError> {
-        Ok(Outbound::with_tls(allowed, connect::system_tls()?))
+        Ok(Outbound::with_tls(allowed, connect::system_tls()?)?)
     }
 
-    fn with_tls(allowed: AllowList, tls: rustls::ClientConfig) -> Outbound {
+    fn with_tls(allowed: AllowList, tls: rustls::ClientConfig) -> Result<Outbound, rustls::Error> {
         let shared = Arc::new(Shared {
-            connector: Connector::new(allowed, tls),
+            connector: Connector::new(allowed, tls)?,
             guarded: Pool::default(),
             named: Pool::default(),
             unfinished: Arc::new(Semaphore::new(limits::UNFINISHED_ANSWERS)),
             fetches: Semaphore::new(limits::FETCHES_AT_ONCE),
         });
         tokio::spawn(sweep(Arc::downgrade(&shared)));
-        Outbound { shared }
+        Ok(Outbound { shared })
     }
 
     /// Posts a body, and waits for the head of the answer.

@@ -16,7 +16,7 @@ fn client() -> Outbound {
 }
 
 fn client_with(allowed: AllowList) -> Outbound {
-    Outbound::with_tls(allowed, connect::tls_with(rustls::RootCertStore::empty()).unwrap())
+    Outbound::with_tls(allowed, connect::tls_with(rustls::RootCertStore::empty()).unwrap()).unwrap()
 }
 
 const SOON: PostLimits = PostLimits { answer: Duration::from_millis(200) };
@@ -147,7 +147,8 @@ async fn only_a_flush_after_the_body_counts_as_written() {
     let connector = Connector::new(
         AllowList::default().with_loopback(),
         connect::tls_with(rustls::RootCertStore::empty()).unwrap(),
-    );
+    )
+    .unwrap();
     let mut stream = connector.connect(&server.url("/"), false).await.unwrap();
     let progress = stream.progress();
     stream.write_all(b"POST / HTTP/1.1\r\n").await.unwrap();
@@ -315,18 +316,28 @@ async fn tls_checks_the_certificate_and_the_name() {
     let (server, certificate) = tls_server().await;
     let mut roots = rustls::RootCertStore::empty();
     roots.add(certificate).unwrap();
-    let trusting = Outbound::with_tls(AllowList::default().with_loopback(), connect::tls_with(roots).unwrap());
+    let allowed = AllowList::parse(&["127.0.0.1", "localhost"]).unwrap();
+    let trusting = Outbound::with_tls(allowed.clone(), connect::tls_with(roots).unwrap()).unwrap();
     let url = |host: &str| Target::parse(&format!("https://{host}:{}/", server.address.port())).unwrap();
     assert_eq!(get(&trusting, &url("localhost")).await.unwrap(), "secret");
     assert_eq!(post(&trusting, &url("localhost")).await.unwrap().status, 200);
     assert_eq!(server.connections(), 1);
-    for (client, host) in [(&trusting, "127.0.0.1"), (&client(), "localhost")] {
+    for (client, host) in [(&trusting, "127.0.0.1"), (&client_with(allowed), "localhost")] {
         let error = post(client, &url(host)).await.unwrap_err();
         assert!(matches!(error, PostError::Connect(ConnectError::Tls(_))), "{host}: {error:?}");
     }
     assert_eq!(server.seen().len(), 2);
     let plain = Target::parse(&format!("http://localhost:{}/", server.address.port())).unwrap();
     assert!(post(&trusting, &plain).await.is_err(), "a TLS connection is not lent to http");
+}
+
+#[tokio::test]
+async fn in_development_a_bot_of_this_machine_needs_no_certificate_that_others_trust() {
+    let (server, _) = tls_server().await;
+    for host in ["localhost", "127.0.0.1"] {
+        let url = Target::parse(&format!("https://{host}:{}/", server.address.port())).unwrap();
+        assert_eq!(post(&client(), &url).await.unwrap().status, 200, "{host}");
+    }
 }
 
 #[tokio::test]
