@@ -17,9 +17,11 @@ import sys
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
-from kit import check, part
+from kit import certificates, check, part
+from kit.door import Door
 from kit.network import Network, ip, missing
 from kit.processes import RUN_WITHIN, Running, run
 from kit.server import Phone, address
@@ -41,6 +43,44 @@ PHONE = Phone("1001", "ringback")
 
 INSIDE, OUTSIDE, RESOLVER = "198.51.100.2", "198.51.100.1", "203.0.113.53"
 """Addresses that are nobody's (RFC 5737). The resolver is beyond the way out: each question for a name is a packet."""
+
+HTTP_SERVER = """
+import http.server, time
+class Bot(http.server.BaseHTTPRequestHandler):
+    def do_OPTIONS(self):
+        self.send_response(THERE if self.path == "/api/calls" else 404)
+        self.send_header("Allow", "POST")
+        self.end_headers()
+server = http.server.HTTPServer(("127.0.0.1", 0), Bot)
+AT_LAST
+server.serve_forever()
+"""
+SLOW = HTTP_SERVER.replace("THERE", "405").replace("AT_LAST", "time.sleep(6)")
+MODULE = HTTP_SERVER.replace("THERE", "404").replace("AT_LAST", 'paths = ["/api/calling"]')
+
+NODE_SERVER = """
+require("node:http").createServer((request, answer) => {
+  answer.writeHead(STATUS, { "Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "POST" }).end();
+}).listen(0, "127.0.0.1");
+const path = "/callback";
+"""
+PACKAGE = json.dumps({"name": "bot", "scripts": {"start": "node bot"}})
+
+HARD_TO_FIND: dict[str, tuple[dict[str, str], list[str], str]] = {
+    "listens before it answers": ({"bot.py": SLOW}, [sys.executable, "bot.py"], "/api/calls: it answers at this path"),
+    "is a module": ({"bot/__main__.py": MODULE}, [sys.executable, "-m", "bot"], "/api/calling: the program's text"),
+    "is started by npm": (
+        {"bot.js": NODE_SERVER.replace("STATUS", "404"), "package.json": PACKAGE},
+        ["npm", "start"],
+        "/callback: the program's text",
+    ),
+    "has a debugger": (
+        {"bot.js": NODE_SERVER.replace("STATUS", "204")},
+        ["node", "--inspect=127.0.0.1:0", "bot.js"],
+        "/callback: the program's text",
+    ),
+}
+"""Bots by what makes them hard to find: their files, their command, and what is said of them."""
 
 CALL = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 
@@ -130,26 +170,46 @@ class Hosts:
         problems = [seen["check"] for seen in checks if seen["health"] == "problem"]
         check.that("proxy" in problems, f"doctor does not name it: {ended.stdout}")
 
-    def rung(self) -> None:
+    def rung(self, scheme: str) -> None:
         """A bot that waits to be called is found, rung by a phone, and told of the rest where it really listens."""
+        folder = self.folder / f"waits-{scheme}"
+        folder.mkdir()
         id, secret = str(uuid.uuid4()), uuid.uuid4().hex
         settings = {"MicrosoftAppId": id, "MicrosoftAppPassword": secret, "MicrosoftAppTenantId": str(uuid.uuid4())}
+        if scheme == "https":
+            # Signed by nobody whom the server knows, as development certificates are.
+            made = certificates.make(folder)
+            settings |= {"CERTIFICATE": str(made.certificate), "KEY": str(made.key)}
         bot = [sys.executable, PYTHON / "waits_to_be_called.py"]
-        words = [self.program, "run", "--data", self.folder / "waits", "--", *bot]
-        running = Running(words, self.folder / "waits.log", env=settings)
+        words = [self.program, "run", "--data", folder / "data", "--", *bot]
+        running = Running(words, folder / "log", env=settings)
         try:
-            told = r"incoming calls are told to http://127\.0\.0\.1:(\d+)/api/calling: it answers at this path"
+            told = rf"incoming calls are told to {scheme}://127\.0\.0\.1:(\d+)/api/calling: it answers at this path"
             port = running.said(told)[1]
             running.said(f"app id {id}, from MicrosoftAppId")
             sip = address(running.said(r"phones register at (\S+);")[1])
             running.said("phones reach the bot at 5000")
-            with Sipp(self.folder / "sipp", "call_until_bye", sip, phone=PHONE, dials="5000") as phone:
+            with Sipp(folder / "sipp", "call_until_bye", sip, phone=PHONE, dials="5000") as phone:
                 phone.finish()
             running.said(rf"bot\.tunnel\.example go to 127\.0\.0\.1:{port}, where the bot listens")
             running.said("^terminated$")
         finally:
             running.end()
         check.that(secret not in running.log.read_text(), "the bot's secret was printed")
+
+    def found(self, name: str) -> None:
+        """What is hard to find: one that listens before it answers, with a debugger, or that its starter's words name."""
+        files, command, wanted = HARD_TO_FIND[name]
+        folder = self.folder / name.replace(" ", "-")
+        for file, text in files.items():
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / file).write_text(text)
+        words = [self.program.resolve(), "run", "--data", folder / "data", "--", *command]
+        running = Running(words, folder / "log", cwd=folder)
+        try:
+            running.said(rf"incoming calls are told to http://127\.0\.0\.1:\d+{wanted}")
+        finally:
+            running.end()
 
     def asked_at_the_terminal(self) -> None:
         """Where the bot does not tell its path, the user is asked; and ^C ends both."""
@@ -169,6 +229,8 @@ class Hosts:
 
         try:
             until(r"At which path is it told of calls\? \[/api/calls\]")
+            told = Door(self.folder / "asked").ask("GET", "apps/first-seen")
+            check.that("local" in told, f"what is known is told meanwhile: {told}")
             os.write(terminal, b"hooks\n")
             until(r"incoming calls are told to http://127\.0\.0\.1:\d+/hooks: as you say")
             os.write(terminal, b"\x03")
@@ -227,7 +289,9 @@ def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
         found.append(("what goes past is told of", hosts.goes_past))
     else:
         print(f"      left out: what goes out is counted in a network namespace of its own: {why}")
-    found += [("a bot that waits is found and rung", hosts.rung), ("a port that is taken is told", hosts.cannot_listen)]
+    found += [(f"a bot that {name} is found", partial(hosts.found, name)) for name in HARD_TO_FIND]
+    found += [(f"a bot that waits on {one} is found and rung", partial(hosts.rung, one)) for one in ("http", "https")]
+    found.append(("a port that is taken is told", hosts.cannot_listen))
     found.append(("who sits at a terminal is asked for the path", hosts.asked_at_the_terminal))
     found.append(("hooks of the user's own run too", hosts.users_own_hooks_run))
     return [*found, ("nothing is left", hosts.nothing_is_left)]

@@ -2,25 +2,30 @@
 //! server, which then sends there whatever public name a bot's addresses have.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::fs::OpenOptions;
+use std::future::pending;
+use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyper::Method;
+use nix::libc::O_NONBLOCK;
 use ringback_server::directory::APP_ID;
 use ringback_server::first_seen::TEMPLATE;
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::unix::pipe;
 use tokio::time::timeout;
 use url::Url;
 
 use super::app::Found;
-use super::probe::{Heard, USUAL};
-use super::processes::Family;
+use super::probe::{Heard, Port, USUAL};
+use super::processes::{Family, is_taken};
 use super::progress::Progress;
-use super::search::{Search, reached};
-use super::{limits, say};
+use super::search::Search;
+use super::{limits, say, text};
 use crate::Failure;
 use crate::door::Visitor;
 
@@ -65,7 +70,6 @@ pub(super) struct Incoming {
     pub(super) app: Option<Found>,
     pub(super) webhook: Option<Url>,
     pub(super) callbacks: Vec<Callback>,
-    pub(super) command: Vec<OsString>,
     pub(super) progress: Arc<Progress>,
     /// What the server shows of the development app since it was told that the bot may be that one.
     pub(super) development: Mutex<Option<Value>>,
@@ -82,6 +86,9 @@ struct Place {
     webhook: Option<String>,
 }
 
+/// A question to a person, answered with a path.
+type Question = Pin<Box<dyn Future<Output = Option<String>> + Send>>;
+
 impl Incoming {
     /// Says who the bot is, and tells the server what the command line says of it, in place of what was said before of
     /// bots to come.
@@ -89,8 +96,8 @@ impl Incoming {
         match &self.app {
             Some(found) => say(&format!("app id {}, from {}", found.id, found.from)),
             None => {
-                say("no app id in the environment, .env or appsettings.json: known once the bot asks for a token; \
-                         until then calls are offered as the development app's (or give --app-id)")
+                say("no app id in the environment, .env or appsettings.json: known once the bot gets a token; until \
+                         then calls are offered as the development app's (or give --app-id)")
             }
         }
         for Callback { public, local } in &self.callbacks {
@@ -99,7 +106,7 @@ impl Incoming {
         self.forget_template().await;
         if self.webhook.is_some() || !self.callbacks.is_empty() {
             let webhook = self.webhook.as_ref().map(Url::to_string);
-            self.tell(&Place { local: None, webhook }, &mut BTreeSet::new()).await;
+            self.tell(&Place { local: None, webhook }, &mut BTreeSet::new(), &BTreeSet::new()).await;
         }
     }
 
@@ -136,118 +143,100 @@ impl Incoming {
         let mut tick = tokio::time::interval(limits::LOOK);
         let (mut search, mut place) = (Search::default(), Place::default());
         let (mut told, mut looks) = (BTreeSet::new(), 0_u32);
+        let mut listening = BTreeSet::new();
+        let mut question: Question = Box::pin(pending());
         loop {
-            tick.tick().await;
-            looks = looks.wrapping_add(1);
-            // A bot that was found is looked at less often.
-            if search.has_chosen() && !is_time(looks) {
-                continue;
+            tokio::select! {
+                path = &mut question => {
+                    question = Box::pin(pending());
+                    place.webhook = self.answered(place.local.as_deref().unwrap_or_default(), path);
+                    told.clear();
+                }
+                _ = tick.tick() => {
+                    looks = looks.wrapping_add(1);
+                    // A bot that was found is looked at less often.
+                    if search.has_chosen() && !is_time(looks) {
+                        continue;
+                    }
+                    let family = Family::of(root);
+                    listening = family.listening();
+                    if let Some(port) = search.look(listening.clone()).await {
+                        self.progress.listens(port.at);
+                        place = self.place(&port, &family);
+                        // What is known is told meanwhile. If the bot is found elsewhere, another question is asked.
+                        question = match (&place.local, &place.webhook) {
+                            (Some(local), None) => Box::pin(asked_of_a_person(local.clone())),
+                            _ => Box::pin(pending()),
+                        };
+                        told.clear();
+                    }
+                }
             }
-            if let Some((port, heard)) = search.look(Family::of(root).listening()).await {
-                self.progress.listens(port);
-                place = self.place(reached(port), &heard).await;
-                told.clear();
-                self.tell(&place, &mut told).await;
-            } else if self.app.is_none() && place != Place::default() {
-                self.tell(&place, &mut told).await;
+            if place != Place::default() {
+                self.tell(&place, &mut told, &listening).await;
             }
         }
     }
 
-    /// Where the bot that listens there is told of calls. Said aloud.
-    async fn place(&self, reached: SocketAddr, heard: &Heard) -> Place {
-        if *heard == Heard::NotHttp {
-            say(&format!(
-                "the bot listens at {reached} and speaks no plain HTTP there: start it without TLS, or say with \
-                          --webhook where it is told of calls"
-            ));
-            return self.given(None);
+    /// Where the bot that has this port is told of calls. Said aloud.
+    fn place(&self, port: &Port, family: &Family) -> Place {
+        let webhook = self.webhook.as_ref().map(Url::to_string);
+        if port.heard == Heard::NotHttp {
+            if webhook.is_none() {
+                say(&format!(
+                    "the bot listens at {} and speaks no HTTP there: say with --webhook where it is told of calls",
+                    port.at
+                ));
+            }
+            return Place { local: None, webhook };
         }
-        let local = format!("http://{reached}");
+        let local = port.origin();
         say(&format!(
             "the bot listens at {local}: what it names by a public address of its own (a tunnel's) is sent there"
         ));
-        let mut place = self.given(Some(local.clone()));
-        if place.webhook.is_none() {
-            place.webhook = self.path(reached, heard).await.map(|path| format!("{local}{path}"));
-        }
-        place
+        let webhook = webhook.or_else(|| path(&local, &port.heard, family).map(|path| format!("{local}{path}")));
+        Place { local: Some(local), webhook }
     }
 
-    fn given(&self, local: Option<String>) -> Place {
-        Place { local, webhook: self.webhook.as_ref().map(Url::to_string) }
-    }
-
-    /// The path at which it is told of calls, if that can be known or is told. Says how it came to be known.
-    async fn path(&self, port: SocketAddr, heard: &Heard) -> Option<String> {
-        let found = |path: &str, why: &str| {
-            say(&format!("incoming calls are told to http://{port}{path}: {why}"));
-            Some(path.to_owned())
+    /// What a person at the terminal has said of the path, or that there is none.
+    fn answered(&self, local: &str, path: Option<String>) -> Option<String> {
+        let Some(path) = path else {
+            say(&format!(
+                "where the bot is told of incoming calls is not known: give --webhook {local}/PATH (it can make calls all \
+                 the same)"
+            ));
+            return None;
         };
-        let written: Vec<&str> = match heard {
-            Heard::Paths(paths) => paths.clone(),
-            _ => self.written(),
-        };
-        match (heard, written.as_slice()) {
-            (Heard::Paths(_), [path]) => return found(path, "it answers at this path and not at others"),
-            (Heard::Paths(_), [path, others @ ..]) => {
-                return found(
-                    path,
-                    &format!("it answers there, and at {} (--webhook says otherwise)", others.join(", ")),
-                );
-            }
-            (_, [path]) => return found(path, "the program's text has this path"),
-            (Heard::Any(true), _) => return found(USUAL[0], "it answers at any path"),
-            _ => {}
-        }
-        if let Some(path) = asked_of_a_person(port).await {
-            return found(&path, "as you say");
-        }
-        say(&format!(
-            "where the bot is told of incoming calls is not known: give --webhook http://{port}/PATH (it can make \
-                      calls all the same)"
-        ));
-        None
-    }
-
-    /// Usual paths that the files of the command name.
-    fn written(&self) -> Vec<&'static str> {
-        let text = |word: &OsString| {
-            let path = Path::new(word);
-            let length = path.metadata().ok().filter(std::fs::Metadata::is_file)?.len();
-            if length > limits::SETTINGS { None } else { std::fs::read_to_string(path).ok() }
-        };
-        let texts: Vec<String> = self.command.iter().filter_map(text).collect();
-        let quoted = |path: &str| ['"', '\'', '`'].map(|quote| format!("{quote}{path}{quote}"));
-        let is_named = |path: &&str| {
-            let forms = quoted(path);
-            texts.iter().any(|text| forms.iter().any(|form| text.contains(form)))
-        };
-        USUAL.into_iter().filter(is_named).collect()
+        found(local, &path, "as you say");
+        Some(format!("{local}{path}"))
     }
 
     /// Tells the server, for each app that may be the bot and has not been told of. What it refuses is said.
-    async fn tell(&self, place: &Place, told: &mut BTreeSet<String>) {
-        let tenant = self.app.as_ref().and_then(|app| app.tenant.clone());
+    async fn tell(&self, place: &Place, told: &mut BTreeSet<String>, listening: &BTreeSet<SocketAddr>) {
         let callbacks = self.callbacks.iter();
         let callbacks: Vec<Value> =
             callbacks.map(|Callback { public, local }| json!({ "public": public, "local": local })).collect();
         let mut wish = json!({ "callbacks": callbacks });
-        for (name, value) in [("tenant", &tenant), ("local", &place.local), ("webhook", &place.webhook)] {
+        for (name, value) in [("local", &place.local), ("webhook", &place.webhook)] {
             if let Some(value) = value {
                 wish[name] = value.as_str().into();
             }
         }
-        let apps = match &self.app {
-            Some(app) => vec![app.id.clone()],
-            None => self.apps().await.unwrap_or_default(),
-        };
+        let apps = self.apps(listening).await.unwrap_or_default();
         for app in apps {
             if !told.insert(app.clone()) {
                 continue;
             }
+            let mut wish = wish.clone();
+            // One that was not found says its tenant itself.
+            if let Some(tenant) =
+                self.app.as_ref().filter(|found| found.id == app).and_then(|found| found.tenant.as_ref())
+            {
+                wish["tenant"] = tenant.as_str().into();
+            }
             match self.door.send(Method::PUT, &format!("apps/{app}"), wish.to_string()).await {
                 Ok(answer) => {
+                    self.recognise(&app);
                     let answer = answer.unwrap_or_default();
                     if place.webhook.is_some() {
                         self.progress.numbers(&answer);
@@ -261,18 +250,55 @@ impl Incoming {
         }
     }
 
-    /// Whoever the bot may be: those yet to be seen, those seen since it runs, and the development app, whose number is
-    /// published.
-    async fn apps(&self) -> Result<Vec<String>, Failure> {
+    /// Whoever the bot may be: the app that was found, unless another one got a token instead; or, until one did, those yet
+    /// to be seen, those seen since it runs, and the development app, whose number is published.
+    async fn apps(&self, listening: &BTreeSet<SocketAddr>) -> Result<Vec<String>, Failure> {
+        let tokens = self.progress.tokens();
+        let found = self.app.as_ref().map(|found| found.id.clone());
+        if let Some(found) = &found
+            && (tokens.is_empty() || tokens.contains(found))
+        {
+            return Ok(vec![found.clone()]);
+        }
         let list = self.door.ask(Method::GET, "apps").await?.unwrap_or_default();
-        let known = list["value"].as_array().cloned().unwrap_or_default();
-        let ids = known.iter().filter_map(|app| Some((app["id"].as_str()?, app["configured"] == true)));
-        let may_be = |(id, configured): (&str, bool)| {
-            let is_new = !configured && !self.progress.was_there(id);
-            (is_new || id == APP_ID).then(|| id.to_owned())
+        let known = list["value"].as_array().map_or(&[][..], Vec::as_slice);
+        let those = |is_one: &dyn Fn(&str, &Value) -> bool| {
+            let apps = known.iter().filter_map(|app| Some((app["id"].as_str()?, app)));
+            apps.filter(|(id, app)| is_one(id, app)).map(|(id, _)| id.to_owned()).collect::<Vec<_>>()
         };
-        Ok([TEMPLATE.to_owned()].into_iter().chain(ids.filter_map(may_be)).collect())
+        let mut apps = those(&|id, app| tokens.contains(id) && !is_elsewhere(app, listening));
+        if apps.is_empty() {
+            apps = match &found {
+                Some(found) => vec![found.clone()],
+                None => those(&|id, app| id == APP_ID || app["configured"] != true && !self.progress.was_there(id)),
+            };
+        }
+        if found.is_none() {
+            apps.insert(0, TEMPLATE.to_owned());
+        }
+        Ok(apps)
     }
+
+    /// A bot is whom it gets a token as, whatever its settings say.
+    fn recognise(&self, app: &str) {
+        let (own, tokens) = (self.progress.own(), self.progress.tokens());
+        if !tokens.contains(app) || own.is_some_and(|own| tokens.contains(&own)) {
+            return;
+        }
+        self.progress.is(app);
+        say(&match &self.app {
+            None => format!("app id {app}, as which the bot got a token"),
+            Some(Found { id, from, .. }) => {
+                format!("the bot got a token as {app}, not {id} (from {from}): it is told of calls as {app}")
+            }
+        });
+    }
+}
+
+/// Whether another run has told where this app listens: it still does, and not at a port of this bot.
+fn is_elsewhere(app: &Value, listening: &BTreeSet<SocketAddr>) -> bool {
+    let local = app["local"].as_str().and_then(|local| Url::parse(local).ok()?.port_or_known_default());
+    local.is_some_and(|port| is_taken(port) && !listening.iter().any(|at| at.port() == port))
 }
 
 fn is_time(looks: u32) -> bool {
@@ -280,21 +306,48 @@ fn is_time(looks: u32) -> bool {
     u128::from(looks) % every == 0
 }
 
+/// The path at which the bot is told of calls, if that can be known. Says how.
+fn path(local: &str, heard: &Heard, family: &Family) -> Option<&'static str> {
+    let written: Vec<&str> = match heard {
+        Heard::Paths(paths) => paths.clone(),
+        _ => text::paths(&family.commands()),
+    };
+    let (path, why) = match (heard, written.as_slice()) {
+        (Heard::Paths(_), [path]) => (*path, "it answers at this path and not at others".to_owned()),
+        (Heard::Paths(_), [path, others @ ..]) => {
+            (*path, format!("it answers there, and at {} (--webhook says otherwise)", others.join(", ")))
+        }
+        (_, [path]) => (*path, "the program's text has this path".to_owned()),
+        (Heard::Any(true), _) => (USUAL[0], "it answers at any path".to_owned()),
+        _ => return None,
+    };
+    found(local, path, &why);
+    Some(path)
+}
+
+fn found(local: &str, path: &str, why: &str) {
+    say(&format!("incoming calls are told to {local}{path}: {why}"));
+}
+
 /// Asks at the terminal, if there is one: the bot has standard input.
-async fn asked_of_a_person(port: SocketAddr) -> Option<String> {
+async fn asked_of_a_person(local: String) -> Option<String> {
     if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
         return None;
     }
-    let asked = tokio::task::spawn_blocking(move || {
-        let mut terminal = std::fs::OpenOptions::new().read(true).write(true).open("/dev/tty").ok()?;
-        write!(terminal, "ringback: the bot listens at {port}. At which path is it told of calls? [{}] ", USUAL[0])
-            .ok()?;
-        let mut line = String::new();
-        std::io::BufReader::new(terminal).read_line(&mut line).ok()?;
-        let path = line.trim();
-        Some(if path.is_empty() { USUAL[0].to_owned() } else { format!("/{}", path.trim_start_matches('/')) })
-    });
-    asked.await.ok()?
+    // Read without a thread that waits: a question that is dropped must not take the next line that is typed.
+    let mut terminal = OpenOptions::new().read(true).write(true).custom_flags(O_NONBLOCK).open("/dev/tty").ok()?;
+    let question = format!("ringback: the bot listens at {local}. At which path is it told of calls? [{}] ", USUAL[0]);
+    terminal.write_all(question.as_bytes()).ok()?;
+    let mut typed = pipe::Receiver::from_file_unchecked(terminal).ok()?;
+    let mut line = Vec::new();
+    while !line.ends_with(b"\n") && line.len() < limits::HEAD {
+        if typed.read_buf(&mut line).await.ok()? == 0 {
+            return None;
+        }
+    }
+    let line = String::from_utf8_lossy(&line);
+    let path = line.trim();
+    Some(if path.is_empty() { USUAL[0].to_owned() } else { format!("/{}", path.trim_start_matches('/')) })
 }
 
 #[cfg(test)]

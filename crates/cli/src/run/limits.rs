@@ -25,8 +25,14 @@ pub(super) const CERTIFICATES: u64 = 8 << 20;
 pub(super) const CERTIFICATE_FILES: usize = 2_048;
 /// Bytes of a bot's own file of settings, or of its program: larger ones are something else.
 pub(super) const SETTINGS: u64 = 1 << 20;
+/// Words of the bot's command lines that may name its program: more than any has but a JVM's.
+pub(super) const WORDS: usize = 1_000;
 /// How long a bot may take to answer a question at one path.
 pub(super) const PROBE: Duration = Duration::from_secs(3);
+/// Looks before a port that said nothing is asked again: a second, in which a bot may have become ready.
+pub(super) const SILENT: u32 = 4;
+/// They double until they are as many: a bot may log each question.
+pub(super) const SILENT_AT_MOST: u32 = 64;
 /// How often it is looked what the bot does.
 pub(super) const LOOK: Duration = Duration::from_millis(250);
 /// How often once it was found where it listens: whether it still does, and which app it turned out to be.

@@ -15,6 +15,7 @@ mod progress;
 mod proxy;
 mod search;
 mod served;
+mod text;
 mod watch;
 
 use std::ffi::OsString;
@@ -82,7 +83,6 @@ pub(crate) async fn run(args: Run) -> Result<ExitCode, Failure> {
         app,
         webhook: args.webhook.clone(),
         callbacks: args.callback.clone(),
-        command: args.command.clone(),
         progress: Arc::clone(&progress),
         development: Mutex::default(),
     };

@@ -4,10 +4,14 @@
 //! finds a collection of notifications with none in it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use ringback_server::outbound::unchecked_tls;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 use super::limits;
 
@@ -40,28 +44,76 @@ pub(super) enum Heard {
     Any(bool),
     /// None of the usual paths is there.
     NoneUsual,
-    /// It speaks no HTTP: TLS, perhaps.
+    /// It speaks no HTTP.
     NotHttp,
+    /// It is a debugger's.
+    Debugger,
+    /// It has said nothing yet: programs listen before they are ready to answer.
+    Silent,
+}
+
+/// A port that was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Port {
+    pub(super) at: SocketAddr,
+    /// It wants TLS.
+    pub(super) secure: bool,
+    pub(super) heard: Heard,
+}
+
+impl Port {
+    /// The origin that a bot has which listens there.
+    pub(super) fn origin(&self) -> String {
+        format!("{}://{}", if self.secure { "https" } else { "http" }, self.at)
+    }
+}
+
+/// Why there is no answer in HTTP.
+enum Mute {
+    /// Nothing came in time.
+    Waits,
+    /// It closed the connection without a word.
+    HangsUp,
+    /// Other bytes came.
+    NotHttp,
+    /// Those of a debugger.
+    Debugger,
 }
 
 /// Asks.
-pub(super) async fn ask(port: SocketAddr) -> Heard {
-    let Some(nobodys) = status(port, NOBODYS).await else { return Heard::NotHttp };
+pub(super) async fn ask(at: SocketAddr) -> Port {
+    let plain = heard(at, None).await;
+    // Who wants TLS hangs up on everything else, or says so in TLS.
+    if let (Err(Mute::HangsUp | Mute::NotHttp), Ok(tls)) = (&plain, unchecked_tls())
+        && let Ok(heard) = heard(at, Some(&TlsConnector::from(Arc::new(tls)))).await
+    {
+        return Port { at, secure: true, heard };
+    }
+    let heard = plain.unwrap_or_else(|mute| match mute {
+        Mute::Waits | Mute::HangsUp => Heard::Silent,
+        Mute::NotHttp => Heard::NotHttp,
+        Mute::Debugger => Heard::Debugger,
+    });
+    Port { at, secure: false, heard }
+}
+
+async fn heard(at: SocketAddr, tls: Option<&TlsConnector>) -> Result<Heard, Mute> {
+    let nobodys = status(at, tls, NOBODYS).await?;
     if !is_missing(&nobodys) {
         // Who answers for all browsers (CORS) has not looked at the path.
-        return Heard::Any((200..300).contains(&nobodys.code) && !nobodys.for_browsers);
+        return Ok(Heard::Any((200..300).contains(&nobodys.code) && !nobodys.for_browsers));
     }
     let mut there = Vec::new();
     for path in USUAL {
-        match status(port, path).await {
-            Some(answer) if !is_missing(&answer) => there.push((path, answer.posts)),
+        match status(at, tls, path).await {
+            Ok(answer) if !is_missing(&answer) => there.push((path, answer.posts)),
             _ => {}
         }
     }
     // Of several, those that say that they take POST.
     let posting: Vec<_> = there.iter().filter(|(_, posts)| *posts).map(|(path, _)| *path).collect();
     let there = if posting.is_empty() { there.into_iter().map(|(path, _)| path).collect() } else { posting };
-    if there.is_empty() { Heard::NoneUsual } else { Heard::Paths(there) }
+    Ok(if there.is_empty() { Heard::NoneUsual } else { Heard::Paths(there) })
 }
 
 struct Answer {
@@ -76,27 +128,46 @@ fn is_missing(answer: &Answer) -> bool {
     answer.code == 404 || answer.code == 410
 }
 
-async fn status(port: SocketAddr, path: &str) -> Option<Answer> {
+async fn status(at: SocketAddr, tls: Option<&TlsConnector>, path: &str) -> Result<Answer, Mute> {
     const BODY: &str = r##"{"@odata.type":"#microsoft.graph.commsNotifications","value":[]}"##;
     let ask = format!(
-        "OPTIONS {path} HTTP/1.1\r\nHost: {port}\r\nUser-Agent: Ringback\r\nAccept: */*\r\nContent-Type: \
+        "OPTIONS {path} HTTP/1.1\r\nHost: {at}\r\nUser-Agent: Ringback\r\nAccept: */*\r\nContent-Type: \
          application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{BODY}",
         BODY.len()
     );
-    let answer = async {
-        let mut stream = TcpStream::connect(port).await.ok()?;
-        stream.write_all(ask.as_bytes()).await.ok()?;
-        let mut head = Vec::new();
-        while !head.windows(4).any(|four| four == b"\r\n\r\n") && head.len() < limits::HEAD {
-            // A bot may close without more ado.
-            match stream.read_buf(&mut head).await {
-                Ok(1..) => {}
-                _ => break,
-            }
+    let mut said = Vec::new();
+    let asked = async {
+        let tcp = TcpStream::connect(at).await.ok()?;
+        match tls {
+            None => exchange(tcp, &ask, &mut said).await,
+            Some(tls) => exchange(tls.connect(ServerName::from(at.ip()), tcp).await.ok()?, &ask, &mut said).await,
         }
-        read(&String::from_utf8_lossy(&head))
     };
-    timeout(limits::PROBE, answer).await.ok()?
+    let is_over = timeout(limits::PROBE, asked).await.is_ok();
+    let text = String::from_utf8_lossy(&said);
+    match read(&text) {
+        _ if is_debuggers(&text) => Err(Mute::Debugger),
+        Some(answer) => Ok(answer),
+        None if !said.is_empty() => Err(Mute::NotHttp),
+        None => Err(if is_over { Mute::HangsUp } else { Mute::Waits }),
+    }
+}
+
+/// Sends the question, and keeps what comes up to the end of an answer's head.
+async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, ask: &str, said: &mut Vec<u8>) -> Option<()> {
+    stream.write_all(ask.as_bytes()).await.ok()?;
+    let is_whole = |said: &[u8]| said.windows(4).any(|four| four == b"\r\n\r\n") && !said.starts_with(NODES_DEBUGGER);
+    // A bot may close without more ado.
+    while !is_whole(said) && said.len() < limits::HEAD && stream.read_buf(said).await.ok()? > 0 {}
+    Some(())
+}
+
+/// How the answer of Node's debugger begins, which says what it is in the body, and hangs up.
+const NODES_DEBUGGER: &[u8] = b"HTTP/1.0 400 ";
+
+/// Node's debugger, or one that speaks first by the Debug Adapter Protocol, as Python's does.
+fn is_debuggers(said: &str) -> bool {
+    said.contains("WebSockets request was expected") || said.starts_with("Content-Length:")
 }
 
 fn read(head: &str) -> Option<Answer> {
@@ -136,18 +207,32 @@ pub(super) mod tests {
             "OPTIONS /webhook HTTP/1.1" => "HTTP/1.1 405 Method Not Allowed\r\nallow: GET\r\n\r\n",
             _ => "HTTP/1.1 404 Not Found\r\n\r\n",
         });
-        assert_eq!(ask(express.await).await, Heard::Paths(vec!["/api/calling"]), "the other one takes no POST");
+        let paths = Heard::Paths(vec!["/api/calling"]);
+        assert_eq!(ask(express.await).await.heard, paths, "the other one takes no POST");
         let none = bot(|_| "HTTP/1.1 404 Not Found\r\n\r\n").await;
-        assert_eq!(ask(none).await, Heard::NoneUsual);
+        assert_eq!(ask(none).await.heard, Heard::NoneUsual);
     }
 
     #[tokio::test]
     async fn a_bot_that_takes_any_path_or_speaks_no_http_is_told_apart() {
-        assert_eq!(ask(bot(|_| "HTTP/1.0 501 Unsupported method\r\n\r\n").await).await, Heard::Any(false));
-        assert_eq!(ask(bot(|_| "HTTP/1.1 202 Accepted\r\n\r\n").await).await, Heard::Any(true));
-        let cors = bot(|_| "HTTP/1.1 204 No Content\r\nAccess-Control-Allow-Methods: GET,POST\r\n\r\n").await;
-        assert_eq!(ask(cors).await, Heard::Any(false));
-        assert_eq!(ask(bot(|_| "\x15\x03\x01\x00\x02\x02\x46").await).await, Heard::NotHttp);
-        assert_eq!(ask(bot(|_| "").await).await, Heard::NotHttp);
+        let heard = async |answer: fn(&str) -> &'static str| ask(bot(answer).await).await.heard;
+        assert_eq!(heard(|_| "HTTP/1.0 501 Unsupported method\r\n\r\n").await, Heard::Any(false));
+        assert_eq!(heard(|_| "HTTP/1.0 400 Bad Request\r\n\r\n").await, Heard::Any(false));
+        assert_eq!(heard(|_| "HTTP/1.1 202 Accepted\r\n\r\n").await, Heard::Any(true));
+        const CORS: &str = "HTTP/1.1 204 No Content\r\nAccess-Control-Allow-Methods: GET,POST\r\n\r\n";
+        assert_eq!(heard(|_| CORS).await, Heard::Any(false));
+        assert_eq!(heard(|_| "220 mail.example ESMTP\r\n").await, Heard::NotHttp);
+        assert_eq!(heard(|_| "").await, Heard::Silent, "it hangs up");
+        let listens = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        assert_eq!(ask(listens.local_addr().unwrap()).await.heard, Heard::Silent, "it does not accept yet");
+    }
+
+    #[tokio::test]
+    async fn debuggers_are_told_by_what_they_say() {
+        const NODE: &str =
+            "HTTP/1.0 400 Bad Request\r\nContent-Type: text/html\r\n\r\nWebSockets request was expected\r\n";
+        assert_eq!(ask(bot(|_| NODE).await).await.heard, Heard::Debugger);
+        const PYTHON: &str = "Content-Length: 2\r\n\r\n{}";
+        assert_eq!(ask(bot(|_| PYTHON).await).await.heard, Heard::Debugger);
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 
 use crate::proc_stat::Stat;
 
@@ -61,6 +62,12 @@ impl Family {
         own.filter(|remote| !remote.ip().is_loopback()).collect()
     }
 
+    /// With what each was started: the folder that it works in, and its words.
+    pub(super) fn commands(&self) -> Vec<(PathBuf, Vec<String>)> {
+        let folder = |process| fs::read_link(format!("/proc/{process}/cwd")).unwrap_or_default();
+        self.0.iter().map(|process| (folder(process), words(*process))).collect()
+    }
+
     fn sockets(&self) -> Vec<Socket> {
         let held: BTreeSet<u64> = self.0.iter().flat_map(|process| inodes(*process)).collect();
         let Some(first) = self.0.iter().next() else { return Vec::new() };
@@ -75,9 +82,21 @@ pub(super) fn holder(port: u16) -> Option<(u32, String)> {
     let all = sockets("self");
     let taken = all.iter().find(|socket| socket.state == LISTEN && socket.local.port() == port)?;
     let process = numbers("/proc").into_iter().find(|process| inodes(*process).contains(&taken.inode))?;
+    Some((process, words(process).join(" ").trim().chars().take(80).collect()))
+}
+
+/// The debugger of a Python program (debugpy) is about to connect to this port. The program takes one connection there,
+/// and fails if that is another's.
+pub(super) fn is_for_a_debugger(port: u16) -> bool {
+    let (option, port) = ("--for-server".to_owned(), port.to_string());
+    let pair = [option, port];
+    numbers("/proc").into_iter().any(|process| words(process).windows(2).any(|two| two == pair))
+}
+
+/// Its command line.
+fn words(process: u32) -> Vec<String> {
     let command = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
-    let words = command.split(|byte| *byte == 0).map(String::from_utf8_lossy);
-    Some((process, words.collect::<Vec<_>>().join(" ").trim().chars().take(80).collect()))
+    command.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
 }
 
 /// Someone listens at this port of this machine.
@@ -160,6 +179,16 @@ mod tests {
         child.wait().unwrap();
         assert!(!others.contains(&address) && !left.contains(&address), "a child does not have it");
         assert!(!Family::of(1).0.is_empty());
+    }
+
+    #[test]
+    fn a_port_that_waits_for_a_debugger_is_known_by_the_debuggers_words() {
+        let words = ["-c", "read line", "adapter", "--for-server", "65000", "--host", "65001"];
+        let mut adapter = Command::new("sh").args(words).stdin(Stdio::piped()).spawn().unwrap();
+        let known = [65000, 65001].map(is_for_a_debugger);
+        drop(adapter.stdin.take());
+        adapter.wait().unwrap();
+        assert_eq!(known, [true, false]);
     }
 
     #[cfg(target_endian = "little")]

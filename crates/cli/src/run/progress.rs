@@ -10,14 +10,14 @@ use super::{limits, say};
 
 /// Shared by those who look.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
-    /// The bot's app id, if that is known before it starts.
-    own: Option<String>,
-    known: Mutex<Known>,
-}
+pub(super) struct Progress(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
+    /// The bot's app id, as far as that is known.
+    own: Option<String>,
+    /// Apps that got a token since it started.
+    tokens: BTreeSet<String>,
     /// It asked for a token, in vain perhaps.
     asked: bool,
     /// It came with a wrong secret.
@@ -38,11 +38,24 @@ struct Known {
 impl Progress {
     /// Of a bot of this app, as far as is known.
     pub(super) fn of(own: Option<String>) -> Progress {
-        Progress { own, known: Mutex::default() }
+        Progress(Mutex::new(Known { own, ..Known::default() }))
     }
 
-    pub(super) fn own(&self) -> Option<&str> {
-        self.own.as_deref()
+    pub(super) fn own(&self) -> Option<String> {
+        self.known().own.clone()
+    }
+
+    /// It turned out to be this one.
+    pub(super) fn is(&self, app: &str) {
+        self.known().own = Some(app.to_owned());
+    }
+
+    pub(super) fn got_token(&self, app: &str) {
+        self.known().tokens.insert(app.to_owned());
+    }
+
+    pub(super) fn tokens(&self) -> BTreeSet<String> {
+        self.known().tokens.clone()
     }
 
     /// Says a thing, unless it was said before.
@@ -124,6 +137,6 @@ impl Progress {
 
     fn known(&self) -> MutexGuard<'_, Known> {
         // Each change is one step, so a poisoned lock is still sound.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,19 +6,22 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use ringback_server::directory::reached_here;
 
-use super::probe::{self, Heard};
-
-/// Ports at which a bot's debugger listens, not the bot: Node's and Python's.
-const DEBUGGERS: [u16; 3] = [9229, 9230, 5678];
+use super::limits;
+use super::probe::{self, Heard, Port};
+use super::processes::is_for_a_debugger;
 
 /// What is known of a bot's ports so far.
 #[derive(Default)]
 pub(super) struct Search {
     /// Those of the last look.
     before: BTreeSet<SocketAddr>,
-    /// Those that were asked when one was chosen.
+    /// Those that were asked last, and those of them that said nothing.
     asked: BTreeSet<SocketAddr>,
-    chosen: Option<(SocketAddr, Heard)>,
+    silent: BTreeSet<SocketAddr>,
+    /// Looks since then, and how many there are before the silent ones are asked again.
+    looks: u32,
+    pause: u32,
+    chosen: Option<(SocketAddr, Port)>,
 }
 
 impl Search {
@@ -29,51 +32,63 @@ impl Search {
 
     /// Takes where the bot's processes listen now. Answers the port that is taken for the bot's and what it says, once
     /// that is another than before.
-    pub(super) async fn look(&mut self, mut listening: BTreeSet<SocketAddr>) -> Option<(SocketAddr, Heard)> {
-        listening.retain(|at| !DEBUGGERS.contains(&at.port()));
+    pub(super) async fn look(&mut self, listening: BTreeSet<SocketAddr>) -> Option<Port> {
         // A bot that opens several ports at once has opened them all when two looks see the same.
         let settled = listening == self.before;
         self.before = listening;
+        self.looks = self.looks.saturating_add(1);
         if !settled || self.before.is_empty() || !self.is_to_be_asked() {
             return None;
         }
+        let is_again = self.before.is_subset(&self.asked);
+        self.pause = if is_again { (self.pause * 2).min(limits::SILENT_AT_MOST) } else { limits::SILENT };
         self.asked.clone_from(&self.before);
-        let mut best: Option<((u8, bool), SocketAddr, Heard)> = None;
-        for port in &self.asked {
-            let heard = probe::ask(reached(*port)).await;
+        self.silent.clear();
+        let chosen = self.chosen.take();
+        let mut best: Option<((u8, bool), SocketAddr, Port)> = None;
+        for listener in self.asked.iter().filter(|listener| !is_for_a_debugger(listener.port())) {
+            let before = chosen.as_ref().filter(|(chosen, _)| chosen == listener);
+            let mut port = probe::ask(reached(*listener)).await;
+            match (&port.heard, before) {
+                // It has answered before, and is busy now.
+                (Heard::Silent, Some((_, before))) => port = before.clone(),
+                (Heard::Silent, None) => _ = self.silent.insert(*listener),
+                _ => {}
+            }
+            let Some(rank) = rank(&port.heard) else { continue };
             // Of those that say no more than others, the one that was chosen before stays.
-            let is_other = self.chosen.as_ref().is_some_and(|(chosen, _)| chosen != port);
-            let rank = (rank(&heard), is_other);
+            let rank = (rank, chosen.is_some() && before.is_none());
             if best.as_ref().is_none_or(|(before, ..)| rank < *before) {
-                best = Some((rank, *port, heard));
+                best = Some((rank, *listener, port));
             }
         }
-        let found = best.map(|(_, port, heard)| (port, heard));
-        if found == self.chosen {
-            return None;
-        }
-        self.chosen.clone_from(&found);
-        found
+        self.looks = 0;
+        self.chosen = best.map(|(_, listener, port)| (listener, port));
+        let found = self.chosen.clone().filter(|_| self.chosen != chosen);
+        found.map(|(_, port)| port)
     }
 
-    /// None was chosen, it is gone, or it does not look much like a bot and there are others since.
+    /// None was chosen, it is gone, or it does not look much like a bot and there are others since, or silent ones that
+    /// may have more to say by now.
     fn is_to_be_asked(&self) -> bool {
+        let others = !self.before.is_subset(&self.asked);
+        let again = !self.before.is_disjoint(&self.silent) && self.looks >= self.pause;
         match &self.chosen {
-            None => true,
             Some((port, _)) if !self.before.contains(port) => true,
-            Some((_, Heard::Paths(_))) => false,
-            Some(_) => !self.before.is_subset(&self.asked),
+            Some((_, Port { heard: Heard::Paths(_), .. })) => false,
+            _ => others || again,
         }
     }
 }
 
-/// The less, the more it looks like a bot.
-fn rank(heard: &Heard) -> u8 {
+/// The less, the more it looks like a bot; `None`: not at all, or not yet.
+fn rank(heard: &Heard) -> Option<u8> {
     match heard {
-        Heard::Paths(_) => 0,
-        Heard::Any(_) => 1,
-        Heard::NoneUsual => 2,
-        Heard::NotHttp => 3,
+        Heard::Paths(_) => Some(0),
+        Heard::Any(_) => Some(1),
+        Heard::NoneUsual => Some(2),
+        Heard::NotHttp => Some(3),
+        Heard::Debugger | Heard::Silent => None,
     }
 }
 
@@ -86,6 +101,8 @@ pub(super) fn reached(listener: SocketAddr) -> SocketAddr {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::probe::tests::bot;
     use super::*;
 
@@ -95,20 +112,26 @@ mod tests {
         _ => "HTTP/1.1 404 Not Found\r\n\r\n",
     };
 
+    /// The ports as one look after the other sees them.
+    async fn looks(search: &mut Search, ports: &[SocketAddr], times: u32) -> Option<(SocketAddr, Heard)> {
+        let mut found = None;
+        for _ in 0..times {
+            found = search.look(ports.iter().copied().collect()).await.map(|port| (port.at, port.heard));
+        }
+        found
+    }
+
     #[tokio::test]
     async fn a_port_that_opens_later_is_asked_until_one_has_a_bots_path() {
         let (metrics, is_bot) = (bot(METRICS).await, bot(BOT).await);
         let mut search = Search::default();
-        let at = |ports: &[SocketAddr]| ports.iter().copied().collect::<BTreeSet<_>>();
-        assert_eq!(search.look(at(&[metrics])).await, None, "there may be more");
-        assert_eq!(search.look(at(&[metrics])).await, Some((metrics, Heard::Any(true))));
-        assert_eq!(search.look(at(&[metrics, is_bot])).await, None);
+        assert_eq!(looks(&mut search, &[metrics], 1).await, None, "there may be more");
+        assert_eq!(looks(&mut search, &[metrics], 1).await, Some((metrics, Heard::Any(true))));
+        assert_eq!(looks(&mut search, &[metrics, is_bot], 1).await, None);
         let found = Some((is_bot, Heard::Paths(vec!["/api/calls"])));
-        assert_eq!(search.look(at(&[metrics, is_bot])).await, found);
+        assert_eq!(looks(&mut search, &[metrics, is_bot], 1).await, found);
         let third = bot(BOT).await;
-        for _ in 0..2 {
-            assert_eq!(search.look(at(&[metrics, is_bot, third])).await, None, "one was found");
-        }
+        assert_eq!(looks(&mut search, &[metrics, is_bot, third], 2).await, None, "one was found");
     }
 
     #[tokio::test]
@@ -116,22 +139,40 @@ mod tests {
         let (one, other) = (bot(METRICS).await, bot(METRICS).await);
         let (low, high) = (one.min(other), one.max(other));
         let mut search = Search::default();
-        search.look([high].into()).await;
-        assert_eq!(search.look([high].into()).await, Some((high, Heard::Any(true))));
-        for _ in 0..2 {
-            assert_eq!(search.look([low, high].into()).await, None);
-        }
-        search.look([low].into()).await;
-        assert_eq!(search.look([low].into()).await, Some((low, Heard::Any(true))));
+        assert_eq!(looks(&mut search, &[high], 2).await, Some((high, Heard::Any(true))));
+        assert_eq!(looks(&mut search, &[low, high], 2).await, None);
+        assert_eq!(looks(&mut search, &[low], 2).await, Some((low, Heard::Any(true))));
     }
 
     #[tokio::test]
     async fn a_debugger_is_no_bot_even_alone() {
+        let debugger = bot(|_| "HTTP/1.0 400 Bad Request\r\n\r\nWebSockets request was expected\r\n").await;
         let mut search = Search::default();
-        for _ in 0..2 {
-            assert_eq!(search.look(["127.0.0.1:9229".parse().unwrap()].into()).await, None);
-        }
+        assert_eq!(looks(&mut search, &[debugger], 2).await, None);
         assert!(!search.has_chosen());
+        let cors = bot(|_| "HTTP/1.1 204 No Content\r\nAccess-Control-Allow-Origin: *\r\n\r\n").await;
+        assert_eq!(looks(&mut search, &[debugger, cors], 2).await, Some((cors, Heard::Any(false))));
+    }
+
+    #[tokio::test]
+    async fn a_silent_port_is_asked_again_and_one_that_was_chosen_may_be_busy() {
+        static IS_READY: AtomicBool = AtomicBool::new(false);
+        let slow = bot(|line| if IS_READY.load(Ordering::Relaxed) { BOT(line) } else { "" }).await;
+        let mut search = Search::default();
+        assert_eq!(looks(&mut search, &[slow], 2).await, None);
+        assert!(!search.has_chosen());
+        IS_READY.store(true, Ordering::Relaxed);
+        assert_eq!(looks(&mut search, &[slow], limits::SILENT - 1).await, None, "not at once");
+        assert_eq!(looks(&mut search, &[slow], 1).await, Some((slow, Heard::Paths(vec!["/api/calls"]))));
+
+        static IS_BUSY: AtomicBool = AtomicBool::new(false);
+        let busy = bot(|line| if IS_BUSY.load(Ordering::Relaxed) { "" } else { METRICS(line) }).await;
+        let mut search = Search::default();
+        assert_eq!(looks(&mut search, &[busy], 2).await, Some((busy, Heard::Any(true))));
+        IS_BUSY.store(true, Ordering::Relaxed);
+        let none = bot(|_| "HTTP/1.1 404 Not Found\r\n\r\n").await;
+        assert_eq!(looks(&mut search, &[busy, none], 2).await, None);
+        assert!(search.has_chosen());
     }
 
     #[test]

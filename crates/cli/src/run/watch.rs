@@ -58,6 +58,12 @@ impl Watch<'_> {
     fn entry(&self, entry: &Value) {
         let text = |member: &str| entry[member].as_str().unwrap_or_default();
         let (kind, app, text) = (text("kind"), entry["app"].as_str(), text("text"));
+        if let Some(app) = app
+            && kind == "request"
+            && text.ends_with("/token → 200")
+        {
+            self.progress.got_token(app);
+        }
         let whose = match (app, self.progress.own()) {
             (Some(app), Some(own)) if app != own => return self.other(kind, app, text),
             // It may be any.

@@ -12,12 +12,12 @@ use crate::said::Said;
 
 const TENANT: &str = "0a0a0a0a-0000-4000-8000-000000000001";
 const APP: &str = "0a0a0a0a-0000-4000-8000-0000000000b0";
-const OTHER_APP: &str = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
-const SECRET: &str = "ringback-development-secret";
+pub(crate) const OTHER_APP: &str = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
+pub(crate) const SECRET: &str = "ringback-development-secret";
 const TEST_LINE: &str = "0a0a0a0a-0000-4000-8000-000000009000";
 
 /// A bot that waits until it is let go, under `run`.
-struct Bot {
+pub(crate) struct Bot {
     data: Rc<TempDir>,
     running: Child,
     input: Option<ChildStdin>,
@@ -30,7 +30,7 @@ impl Bot {
     }
 
     /// The same, in a data folder that others may have.
-    fn start_in(data: &Rc<TempDir>, options: &[&str], variables: &[(&str, &str)], bot: &str) -> Bot {
+    pub(crate) fn start_in(data: &Rc<TempDir>, options: &[&str], variables: &[(&str, &str)], bot: &str) -> Bot {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringback"));
         command.args(["run", "--data"]).arg(data.path()).args(options).args(["--", "sh", "-c", bot]);
         for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "PORT"] {
@@ -43,7 +43,7 @@ impl Bot {
     }
 
     /// The next line of `run`'s that has these words.
-    fn says(&mut self, words: &str) -> String {
+    pub(crate) fn says(&mut self, words: &str) -> String {
         self.said.line(words)
     }
 
@@ -59,7 +59,7 @@ impl Bot {
         answer
     }
 
-    fn ask_token(&self, app: &str, secret: &str) -> String {
+    pub(crate) fn ask_token(&self, app: &str, secret: &str) -> String {
         let form = format!(
             "grant_type=client_credentials&client_id={app}&client_secret={secret}&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default"
         );
@@ -69,7 +69,7 @@ impl Bot {
     }
 
     /// What the server shows of an app.
-    fn app(&self, app: &str) -> String {
+    pub(crate) fn app(&self, app: &str) -> String {
         let token = std::fs::read_to_string(self.data.path().join("operator.token")).unwrap();
         self.ask(&format!("GET /_ringback/apps/{app} HTTP/1.1\r\nAuthorization: Bearer {}", token.trim()), "")
     }
@@ -92,7 +92,7 @@ impl Bot {
     }
 
     /// The bot ends, and with it `run`, whose status is given.
-    fn let_go(&mut self) -> Option<i32> {
+    pub(crate) fn let_go(&mut self) -> Option<i32> {
         drop(self.input.take());
         self.running.wait().unwrap().code()
     }
@@ -107,7 +107,7 @@ impl Drop for Bot {
 
 /// Nobody listens there.
 const CLOSED: &str = "http://127.0.0.1:1/api/calls";
-const WAITS: &str = "echo the bot waits >&2; read line";
+pub(crate) const WAITS: &str = "echo the bot waits >&2; read line";
 
 #[test]
 fn one_that_does_nothing_is_told_of() {

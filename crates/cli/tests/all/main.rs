@@ -3,6 +3,7 @@
 mod bad_bots;
 mod bench;
 mod doctor;
+mod finding;
 mod phone;
 mod run;
 mod said;
