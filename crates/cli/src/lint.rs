@@ -34,7 +34,10 @@ pub(crate) async fn run(args: Lint, json: bool) -> Result<(), Failure> {
     if args.tokens {
         try_tokens(&visitor, args.app.as_deref(), json).await?;
     }
-    let found = findings(&visitor, "bot").await?;
+    let mut found = findings(&visitor, "bot").await?;
+    if let Some(app) = &args.app {
+        found.retain(|finding| finding["app"].as_str().is_some_and(|of| of.eq_ignore_ascii_case(app)));
+    }
     for finding in &found {
         if json {
             println!("{finding}");
@@ -98,9 +101,14 @@ async fn try_tokens(visitor: &Visitor, app: Option<&str>, json: bool) -> Result<
     if apps.is_empty() {
         return Err("no app's webhook can be reached; is the bot running?".into());
     }
+    let mut unanswered = Vec::new();
     for app in apps {
         let tried = visitor.ask(Method::POST, &format!("trials/tokens/{app}")).await?.unwrap_or_default();
-        for one in tried["value"].as_array().into_iter().flatten() {
+        let tried: Vec<_> = tried["value"].as_array().into_iter().flatten().collect();
+        if tried.iter().any(|one| one["status"].is_null()) {
+            unanswered.push(app.clone());
+        }
+        for one in tried {
             if json {
                 println!("{one}");
                 continue;
@@ -113,5 +121,8 @@ async fn try_tokens(visitor: &Visitor, app: Option<&str>, json: bool) -> Result<
             println!("app {app}, token {word}: {answer}");
         }
     }
-    Ok(())
+    match unanswered.as_slice() {
+        [] => Ok(()),
+        apps => Err(format!("not every token was answered by the bot of {}; is it running?", apps.join(", ")).into()),
+    }
 }

@@ -218,6 +218,10 @@ fn write(out: &mut String, version: Version) -> std::fmt::Result {
                     "<NavigationProperty Name=\"{name}\" Type=\"{}\" ContainsTarget=\"true\"/>",
                     member.of
                 )?,
+                // What a key is made of is there (OData CSDL XML 4.01 §6.5).
+                None if found.name == "entity" => {
+                    writeln!(out, "<Property Name=\"{}\" Type=\"{}\" Nullable=\"false\"/>", member.name, member.of)?;
+                }
                 None => writeln!(out, "<Property Name=\"{}\" Type=\"{}\"/>", member.name, member.of)?,
             }
         }

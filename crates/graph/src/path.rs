@@ -173,6 +173,9 @@ pub enum RouteError {
     /// A query option of a listing cannot be used: 400.
     #[error("The query option '{0}' must be a whole number above zero.")]
     BadOption(&'static str),
+    /// A query option that would change what is found: 400.
+    #[error("The query option '{0}' is not served here; use $filter.")]
+    UnservedOption(&'static str),
     /// A `$filter` cannot be used: 400, in Graph's words.
     #[error("Invalid filter clause: {0}.")]
     BadFilter(String),
@@ -213,7 +216,7 @@ pub fn parse<'a>(method: &str, target: &'a str) -> Result<Route<'a>, RouteError>
         v if v.eq_ignore_ascii_case("beta") => Version::Beta,
         _ => return Err(unknown(&head)),
     };
-    let root = walk.needed(&head)?;
+    let Some(root) = walk.next() else { return Err(neighbours::elsewhere(method, "/")) };
     let below = walk.clone().next().map(keyed);
     let calls = below.as_ref().is_some_and(|(name, _)| name.eq_ignore_ascii_case("calls"));
     if !calls || !(root.eq_ignore_ascii_case("communications") || root.eq_ignore_ascii_case("app")) {

@@ -70,20 +70,22 @@ pub(super) async fn all(args: &Doctor) -> Result<Vec<Check>, Failure> {
 fn ports(config: Option<&Path>) -> Result<Vec<Check>, Failure> {
     let settings = Config::load(config)?.server;
     let mut checks = Vec::new();
-    for (what, address, datagrams) in [
-        ("HTTP", settings.http, false),
-        ("HTTPS", settings.https, false),
-        ("SIP", settings.sip, true),
-        ("SIP with TLS", settings.sip_tls, false),
+    let (streams, both, datagrams) = ((true, false), (true, true), (false, true));
+    for (what, address, (streams, datagrams)) in [
+        ("HTTP", settings.http, streams),
+        ("HTTPS", settings.https, streams),
+        ("SIP", settings.sip, both),
+        ("SIP with TLS", settings.sip_tls, streams),
+        ("WebRTC", settings.webrtc, datagrams),
     ] {
-        let streams = TcpListener::bind(address).map(drop);
-        let bound = streams.and_then(|()| if datagrams { UdpSocket::bind(address).map(drop) } else { Ok(()) });
+        let bound = if streams { TcpListener::bind(address).map(drop) } else { Ok(()) };
+        let bound = bound.and_then(|()| if datagrams { UdpSocket::bind(address).map(drop) } else { Ok(()) });
         checks.push(match bound {
             Ok(()) => Check::well("ports", format!("{address} is free for {what}")),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => Check::problem(
                 "ports",
                 format!("{address}, wanted for {what}, is taken by another program"),
-                "End that program, or give the server another address (--http, --https, --sip, --sip-tls).",
+                "End that program, or give the server another address (--http, --https, --sip, --sip-tls; webrtc in the configuration).",
             ),
             Err(error) => Check::problem(
                 "ports",
@@ -247,7 +249,8 @@ async fn seen(visitor: &Visitor) -> Result<Vec<Check>, Failure> {
             "proxyIgnored" => "proxy",
             _ => "seen",
         };
-        checks.push(Check::problem(name, format!("{who}: {}", sentence(&finding)), text("advice")));
+        let ago = ago(&finding);
+        checks.push(Check::problem(name, format!("{who}: {}, {ago}", sentence(&finding)), text("advice")));
     }
     match findings(visitor, "bot").await?.len() {
         0 => {}
@@ -256,6 +259,18 @@ async fn seen(visitor: &Visitor) -> Result<Vec<Check>, Failure> {
     }
     checks.extend(unserved(visitor).await?);
     Ok(checks)
+}
+
+/// How long ago it was found, the last time.
+fn ago(finding: &Value) -> String {
+    let last = Duration::from_micros(finding["last"].as_u64().unwrap_or_default());
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    match now.saturating_sub(last).as_secs() / 60 {
+        0 => "within the last minute".to_owned(),
+        1 => "a minute ago".to_owned(),
+        minutes @ ..120 => format!("{minutes} minutes ago"),
+        minutes => format!("{} hours ago", minutes / 60),
+    }
 }
 
 /// What bots asked for and the server does not serve: what their authors may miss.

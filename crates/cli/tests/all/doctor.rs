@@ -193,6 +193,8 @@ fn a_wrong_secret_is_named() {
     let problems = set.problems(&[], &[]);
     one(&problems, "secret", APP);
     assert!(!problems[0].1.contains("mistaken"), "the secret itself is not shown");
+    assert!(set.request(&ask, &form(SECRET)).starts_with("HTTP/1.1 200"));
+    assert_eq!(set.problems(&[], &[]), [], "it is mended");
 }
 
 /// Takes one notification, answers it with a clock that is an hour late, and gives the bearer token that came with it.

@@ -64,25 +64,38 @@ pub enum Neighbour<'a> {
     },
 }
 
+impl Neighbour<'_> {
+    /// Graph's name of what it asks for.
+    pub fn resource(&self) -> &'static str {
+        match self {
+            Neighbour::Organizations | Neighbour::Organization { .. } => "Organization",
+            Neighbour::Users | Neighbour::User { .. } => "User",
+            Neighbour::OnlineMeetings { .. } | Neighbour::OnlineMeeting { .. } => "OnlineMeeting",
+            Neighbour::Messages { .. } | Neighbour::Message { .. } | Neighbour::PostMessage { .. } => "ChatMessage",
+        }
+    }
+}
+
 /// Reads what follows the version, `root` being its first segment.
 pub(crate) fn parse<'a>(method: &str, root: Cow<'a, str>, mut walk: Walk<'a>) -> Result<Neighbour<'a>, RouteError> {
     let mut segments = Vec::new();
+    let mut function = false;
     let mut next = Some(root);
     while let Some(segment) = next {
         if segments.len() > DEEPEST {
             break;
         }
         // Only collections have a key; an id may end like one.
-        let (name, key) = if segments.len() % 2 == 0 { keyed(segment) } else { (segment, None) };
+        let collection = segments.len() % 2 == 0;
+        function |= !collection && is_function(&segment);
+        let (name, key) = if collection { keyed(segment) } else { (segment, None) };
         segments.push(name);
         segments.extend(key);
         next = walk.next();
     }
-    let elsewhere = |segments: &[Cow<'_, str>]| {
-        let path: String = segments.iter().flat_map(|segment| ["/", segment]).collect();
-        let path = path.chars().filter(|c| !c.is_control()).take(limits::ECHOED_PATH).collect();
-        RouteError::Elsewhere { method: method.chars().take(limits::ECHOED_CHARACTERS).collect(), path }
-    };
+    if function {
+        return Err(elsewhere(method, &joined(&segments)));
+    }
     let words: Vec<String> = segments.iter().step_by(2).map(|segment| segment.to_ascii_lowercase()).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let keys = segments.len() / 2;
@@ -97,8 +110,25 @@ pub(crate) fn parse<'a>(method: &str, root: Cow<'a, str>, mut walk: Walk<'a>) ->
         ("GET", ["chats", "messages"], 1) => Neighbour::Messages { chat: key(0) },
         ("GET", ["chats", "messages"], 2) => Neighbour::Message { chat: key(0), message: key(1) },
         ("POST", ["chats", "messages"], 1) => Neighbour::PostMessage { chat: key(0) },
-        _ => return Err(elsewhere(&segments)),
+        _ => return Err(elsewhere(method, &joined(&segments))),
     })
+}
+
+/// What is not served, as far as it is echoed.
+pub(crate) fn elsewhere(method: &str, path: &str) -> RouteError {
+    let path = path.chars().filter(|c| !c.is_control()).take(limits::ECHOED_PATH).collect();
+    RouteError::Elsewhere { method: method.chars().take(limits::ECHOED_CHARACTERS).collect(), path }
+}
+
+fn joined(segments: &[Cow<'_, str>]) -> String {
+    segments.iter().flat_map(|segment| ["/", segment]).collect()
+}
+
+/// Whether it stands where a key may stand, and asks for something of the collection: `$count`, `delta()`,
+/// `microsoft.graph.delta` (OData 4.01, URL conventions §4).
+fn is_function(segment: &str) -> bool {
+    let name = segment.split_once('(').map_or(segment, |(name, _)| name).to_ascii_lowercase();
+    name.starts_with('$') || name == "delta" || name.starts_with("microsoft.graph.")
 }
 
 /// Segments after which nothing is understood any more.

@@ -1,4 +1,5 @@
-//! Query options of neighbours: `$filter`, `$select` and the page. Others (`$count`, `$orderby`, `$expand`) are ignored.
+//! Query options of neighbours: `$filter`, `$select`, `$count` and the page. `$search` is refused, as it would find less;
+//! others (`$orderby`, `$expand`) are ignored.
 
 use std::borrow::Cow;
 
@@ -13,6 +14,8 @@ pub struct Query<'a> {
     pub filter: Option<Filter>,
     /// Which members; none: those it has by default.
     pub select: Option<Vec<Cow<'a, str>>>,
+    /// Whether the list says how many there are on all its pages.
+    pub count: bool,
     /// Which part of the list.
     pub page: Page<'a>,
     /// The options that the next page has too, as the client wrote them.
@@ -34,6 +37,10 @@ impl<'a> Query<'a> {
                 read.filter = Some(Filter::parse(&value)?);
             } else if name.eq_ignore_ascii_case("$select") && !value.trim().is_empty() {
                 read.select = Some(value.split(',').map(|name| name.trim().to_owned().into()).collect());
+            } else if name.eq_ignore_ascii_case("$count") {
+                read.count = value.eq_ignore_ascii_case("true");
+            } else if name.eq_ignore_ascii_case("$search") {
+                return Err(RouteError::UnservedOption("$search"));
             }
         }
         Ok(read)

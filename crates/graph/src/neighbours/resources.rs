@@ -64,9 +64,9 @@ impl User<'_> {
     }
 }
 
-/// `GET /users`; `next`: where the next page is.
-pub fn print_users(links: &Links<'_>, query: &Query<'_>, users: &[User<'_>], next: Option<&str>) -> Vec<u8> {
-    collection(links, "users", users.iter().map(|user| user.members(query)).collect(), next)
+/// `GET /users`: a page of them.
+pub fn print_users(links: &Links<'_>, query: &Query<'_>, users: &[User<'_>], part: &Part) -> Vec<u8> {
+    collection(links, query, "users", users.iter().map(|user| user.members(query)).collect(), part)
 }
 
 /// A tenant.
@@ -106,7 +106,7 @@ impl Organization<'_> {
 
     /// `GET /organization`
     pub fn print_list(&self, links: &Links<'_>, query: &Query<'_>) -> Vec<u8> {
-        collection(links, "organization", vec![self.members(query)], None)
+        collection(links, query, "organization", vec![self.members(query)], &Part::whole(1))
     }
 }
 
@@ -169,7 +169,8 @@ pub fn print_online_meetings(
     meetings: &[OnlineMeeting<'_>],
 ) -> Vec<u8> {
     let members = meetings.iter().map(|meeting| meeting.members(query)).collect();
-    collection(links, &format!("users('{user}')/onlineMeetings"), members, None)
+    let part = Part::whole(meetings.len());
+    collection(links, query, &format!("users('{user}')/onlineMeetings"), members, &part)
 }
 
 /// What a bot posts to a chat.
@@ -277,10 +278,10 @@ pub fn print_messages(
     query: &Query<'_>,
     chat: &str,
     messages: &[ChatMessage<'_>],
-    next: Option<&str>,
+    part: &Part,
 ) -> Vec<u8> {
     let members = messages.iter().map(|message| message.members(query)).collect();
-    collection(links, &format!("chats('{chat}')/messages"), members, next)
+    collection(links, query, &format!("chats('{chat}')/messages"), members, part)
 }
 
 fn selected<const N: usize>(query: &Query<'_>, members: [(&str, Value, bool); N]) -> Map<String, Value> {
@@ -293,9 +294,34 @@ fn entity(links: &Links<'_>, set: &str, mut members: Map<String, Value>) -> Vec<
     Value::Object(members).to_string().into_bytes()
 }
 
-fn collection(links: &Links<'_>, set: &str, items: Vec<Map<String, Value>>, next: Option<&str>) -> Vec<u8> {
+/// What a page is a part of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// How many there are on all pages.
+    pub of: usize,
+    /// Where the next page is.
+    pub next: Option<String>,
+}
+
+impl Part {
+    /// All there are.
+    fn whole(of: usize) -> Self {
+        Self { of, next: None }
+    }
+}
+
+fn collection(
+    links: &Links<'_>,
+    query: &Query<'_>,
+    set: &str,
+    items: Vec<Map<String, Value>>,
+    part: &Part,
+) -> Vec<u8> {
     let mut list = json!({ "@odata.context": format!("{links}/$metadata#{set}"), "value": items });
-    if let Some(next) = next {
+    if query.count {
+        list["@odata.count"] = json!(part.of);
+    }
+    if let Some(next) = &part.next {
         list["@odata.nextLink"] = json!(next);
     }
     list.to_string().into_bytes()

@@ -139,7 +139,7 @@ impl<'t> Question<'t> {
     pub fn read(text: &'t str) -> Option<Self> {
         let text = text.rsplit_once("DiagCode:").map_or(text, |(_, code)| code);
         let text = text.trim().trim_end_matches(['@', '.']);
-        let is_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric());
+        let is_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         let (code, subcode) = match text.split_once(['#', '/', ' ']) {
             Some((code, subcode)) => (Some(code.trim().parse().ok()?), subcode.trim()),
             None => (None, text),

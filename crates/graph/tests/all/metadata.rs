@@ -97,6 +97,7 @@ fn every_action_and_every_root_is_in_the_document() {
         assert!(v1.contains(&format!(" Name=\"{root}\" ")), "{root}");
     }
     assert!(beta.contains("<Parameter Name=\"loop\"") && !v1.contains("<Parameter Name=\"loop\""));
+    assert!(v1.contains("<Property Name=\"id\" Type=\"Edm.String\" Nullable=\"false\"/>"), "a key is never null");
     // Well-formed, as far as a look can tell: each element that is opened is closed, each type that is named is there.
     for document in [&v1, &beta] {
         for element in ["EntityType", "ComplexType", "Action", "Schema", "EntityContainer"] {

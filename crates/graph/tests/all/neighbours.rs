@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 use ringback_graph::neighbours::Filter;
 use ringback_graph::neighbours::resources::{
-    ChatMessage, NewMessage, OnlineMeeting, Organization, User, print_messages, print_online_meetings, print_users,
+    ChatMessage, NewMessage, OnlineMeeting, Organization, Part, User, print_messages, print_online_meetings, print_users,
 };
 use ringback_graph::time::Utc;
 use ringback_graph::{Neighbour, Query, Resource, RouteError, Version, path};
@@ -32,6 +32,7 @@ fn every_path_next_to_calls() {
         ("GET", "/v1.0/users?$top=1", Neighbour::Users),
         ("GET", "/v1.0//users/ada%40one.example", Neighbour::User { user: user() }),
         ("GET", "/v1.0/users('ada@one.example')", Neighbour::User { user: user() }),
+        ("GET", "/v1.0/users('delta')", Neighbour::User { user: "delta".into() }),
         ("GET", "/v1.0/users/ada@one.example/onlineMeetings", Neighbour::OnlineMeetings { user: user() }),
         (
             "GET",
@@ -63,6 +64,13 @@ fn anything_else_is_named_and_not_served() {
         ("GET", "/v1.0/communications/calls('')", "/communications/calls('')"),
         ("GET", "/v1.0/app/onlineMeetings", "/app/onlineMeetings"),
         ("POST", "/v1.0/$batch", "/$batch"),
+        ("GET", "/v1.0", "/"),
+        ("GET", "/beta/?x", "/"),
+        ("GET", "/v1.0/users/$count", "/users/$count"),
+        ("GET", "/v1.0/users/delta", "/users/delta"),
+        ("GET", "/v1.0/users/Delta()", "/users/Delta()"),
+        ("GET", "/v1.0/users/microsoft.graph.delta()", "/users/microsoft.graph.delta()"),
+        ("GET", "/v1.0/chats/19:x/messages/$count", "/chats/19:x/messages/$count"),
     ] {
         let refused = neighbour(method, target).expect_err(target);
         assert_eq!(refused, RouteError::Elsewhere { method: method.into(), path: path.into() });
@@ -146,6 +154,8 @@ fn options_are_read_as_forms_and_urls_write_them() {
     assert!(read.wants("ID", false) && read.wants("displayName", true) && !read.wants("mail", true));
     assert_eq!((read.page.top, read.page.skip_token.as_deref()), (Some(5), Some("x")));
     assert_eq!(read.kept, "$select=id,%20displayName&%24filter=displayName+eq+%27A+B%2BC%27&$count=true");
+    assert!(read.count && !query("$count=false").count);
+    assert_eq!(Query::parse("$search=\"displayName:x\""), Err(RouteError::UnservedOption("$search")));
     assert_eq!(query("$filter=&$select="), Query { kept: "$filter=&$select=".into(), ..Query::default() });
     assert_eq!(Query::parse("$top=x"), Err(RouteError::BadOption("$top")));
 }
@@ -205,7 +215,7 @@ fn resources_are_printed_as_graph_prints_them() {
           "userPrincipalName":"1001@one.example"
         }"##]],
     );
-    let list = json_of(&print_users(&links, &Query::default(), &[user(), user()], Some("https://next")));
+    let list = json_of(&print_users(&links, &Query::default(), &[user(), user()], &Part { of: 2, next: Some("https://next".into()) }));
     assert_eq!((list["value"].as_array().map(Vec::len), &list["@odata.nextLink"]), (Some(2), &json!("https://next")));
     assert_eq!(list["value"][0]["businessPhones"], json!(["1001"]));
     assert!(list["value"][0]["jobTitle"].is_null() && list["value"][0].get("accountEnabled").is_none(), "{list}");
@@ -217,12 +227,14 @@ fn resources_are_printed_as_graph_prints_them() {
     assert_eq!(list["@odata.context"], "https://graph.example/v1.0/$metadata#users('7')/onlineMeetings");
     assert_eq!(list["value"][0]["chatInfo"]["threadId"], "19:meeting_X@thread.v2");
     assert_eq!(list["value"][0]["participants"]["organizer"]["identity"]["user"]["id"], "7");
-    let list = json_of(&print_messages(&links, &Query::default(), "19:x@thread.v2", &[message()], None));
+    let list = json_of(&print_messages(&links, &Query::default(), "19:x@thread.v2", &[message()], &Part::default()));
     let message = &list["value"][0];
     assert_eq!(message["body"], json!({"contentType": "html", "content": "<p>hello</p>"}));
     assert_eq!((&message["importance"], &message["attachments"][0]["id"]), (&json!("high"), &json!("1")));
     assert_eq!(message["createdDateTime"], "1970-01-01T00:00:05.000000Z");
-    assert!(list.get("@odata.nextLink").is_none());
+    assert!(list.get("@odata.nextLink").is_none() && list.get("@odata.count").is_none());
+    let list = json_of(&organization.print_list(&links, &query("$count=true")));
+    assert_eq!(list["@odata.count"], 1);
 }
 
 #[test]

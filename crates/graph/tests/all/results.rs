@@ -51,6 +51,8 @@ fn each_entry_stands_once_and_says_something() {
     let mut seen = HashSet::new();
     for known in ALL {
         assert!(seen.insert((known.of, known.code, known.subcode)), "{known} twice");
+        let asked = Question::read(known.subcode).map(|question| question.answers());
+        assert!(asked.is_some_and(|answers| answers.contains(&known)), "{known} is not found by its subcode");
         assert!(known.meaning.ends_with(['.', '?']) && !known.meaning.contains('|'), "{known}");
         assert!(known.given.is_none_or(|given| !given.is_empty() && !given.contains('|')), "{known}");
         // What is ours is given; else it has no business here.

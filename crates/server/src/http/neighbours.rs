@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use hyper::StatusCode;
 use ringback_graph::neighbours::resources::{
-    self, ChatMessage, NewMessage, OnlineMeeting, Organization, USER_FILTERS, User,
+    self, ChatMessage, NewMessage, OnlineMeeting, Organization, Part, USER_FILTERS, User,
 };
 use ringback_graph::time::Utc;
 use ringback_graph::{Links, MeetingName, Neighbour, Page, Query};
@@ -39,6 +39,12 @@ impl GraphApi {
     ) -> Result<Reply, Refused> {
         let directory = self.directory.current();
         let of = Of { directory: &directory, caller };
+        if let Some(filter) = &query.filter
+            && !matches!(neighbour, Neighbour::Users | Neighbour::OnlineMeetings { .. })
+        {
+            let member = filter.other_than(&[]).unwrap_or_default();
+            return Err(Refused::unsupported_filter(member, neighbour.resource()));
+        }
         Ok(match neighbour {
             Neighbour::Organizations => ok(of.organization().print_list(links, query)),
             Neighbour::Organization { id } => {
@@ -119,7 +125,8 @@ impl GraphApi {
             let page = Page { top: query.page.top, skip_token: Some(last.id.clone()) };
             links.listing(&format!("/chats/{chat}/messages"), &page, &query.kept)
         });
-        Ok(ok(resources::print_messages(links, query, chat, &shown, next.as_deref())))
+        let part = Part { of: messages.len(), next };
+        Ok(ok(resources::print_messages(links, query, chat, &shown, &part)))
     }
 
     async fn post_message(
@@ -238,6 +245,7 @@ fn users(of: &Of<'_>, links: &Links<'_>, query: &Query<'_>) -> Result<Reply, Ref
     let mut users: Vec<User<'_>> =
         of.directory.users().filter(|user| user.tenant == of.caller.tenant).map(|user| of.print(user)).collect();
     users.retain(|user| query.filter.as_ref().is_none_or(|filter| filter.holds(&|member| user.value_of(member))));
+    let of_all = users.len();
     users.sort_by(|one, other| one.id.cmp(&other.id));
     if let Some(after) = query.page.skip_token.as_deref() {
         users.retain(|user| *user.id > *after);
@@ -249,7 +257,7 @@ fn users(of: &Of<'_>, links: &Links<'_>, query: &Query<'_>) -> Result<Reply, Ref
         let page = Page { top: query.page.top, skip_token: Some(last.id.clone()) };
         links.listing("/users", &page, &query.kept)
     });
-    Ok(ok(resources::print_users(links, query, &users, next.as_deref())))
+    Ok(ok(resources::print_users(links, query, &users, &Part { of: of_all, next })))
 }
 
 fn printed(message: &Message) -> ChatMessage<'_> {

@@ -259,7 +259,7 @@ impl From<RouteError> for Refused {
             RouteError::UnknownSegment(_) | RouteError::BadFilter(_) => {
                 Self::new(StatusCode::BAD_REQUEST, "BadRequest", message)
             }
-            RouteError::MissingId(_) | RouteError::BadOption(_) => {
+            RouteError::MissingId(_) | RouteError::BadOption(_) | RouteError::UnservedOption(_) => {
                 Self::new(StatusCode::BAD_REQUEST, "invalidRequest", message)
             }
             RouteError::MethodNotAllowed { allow } => {

@@ -45,19 +45,26 @@ impl Lanes {
     }
 
     fn judge(&self, app: &App, tried: &[(TrialToken, Result<u16, String>)]) {
+        let trace = &self.shared.trace;
+        if tried.iter().all(|(_, answer)| answer.is_ok()) {
+            // This trial says all that an earlier one said.
+            trace.mended(&app.id, Rule::TokenRefused);
+            trace.mended(&app.id, Rule::TokenUnchecked);
+        }
+        let mut accepted = Vec::new();
         for (which, answer) in tried {
             let Ok(status) = answer else { continue };
-            let detail = match (which, is_taken(*status)) {
+            match (which, is_taken(*status)) {
                 (TrialToken::Right, false) => {
                     let detail = format!("it answered {status} to an empty notification with the right token");
-                    self.shared.trace.found(Some(&app.id), Rule::TokenRefused, &detail);
-                    continue;
+                    trace.found(Some(&app.id), Rule::TokenRefused, &detail);
                 }
-                (TrialToken::Right, true) | (_, false) => continue,
-                (TrialToken::Missing, true) => "a notification without a token was accepted".to_owned(),
-                (_, true) => format!("a token was accepted that is {}", which.word()),
-            };
-            self.shared.trace.found(Some(&app.id), Rule::TokenUnchecked, &detail);
+                (TrialToken::Right, true) | (_, false) => {}
+                (_, true) => accepted.push(which.word()),
+            }
+        }
+        if !accepted.is_empty() {
+            trace.found(Some(&app.id), Rule::TokenUnchecked, &accepted.join(", "));
         }
     }
 

@@ -247,6 +247,14 @@ impl Findings {
         finding.detail.extend(detail.chars().take(limits::FINDING_CHARS));
     }
 
+    /// What was wrong with an app's bot is not any more.
+    pub(super) fn mended(&self, rule: Rule, app: &AppId) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if !kept.is_empty() {
+            kept.remove(&(rule, Some(app.clone())));
+        }
+    }
+
     /// All of them, those of bots first.
     pub(super) fn list(&self) -> Vec<Finding> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()

@@ -139,9 +139,10 @@ impl Trace {
         self.found(app, Rule::SecretRejected, "");
     }
 
-    /// An app's bot got a token.
+    /// An app's bot got a token: what was wrong with its secret is mended.
     pub(crate) fn gave_token(&self, app: &AppId) {
         self.lint().gave_token(app);
+        self.mended(app, Rule::SecretRejected);
     }
 
     /// Something was found in a call: told once for each call that lives.
@@ -156,6 +157,11 @@ impl Trace {
     pub(crate) fn found(&self, app: Option<&AppId>, rule: Rule, detail: &str) {
         self.findings.add(rule, app, None, detail, self.clock.now());
         self.timeline.add("lint", || Entry::of_none(findings::line(rule, app, detail)).of_app(app));
+    }
+
+    /// What was found of an app's bot is seen to be right now: nobody is to look for it any more.
+    pub(crate) fn mended(&self, app: &AppId, rule: Rule) {
+        self.findings.mended(rule, app);
     }
 
     /// What was found since the start, or since it was last forgotten.
