@@ -310,13 +310,7 @@ impl Part {
     }
 }
 
-fn collection(
-    links: &Links<'_>,
-    query: &Query<'_>,
-    set: &str,
-    items: Vec<Map<String, Value>>,
-    part: &Part,
-) -> Vec<u8> {
+fn collection(links: &Links<'_>, query: &Query<'_>, set: &str, items: Vec<Map<String, Value>>, part: &Part) -> Vec<u8> {
     let mut list = json!({ "@odata.context": format!("{links}/$metadata#{set}"), "value": items });
     if query.count {
         list["@odata.count"] = json!(part.of);

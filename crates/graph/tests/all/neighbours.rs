@@ -3,7 +3,8 @@
 use expect_test::{Expect, expect};
 use ringback_graph::neighbours::Filter;
 use ringback_graph::neighbours::resources::{
-    ChatMessage, NewMessage, OnlineMeeting, Organization, Part, User, print_messages, print_online_meetings, print_users,
+    ChatMessage, NewMessage, OnlineMeeting, Organization, Part, User, print_messages, print_online_meetings,
+    print_users,
 };
 use ringback_graph::time::Utc;
 use ringback_graph::{Neighbour, Query, Resource, RouteError, Version, path};
@@ -215,7 +216,12 @@ fn resources_are_printed_as_graph_prints_them() {
           "userPrincipalName":"1001@one.example"
         }"##]],
     );
-    let list = json_of(&print_users(&links, &Query::default(), &[user(), user()], &Part { of: 2, next: Some("https://next".into()) }));
+    let list = json_of(&print_users(
+        &links,
+        &Query::default(),
+        &[user(), user()],
+        &Part { of: 2, next: Some("https://next".into()) },
+    ));
     assert_eq!((list["value"].as_array().map(Vec::len), &list["@odata.nextLink"]), (Some(2), &json!("https://next")));
     assert_eq!(list["value"][0]["businessPhones"], json!(["1001"]));
     assert!(list["value"][0]["jobTitle"].is_null() && list["value"][0].get("accountEnabled").is_none(), "{list}");
