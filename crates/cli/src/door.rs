@@ -9,11 +9,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
-use crate::Failure;
 use crate::args::Door;
-
-/// The longest answer that is read whole.
-const ANSWER_BYTES: usize = 64 << 20;
+use crate::{Failure, limits};
 
 /// A way in.
 pub(crate) struct Visitor {
@@ -92,7 +89,7 @@ impl Visitor {
 /// The body of an answer that is good; of another, its message.
 async fn read(response: Response<Incoming>) -> Result<Bytes, Failure> {
     let status = response.status();
-    let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await?.to_bytes();
+    let body = Limited::new(response.into_body(), limits::ANSWER_BYTES).collect().await?.to_bytes();
     if status.is_success() {
         return Ok(body);
     }

@@ -8,6 +8,7 @@ mod demo;
 mod doctor;
 mod door;
 mod explain;
+mod limits;
 mod lint;
 mod notification;
 mod phone;

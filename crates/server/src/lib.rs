@@ -25,4 +25,6 @@ mod wire;
 
 /// The machine's own limit for durable lifecycles, printed by benchmarks beside our figure.
 pub use ringback_ledger::raw_limit::lifecycles_per_second as raw_log_lifecycles_per_second;
+/// Checks a script before it is begun.
+pub use scripted::step;
 pub use server::{ADDRESS_FILE, Options, Server, StartError};

@@ -3,6 +3,7 @@
 
 mod script;
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -11,14 +12,12 @@ use hyper::Method;
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::Failure;
 use crate::args::Door;
 use crate::door::Visitor;
 use crate::show::line_of;
+use crate::{Failure, limits};
+use ringback_server::step::{self, Voice};
 use script::{Script, Step};
-
-/// How long a bot may take to answer: the 15 s that it is asked for, and what leads to them.
-const ANSWER: f64 = 30.0;
 
 /// What is said after Ctrl-C or a SIGTERM, which a supervisor sends.
 const INTERRUPTED: &str = "interrupted; the phone has hung up";
@@ -44,10 +43,10 @@ pub(crate) struct PhoneCall {
     #[arg(long, default_value_t = 10.0, value_parser = within, value_name = "SECONDS")]
     within: f64,
     /// How alike an expected recording must be: 1 is the same up to loudness, 0 has nothing in common.
-    #[arg(long, default_value_t = 0.8, value_name = "0.1..1")]
+    #[arg(long, default_value_t = 0.8, value_parser = likeness, value_name = "0.1..1")]
     likeness: f64,
-    /// What the phone speaks: PCMU, PCMA or G722.
-    #[arg(long, default_value = "PCMU")]
+    /// What the phone speaks.
+    #[arg(long, default_value = "PCMU", value_parser = Voice::NAMES)]
     codec: String,
     /// Where to keep what was heard, as a WAV file.
     #[arg(long, value_name = "FILE")]
@@ -104,32 +103,43 @@ pub(crate) async fn phone(command: Phone, json: bool) -> Result<(), Failure> {
     .await
 }
 
-/// The script, with its files read: what cannot be read is said before anyone is called.
+/// The script, with its files read: what is wrong with it is said before anyone is called.
 fn requests(call: &PhoneCall) -> Result<Vec<Request>, Failure> {
-    let read = |file: &Path| std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()));
+    let voice: Voice = call.codec.parse()?;
     let request = |step: &Step| -> Result<Request, Failure> {
-        Ok(match step {
+        let bad = |error: &dyn Display| format!("--{step}: {error}");
+        let read = |file: &Path| std::fs::read(file).map(Bytes::from).map_err(|error| bad(&error));
+        let (name, body) = match step {
             Step::Say(file) => {
-                Request { step: "say".to_owned(), what: file.display().to_string(), body: read(file)?.into() }
+                let wav = read(file)?;
+                step::said(&wav, voice).map_err(|error| bad(&error))?;
+                ("say".to_owned(), wav)
             }
-            Step::Press(keys) => Request {
-                step: "press".to_owned(),
-                what: keys.clone(),
-                body: json!({ "keys": keys }).to_string().into(),
-            },
-            Step::Expect(file) => Request {
-                step: format!("expect?within={}&likeness={}", call.within, call.likeness),
-                what: file.display().to_string(),
-                body: read(file)?.into(),
-            },
-        })
+            Step::Press(keys) => {
+                step::keys(keys).map_err(|error| bad(&error))?;
+                ("press".to_owned(), json!({ "keys": keys }).to_string().into())
+            }
+            Step::Expect(file) => {
+                let wav = read(file)?;
+                step::expected(&wav, voice).map_err(|error| bad(&error))?;
+                (format!("expect?within={}&likeness={}", call.within, call.likeness), wav)
+            }
+        };
+        Ok(Request { step: name, what: step.what(), body })
     };
+    if let Some(file) = &call.heard {
+        // An empty parent is the current folder.
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if file.is_dir() || folder.is_some_and(|folder| !folder.is_dir()) {
+            return Err(format!("--heard {}: name a file in a folder that is there", file.display()).into());
+        }
+    }
     call.script.0.iter().map(request).collect()
 }
 
 /// Waits for the answer, takes the steps, hangs up.
 async fn play(phone: &mut Handset, requests: Vec<Request>) -> Result<(), Failure> {
-    phone.take("wait", "answered", json!({ "for": "answered", "within": ANSWER }).to_string()).await?;
+    phone.take("wait", "answered", json!({ "for": "answered", "within": limits::ANSWER.as_secs() }).to_string()).await?;
     phone.was_up = true;
     for Request { step, what, body } in requests {
         phone.take(&step, &what, body).await?;
@@ -145,11 +155,11 @@ pub(crate) async fn trigger(command: Trigger, json: bool) -> Result<(), Failure>
     with_phone(visitor, json!({ "number": incoming.from }), json, async |phone| {
         let to = incoming.app.as_deref();
         phone.take("call", to.unwrap_or("the only app"), json!({ "to": to }).to_string()).await?;
-        let rung = phone.ask("wait", json!({ "for": "ringing", "within": ANSWER }).to_string()).await?;
+        let rung = phone.ask("wait", json!({ "for": "ringing", "within": limits::ANSWER.as_secs() }).to_string()).await?;
         if let Some(call) = rung["phone"]["call"].as_str() {
             phone.say(json!({ "call": call }), &format!("call {call}"));
         }
-        let answered = phone.ask("wait", json!({ "for": "answered", "within": ANSWER }).to_string()).await?;
+        let answered = phone.ask("wait", json!({ "for": "answered", "within": limits::ANSWER.as_secs() }).to_string()).await?;
         let status = answered["phone"]["ended"]["status"].as_u64();
         let why = answered["why"].as_str().unwrap_or("it rings on").to_owned();
         match (answered["ok"].as_bool(), status) {
@@ -268,6 +278,11 @@ impl Handset {
         std::fs::write(file, wav).map_err(|error| format!("{}: {error}", file.display()))?;
         Ok(())
     }
+}
+
+fn likeness(text: &str) -> Result<f64, String> {
+    let likeness = text.parse().ok().filter(|likeness| (0.1..=1.0).contains(likeness));
+    likeness.ok_or_else(|| "a number from 0.1 to 1".to_owned())
 }
 
 fn within(text: &str) -> Result<f64, String> {

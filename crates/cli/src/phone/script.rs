@@ -1,5 +1,6 @@
 //! The steps of `phone call`, in the order in which they stand on the command line: `--press 1 --expect a.wav --press 2`.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, Error, value_parser};
@@ -13,6 +14,28 @@ pub(super) enum Step {
     Press(String),
     /// Listen for a WAV file.
     Expect(PathBuf),
+}
+
+impl Step {
+    /// What it is about: keys, or a file.
+    pub(super) fn what(&self) -> String {
+        match self {
+            Step::Say(file) | Step::Expect(file) => file.display().to_string(),
+            Step::Press(keys) => keys.clone(),
+        }
+    }
+}
+
+/// As it was written, without its dashes.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Step::Say(_) => SAY,
+            Step::Press(_) => PRESS,
+            Step::Expect(_) => EXPECT,
+        };
+        write!(f, "{name} {}", self.what())
+    }
 }
 
 /// All steps, in order. clap keeps options of one name together, so the order is read from their places.

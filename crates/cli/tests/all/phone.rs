@@ -148,11 +148,39 @@ fn a_call_that_goes_well_and_one_that_does_not() {
     assert!(stdout.contains("ok    press 1\n"), "{stdout}");
     assert!(stderr.contains("of sound in") && stderr.contains("at best 0."), "{stderr}");
 
-    // Nobody is there; and what cannot be read is said before anyone is called.
+    // Nobody is there.
     let output = set.run(&["phone", "call", "4711"]);
     assert!(out(&output).1.contains("no bot is at that number"), "{:?}", out(&output));
-    let output = set.run(&["phone", "call", "5000", "--expect", "no-such.wav"]);
-    assert!(out(&output).1.contains("no-such.wav"), "{:?}", out(&output));
+}
+
+#[test]
+fn what_is_wrong_with_a_script_is_said_before_anyone_is_called() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, content: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).expect("a file");
+        path
+    };
+    let good = file("good.wav", &melody(0));
+    let silent = file("silent.wav", &wav::encode(16_000, &[0; 16_000]));
+    let text_file = file("hello.wav", b"hello");
+    let nowhere = folder.path().join("no/such/heard.wav");
+    for (words, said) in [
+        (["--press", "12x"], "--press 12x: Keys are 1 to 64 of 0-9 * # A B C D"),
+        (["--press", ""], "--press : Keys are 1 to 64"),
+        (["--expect", "no-such.wav"], "--expect no-such.wav: No such file"),
+        (["--say", text(&text_file)], "hello.wav: It cannot be said or listened for: the prompt is not a WAV file"),
+        (["--expect", text(&silent)], "silent.wav: The WAV file holds only silence"),
+        (["--heard", text(&nowhere)], "name a file in a folder that is there"),
+        (["--likeness", "2"], "a number from 0.1 to 1"),
+        (["--codec", "opus"], "[possible values: PCMU, PCMA, G722]"),
+    ] {
+        // There is no server that could be asked, and nothing of it is said.
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringback"));
+        command.args(["phone", "call", "5000", "--say", text(&good)]).args(words).arg("--data").arg(folder.path());
+        let (stdout, stderr) = out(&command.output().expect("the program starts"));
+        assert!(stdout.is_empty() && stderr.contains(said), "{words:?}: {stderr}");
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use super::graph_api::call_id;
 use super::refusals::Refused;
 use crate::limits;
 use crate::notify::{Fault, Kind, Lanes, TooMany};
-use crate::scripted::{Await, Called, NewPhone, Outcome, ScriptError, ScriptedPhone, ScriptedPhones, Terms, Voice};
+use crate::scripted::{Await, Called, NewPhone, Outcome, ScriptError, ScriptedPhone, ScriptedPhones, Terms};
 
 /// The body of a phone to be made.
 #[derive(Deserialize, Default)]
@@ -26,7 +26,7 @@ use crate::scripted::{Await, Called, NewPhone, Outcome, ScriptError, ScriptedPho
 struct Make {
     number: Option<String>,
     called: Option<WhenCalled>,
-    codec: Option<CodecName>,
+    codec: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -36,14 +36,6 @@ enum WhenCalled {
     Ring,
     Busy,
     Decline,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-enum CodecName {
-    Pcmu,
-    Pcma,
-    G722,
 }
 
 #[derive(Deserialize, Default)]
@@ -107,7 +99,7 @@ pub(super) async fn serve(
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     match (method.as_str(), segments.as_slice()) {
         ("POST", ["phones"]) => {
-            let phone = phones.make(read::<Make>(body)?.into()).await?;
+            let phone = phones.make(read::<Make>(body)?.try_into()?).await?;
             Ok(json_reply(StatusCode::CREATED, &phone.print()))
         }
         ("GET", ["phones"]) => {
@@ -221,9 +213,7 @@ async fn take(
                 (Some(Reached::Ringing), None) => Await::Ringing,
                 (Some(Reached::Answered), None) => Await::Answered,
                 (Some(Reached::Ended), None) => Await::Ended,
-                (None, Some(keys)) if !keys.is_empty() && keys.len() <= limits::SCRIPTED_KEYS => {
-                    Await::Keys(keys.to_ascii_uppercase())
-                }
+                (None, Some(keys)) => Await::Keys(keys.to_ascii_uppercase()),
                 _ => return Err(bad("say either `for` (ringing, answered or ended) or `keys`")),
             };
             phone.wait(what, seconds(wait.within)?).await?
@@ -291,9 +281,11 @@ fn json_reply(status: StatusCode, value: &Value) -> Reply {
     Reply::body(status, JSON, value.to_string())
 }
 
-impl From<Make> for NewPhone {
-    fn from(make: Make) -> NewPhone {
-        NewPhone {
+impl TryFrom<Make> for NewPhone {
+    type Error = ScriptError;
+
+    fn try_from(make: Make) -> Result<NewPhone, ScriptError> {
+        Ok(NewPhone {
             number: make.number,
             called: match make.called {
                 None | Some(WhenCalled::Answer) => Called::Answer,
@@ -301,12 +293,8 @@ impl From<Make> for NewPhone {
                 Some(WhenCalled::Busy) => Called::Busy,
                 Some(WhenCalled::Decline) => Called::Decline,
             },
-            voice: match make.codec {
-                None | Some(CodecName::Pcmu) => Voice::Pcmu,
-                Some(CodecName::Pcma) => Voice::Pcma,
-                Some(CodecName::G722) => Voice::G722,
-            },
-        }
+            voice: make.codec.as_deref().map(str::parse).transpose()?.unwrap_or_default(),
+        })
     }
 }
 
@@ -318,6 +306,7 @@ impl From<ScriptError> for Refused {
             ScriptError::Taken | ScriptError::IsApp | ScriptError::HasCall => (StatusCode::CONFLICT, "notAllowed"),
             ScriptError::BadNumber
             | ScriptError::ToWhom
+            | ScriptError::BadCodec
             | ScriptError::BadKeys
             | ScriptError::BadWav(_)
             | ScriptError::TooLong

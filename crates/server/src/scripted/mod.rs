@@ -8,6 +8,7 @@ mod expect;
 mod line;
 mod phone;
 mod sip;
+pub mod step;
 mod story;
 
 use std::net::SocketAddr;
@@ -23,11 +24,11 @@ use crate::directory::{APP_NUMBERS, SharedDirectory, dialled, reached_here};
 use crate::limits;
 use crate::trace::Timeline;
 pub(crate) use expect::Terms;
-pub(crate) use phone::{Await, Called, NewPhone, Outcome, ScriptedPhone, Voice};
+pub(crate) use phone::{Await, Called, NewPhone, Outcome, ScriptedPhone};
 
 /// Why a scripted phone cannot be had, or a step not be taken. The texts say what to do.
 #[derive(Debug, Error)]
-pub(crate) enum ScriptError {
+pub enum ScriptError {
     /// No phone of this id.
     #[error("There is no scripted phone of this id; it may have been removed after a time of disuse.")]
     NoPhone,
@@ -49,11 +50,14 @@ pub(crate) enum ScriptError {
     /// No `to`, and not one app.
     #[error("Say whom to call, in `to`: there is not exactly one app here.")]
     ToWhom,
+    /// No codec of a phone.
+    #[error("A phone's codec is one of {}.", step::Voice::NAMES.join(", "))]
+    BadCodec,
     /// Not keys.
-    #[error("`keys` is a text of 1 to {} of the keys 0-9 * # A B C D.", limits::SCRIPTED_KEYS)]
+    #[error("Keys are 1 to {} of 0-9 * # A B C D, without spaces.", limits::SCRIPTED_KEYS)]
     BadKeys,
     /// Not a WAV file that can be said or compared.
-    #[error("The body cannot be used: {0}.")]
+    #[error("It cannot be said or listened for: {0}.")]
     BadWav(#[from] PromptError),
     /// Too long.
     #[error("The WAV file lasts longer than {} s: shorten it.", limits::SCRIPTED_SOUND.as_secs())]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ringback_core::CallId;
-use ringback_media::{Codec, Prompt, Tone, resample, wav};
+use ringback_media::{Tone, wav};
 use ringback_signal::phone::{Phone, PhoneCall, PhoneConfig};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard, Semaphore, SemaphorePermit, mpsc, oneshot, watch};
@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::ScriptError;
 use super::expect::{self, Terms};
 use super::line::{Command, Line, Phase, State};
+use super::step::{self, Voice};
 use super::story::Story;
 use crate::limits;
 use crate::trace::Timeline;
@@ -32,18 +33,6 @@ pub(crate) enum Called {
     Busy,
     /// Declines: 603.
     Decline,
-}
-
-/// What a phone speaks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Voice {
-    /// G.711 µ-law.
-    #[default]
-    Pcmu,
-    /// G.711 A-law.
-    Pcma,
-    /// G.722, at 16,000 samples a second.
-    G722,
 }
 
 /// A phone to be made.
@@ -89,6 +78,7 @@ impl Outcome {
 pub(crate) struct ScriptedPhone {
     id: Uuid,
     number: String,
+    voice: Voice,
     address: SocketAddr,
     commands: mpsc::Sender<Command>,
     state: watch::Receiver<State>,
@@ -124,6 +114,7 @@ impl ScriptedPhone {
         Ok(ScriptedPhone {
             id: Uuid::now_v7(),
             number,
+            voice,
             address,
             commands,
             state,
@@ -204,30 +195,23 @@ impl ScriptedPhone {
 
     /// Presses keys, each for 100 ms, and comes back when they are sent.
     pub(crate) async fn press(&self, keys: &str) -> Result<Outcome, ScriptError> {
-        if keys.is_empty() || keys.len() > limits::SCRIPTED_KEYS || !keys.chars().all(|key| Tone::of_key(key).is_some())
-        {
-            return Err(ScriptError::BadKeys);
-        }
+        step::keys(keys)?;
         let _turn = self.turn().await?;
         Ok(self.while_up(async |call| call.press(keys).await).await)
     }
 
     /// Says a WAV file, and comes back when it is said.
     pub(crate) async fn say(&self, wav: &[u8]) -> Result<Outcome, ScriptError> {
-        let prompt = prompt(wav)?;
+        let samples = step::said(wav, self.voice)?;
         let _turn = self.turn().await?;
-        Ok(self.while_up(async |call| call.say(&at_rate(&prompt, call.rate())).await).await)
+        Ok(self.while_up(async |call| call.say(&samples).await).await)
     }
 
     /// Listens for a WAV file, in what was heard since the last expectation that came true.
     pub(crate) async fn expect(&self, wav: &[u8], terms: Terms) -> Result<Outcome, ScriptError> {
-        let prompt = prompt(wav)?;
+        let reference = step::expected(wav, self.voice)?;
         let mut turn = self.turn().await?;
         let Some(call) = self.talk() else { return Ok(self.not_up()) };
-        let reference = at_rate(&prompt, call.rate());
-        if reference.iter().all(|sample| sample.unsigned_abs() < limits::SCRIPTED_SOUND_LEAST) {
-            return Err(ScriptError::Silent);
-        }
         let verdict = expect::listen(&call, reference, *turn.listened, terms).await;
         let likeness = Some((verdict.likeness, verdict.at as f64 / f64::from(call.rate())));
         match verdict.end {
@@ -239,6 +223,9 @@ impl ScriptedPhone {
 
     /// Waits until that has come, at most so long.
     pub(crate) async fn wait(&self, what: Await, within: Duration) -> Result<Outcome, ScriptError> {
+        if let Await::Keys(wanted) = &what {
+            step::keys(wanted)?;
+        }
         let _turn = self.turn().await?;
         Ok(self.reached(what, within).await)
     }
@@ -366,27 +353,4 @@ fn keys(call: Option<&PhoneCall>) -> String {
 
 fn text(keys: &[Tone]) -> String {
     keys.iter().map(|tone| tone.key()).collect()
-}
-
-fn prompt(wav: &[u8]) -> Result<Prompt, ScriptError> {
-    let prompt = Prompt::decode(wav)?;
-    if prompt.duration() > limits::SCRIPTED_SOUND { Err(ScriptError::TooLong) } else { Ok(prompt) }
-}
-
-/// A prompt's samples at a phone's rate.
-fn at_rate(prompt: &Prompt, rate: u32) -> Vec<i16> {
-    match rate {
-        ringback_media::limits::RATE => prompt.pcm16k().to_vec(),
-        rate => resample(prompt.pcm16k(), ringback_media::limits::RATE, rate),
-    }
-}
-
-impl Voice {
-    fn codecs(self) -> &'static [Codec] {
-        match self {
-            Voice::Pcmu => &[Codec::Pcmu],
-            Voice::Pcma => &[Codec::Pcma],
-            Voice::G722 => &[Codec::G722],
-        }
-    }
 }
