@@ -88,7 +88,7 @@ def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
         (tests / "test_it.py").write_text(f"def test_it(phone):\n    {steps}\n")
         done = run([*pytest, tests], env=here | {"PYTHONPATH": str(EXAMPLES / "testing")})
         check.same(done.returncode, 1, f"pytest's exit status:\n{done.stdout}{done.stderr}")
-        for words in (f"hears {wav}: heard ", " of sound in ", "; 0.80 is wanted", "operation completed 200/0"):
+        for words in (f"hears {wav}: heard ", " of sound in ", "; 0.80 is wanted", "playPrompt completed 200/0"):
             check.that(words in done.stdout, f"{words!r} is not in what pytest says:\n{done.stdout}")
 
     def without_a_server_the_fixture_starts_one_and_ends_it() -> None:

@@ -100,7 +100,7 @@ class Suite(Hearing):
                 page.press(key)
             self.keys_are_told(call)
             self.told_in_the_timeline(page, "request", "playPrompt")
-            self.told_in_the_timeline(page, "event", "operation completed")
+            self.told_in_the_timeline(page, "event", "playPrompt completed")
             self.told_in_the_timeline(page, "notification", "operation")
             self.looks(page)
             page.click("#end")

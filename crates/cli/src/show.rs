@@ -105,19 +105,15 @@ fn show_event(event: &str, json: bool) {
 /// A timeline entry for people: time of day (UTC), kind, call, what.
 pub(crate) fn line_of(entry: &Value) -> String {
     let clock = time_of_day(entry["at"].as_i64().unwrap_or_default());
-    let short = |member: &str| {
-        entry[member]
-            .as_str()
-            .map_or(String::new(), |id| id.chars().rev().take(6).collect::<Vec<_>>().into_iter().rev().collect())
-    };
+    let id = |member: &str| entry[member].as_str().unwrap_or_default();
+    // The end of an id differs where its beginning, a time, does not.
+    let short = |id: &str| id.char_indices().nth_back(5).map_or(String::new(), |(at, _)| format!("…{}", &id[at..]));
     let took = entry["tookMs"].as_f64().map_or(String::new(), |ms| format!("  ({ms:.1} ms)"));
-    let operation = match short("operation") {
-        id if id.is_empty() => id,
-        id => format!("  op …{id}"),
-    };
-    let kind = entry["kind"].as_str().unwrap_or_default();
-    let text = entry["text"].as_str().unwrap_or_default();
-    format!("{clock}  {kind:<12}  …{:<6}  {text}{operation}{took}", short("call"))
+    let (call, operation) = (id("call"), short(id("operation")));
+    let operation = if operation.is_empty() { operation } else { format!("  op {operation}") };
+    // A path says again which call it is.
+    let text = if call.is_empty() { id("text").to_owned() } else { id("text").replace(call, "…") };
+    format!("{clock}  {:<12}  {:<7}  {text}{operation}{took}", id("kind"), short(call))
 }
 
 /// A moment in microseconds since 1970 as time of day (UTC), to the millisecond.
@@ -125,4 +121,23 @@ pub(crate) fn time_of_day(at: i64) -> String {
     let of_day = at.rem_euclid(86_400_000_000);
     let (seconds, micros) = (of_day / 1_000_000, of_day % 1_000_000);
     format!("{:02}:{:02}:{:02}.{:03}", seconds / 3600, seconds / 60 % 60, seconds % 60, micros / 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_entry_is_a_line_that_names_its_call_once() {
+        let call = "01a22b75-adfb-7183-8405-561cc989e7fa";
+        let path = format!("POST /v1.0/communications/calls/{call}/answer → 202");
+        let entry = json!({"at": 28_662_525_000_i64, "kind": "request", "call": call, "text": path, "tookMs": 12.68});
+        let line = "07:57:42.525  request       …89e7fa  POST /v1.0/communications/calls/…/answer → 202  (12.7 ms)";
+        assert_eq!(line_of(&entry), line);
+        let of_none = json!({"at": 0, "kind": "identity", "text": "app x is seen for the first time"});
+        assert_eq!(line_of(&of_none), "00:00:00.000  identity               app x is seen for the first time");
+        let operation = json!({"at": 0, "kind": "event", "call": call, "operation": call, "text": "playPrompt running"});
+        assert_eq!(line_of(&operation), "00:00:00.000  event         …89e7fa  playPrompt running  op …89e7fa");
+    }
 }

@@ -145,7 +145,7 @@ async fn told(shared: &Shared, row: CallRow, operation: Option<OperationId>) -> 
             let mut counted = vec![];
             for event in &record.events {
                 state.evolve(record.at, event);
-                let entry = Entry::of_event(conversation, event);
+                let entry = Entry::of_event(&state, event);
                 if story.is_about(&entry, operation) {
                     story.add(record.at, *version, What::Event(entry.text));
                 }

@@ -82,7 +82,7 @@ impl Trace {
     pub(crate) fn recorded(&self, state: &Conversation, version: u64, record: &Record, told: &[CallId]) {
         for event in &record.events {
             self.metrics.event(event, ended(state, event));
-            self.timeline.event(state.id(), event);
+            self.timeline.event(state, event);
         }
         let noticed = self.lint().recorded(record);
         noticed.into_iter().for_each(|noticed| self.noticed(&noticed));

@@ -1,9 +1,12 @@
 //! The live timeline: a bounded broadcast. Nobody listening costs nothing.
 
-use ringback_core::{AppId, ConversationId, Event, Told};
+use ringback_core::{
+    AppId, CallId, Conversation, EndCause, Event, LegId, OperationId, OperationKind, OperationStatus, Told,
+};
 use serde::Serialize;
 use tokio::sync::broadcast;
 
+use super::metrics::kind_word;
 use crate::clock::Clock;
 use crate::limits;
 
@@ -61,9 +64,9 @@ impl Timeline {
         }
     }
 
-    /// Adds a recorded event.
-    pub(crate) fn event(&self, conversation: ConversationId, event: &Event) {
-        self.add("event", || Entry::of_event(conversation, event));
+    /// Adds a recorded event of a conversation that is in this state.
+    pub(crate) fn event(&self, state: &Conversation, event: &Event) {
+        self.add("event", || Entry::of_event(state, event));
     }
 }
 
@@ -84,9 +87,9 @@ impl Entry {
         Self { app: app.map(|app| app.as_str().to_owned()), ..self }
     }
 
-    /// What a recorded event is in a few words, yet without time or kind. What is of no one call is about its conversation.
-    pub(crate) fn of_event(conversation: ConversationId, event: &Event) -> Self {
-        describe(conversation, event)
+    /// What an event is in a few words, yet without time or kind, recorded in a conversation that is in this state.
+    pub(crate) fn of_event(state: &Conversation, event: &Event) -> Self {
+        describe(state, event)
     }
 
     /// The same, about an operation of the call.
@@ -95,10 +98,9 @@ impl Entry {
     }
 }
 
-fn describe(conversation: ConversationId, event: &Event) -> Entry {
-    let status = |status: &ringback_core::OperationStatus| {
-        serde_json::to_value(status).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
-    };
+/// Which key was pressed is not said: keys spell PINs and numbers of cards and telephones.
+fn describe(state: &Conversation, event: &Event) -> Entry {
+    let of_leg = |leg: &LegId, what: &str| Entry::about(whole(state), format!("{} {what}", whose(state, *leg)));
     match event {
         Event::CallOffered(begun) => Entry::about(begun.call, "call offered to its bot"),
         Event::CallPlaced(begun) if begun.meeting.is_some() => Entry::about(begun.call, "meeting joined by its bot"),
@@ -118,22 +120,75 @@ fn describe(conversation: ConversationId, event: &Event) -> Entry {
         Event::CallTerminated { call, result } => {
             Entry::about(call, format!("call terminated {}/{}", result.code, result.subcode))
         }
-        Event::LegAdmitted { leg, call, .. } => Entry::about(call, format!("phone, leg {leg}, dialled the meeting")),
-        Event::RosterChanged { call } => Entry::about(call, "a phone came into the meeting, or left it"),
-        Event::LegAnswered { leg, .. } => Entry::about(conversation, format!("leg {leg} is up")),
-        Event::LegReleased { leg, .. } => Entry::about(conversation, format!("leg {leg} released")),
-        Event::LegEnded { leg, .. } => Entry::about(conversation, format!("leg {leg} ended")),
+        Event::LegAdmitted { leg, .. } => of_leg(leg, "dialled the meeting"),
+        Event::RosterChanged { call } => Entry::about(call, "participants changed"),
+        Event::LegAnswered { leg, .. } => of_leg(leg, "is connected"),
+        Event::LegReleased { leg, decline: None } => of_leg(leg, "is hung up"),
+        Event::LegReleased { leg, decline: Some(status) } => of_leg(leg, &format!("is turned away with {status}")),
+        Event::LegEnded { leg, cause } => of_leg(leg, &format!("is gone: {}", cause_words(cause))),
         Event::OperationStarted { call, operation } => {
-            Entry::about(call, format!("operation {}", status(&operation.status))).of_operation(operation.id)
+            Entry::about(call, format!("{} {}", kind_word(&operation.kind), status_word(operation.status)))
+                .of_operation(operation.id)
         }
-        Event::OperationBegan { call, operation } => Entry::about(call, "operation running").of_operation(operation),
-        Event::OperationEnded { call, operation, status: end, result } => {
-            Entry::about(call, format!("operation {} {}/{}", status(end), result.code, result.subcode))
-                .of_operation(operation)
+        Event::OperationBegan { call, operation } => {
+            Entry::about(call, format!("{} running", verb(state, *call, *operation))).of_operation(operation)
         }
-        Event::ToneHeard { call, sequence, .. } => Entry::about(call, format!("key no. {sequence}")),
-        Event::Adopted { epoch } => Entry::about(conversation, format!("adopted by epoch {}", epoch.0)),
+        Event::OperationEnded { call, operation, status, result } => {
+            let (verb, status) = (verb(state, *call, *operation), status_word(*status));
+            Entry::about(call, format!("{verb} {status} {}/{}", result.code, result.subcode)).of_operation(operation)
+        }
+        Event::ToneHeard { call, sequence, .. } => Entry::about(call, format!("a key was pressed, no. {sequence}")),
+        Event::Adopted { .. } => Entry::about(whole(state), "taken over by a new start of the server"),
     }
+}
+
+/// What is of the whole conversation is about its call, where it has but one.
+fn whole(state: &Conversation) -> String {
+    let mut calls = state.calls();
+    match (calls.next(), calls.next()) {
+        (Some(call), None) => call.id().to_string(),
+        _ => state.id().to_string(),
+    }
+}
+
+/// Who a leg is: there is one phone in a call, and many in a meeting.
+fn whose(state: &Conversation, leg: LegId) -> String {
+    let mut meetings = state.calls().filter(|call| call.begun.meeting.is_some()).peekable();
+    if meetings.peek().is_none() {
+        return "the phone".to_owned();
+    }
+    if meetings.any(|call| call.begun.leg == leg) { "the bot's seat".to_owned() } else { format!("phone {leg}") }
+}
+
+/// What an operation does. The state forgets those that ended long ago.
+fn verb(state: &Conversation, call: CallId, operation: OperationId) -> &'static str {
+    let found = state.call(call).and_then(|call| call.operation(operation));
+    found.map_or("operation", |operation| kind_word(&operation.kind))
+}
+
+fn status_word(status: OperationStatus) -> &'static str {
+    match status {
+        OperationStatus::NotStarted => "notStarted",
+        OperationStatus::Running => "running",
+        OperationStatus::Completed => "completed",
+        OperationStatus::Failed => "failed",
+    }
+}
+
+/// A failure's own text may name addresses, and stays in the log.
+fn cause_words(cause: &EndCause) -> String {
+    match cause {
+        EndCause::FarHangUp => "it hung up",
+        EndCause::Cancelled => "it gave up",
+        EndCause::Busy => "it is busy",
+        EndCause::NoAnswer => "nobody answered",
+        EndCause::Unreachable => "it cannot be reached",
+        EndCause::Declined(status) => return format!("it declined with {status}"),
+        EndCause::LocalHangUp => "it was hung up",
+        EndCause::MediaTimeout => "nothing was heard of it for too long",
+        EndCause::Failed(_) => "its connection broke, or was broken off",
+    }
+    .to_owned()
 }
 
 /// What a notice tells, in a word or two.
@@ -147,7 +202,13 @@ pub(crate) fn notice_word(told: &Told) -> &'static str {
         Told::Terminating => "terminating",
         Told::Terminated(_) => "terminated",
         Told::Roster(_) => "participants",
-        Told::OperationEnded(_) => "operation ended",
+        Told::OperationEnded(operation) => match operation.kind {
+            OperationKind::PlayPrompt { .. } => "playPrompt ended",
+            OperationKind::RecordResponse(_) => "recordResponse ended",
+            OperationKind::SendDtmfTones { .. } => "sendDtmfTones ended",
+            OperationKind::SubscribeToTone => "subscribeToTone ended",
+            OperationKind::CancelMediaProcessing => "cancelMediaProcessing ended",
+        },
         Told::Tone { .. } => "tone",
     }
 }

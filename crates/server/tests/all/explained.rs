@@ -50,7 +50,7 @@ async fn an_operation_is_explained_by_its_id_alone() {
     assert!(result["evidence"].as_str().unwrap().starts_with("D:") && !result["meaning"].is_null(), "{story}");
     assert_eq!(
         steps(&story),
-        ["operation running", "operation completed 200/0", "operation ended: acknowledged"],
+        ["playPrompt running", "playPrompt completed 200/0", "playPrompt ended: acknowledged"],
         "{story}"
     );
 

@@ -113,7 +113,15 @@ async fn a_page_calls_a_bot(codec: Codec) {
     assert_eq!(end_of(&world, &call).await, (200, 5002));
     assert_eq!(events.next("ended").await, json!({"leg": leg, "reason": "hung up here"}));
     // What happens and what is told of it are two threads' work: in no order.
-    timeline.all(&["key no. 1", "operation completed", "call terminated 200/5002", "terminated → acknowledged"]).await;
+    let words = [
+        "a key was pressed, no. 1",
+        "playPrompt completed 200/0",
+        "recordResponse ended → acknowledged",
+        "the phone is gone: it hung up",
+        "call terminated 200/5002",
+        "terminated → acknowledged",
+    ];
+    timeline.all(&words).await;
     page.hang_up(&leg).await.is(404);
 }
 
