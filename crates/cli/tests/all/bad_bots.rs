@@ -2,12 +2,13 @@
 //! server is asked here.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::rc::Rc;
 
 use tempfile::TempDir;
 
+use crate::http;
 use crate::said::Said;
 
 const TENANT: &str = "0a0a0a0a-0000-4000-8000-000000000001";
@@ -47,16 +48,8 @@ impl Bot {
         self.said.line(words)
     }
 
-    /// Sends a request to the server; gives the whole answer.
     fn ask(&self, head: &str, body: &str) -> String {
-        let url = std::fs::read_to_string(self.data.path().join("http.url")).unwrap();
-        let mut stream = TcpStream::connect(url.trim().trim_start_matches("http://")).unwrap();
-        let length = body.len();
-        write!(stream, "{head}\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}")
-            .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
+        http::ask(http::server_of(self.data.path()), head, body)
     }
 
     pub(crate) fn ask_token(&self, app: &str, secret: &str) -> String {
@@ -70,8 +63,7 @@ impl Bot {
 
     /// What the server shows of an app.
     pub(crate) fn app(&self, app: &str) -> String {
-        let token = std::fs::read_to_string(self.data.path().join("operator.token")).unwrap();
-        self.ask(&format!("GET /_ringback/apps/{app} HTTP/1.1\r\nAuthorization: Bearer {}", token.trim()), "")
+        http::ask_as_operator(self.data.path(), &format!("GET /_ringback/apps/{app}"))
     }
 
     /// Calls the test line, to be told of at this address.

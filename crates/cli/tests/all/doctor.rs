@@ -1,7 +1,7 @@
 //! `doctor` and `lint` from outside: silent about a healthy set-up, and each fault by its name.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,6 +12,8 @@ use ringback_server::{Options, Server};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+
+use crate::http;
 
 const TENANT: &str = "1a1a1a1a-0000-4000-8000-00000000000a";
 const APP: &str = "a1a1a1a1-0000-4000-8000-0000000000a1";
@@ -54,20 +56,8 @@ impl Set {
         self.folder.path().join("data")
     }
 
-    fn http(&self) -> SocketAddr {
-        self.server.as_ref().expect("it runs").http_addr()
-    }
-
-    /// Posts a form or nothing, and gives the status of the answer.
     fn request(&self, head: &str, body: &str) -> String {
-        let mut stream = TcpStream::connect(self.http()).expect("it listens");
-        let length = body.len();
-        let request =
-            format!("{head}\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
-        stream.write_all(request.as_bytes()).expect("it reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it answers");
-        answer
+        http::ask(self.server.as_ref().expect("it runs").http_addr(), head, body)
     }
 
     /// Problems that `doctor` names: check and what it saw.
@@ -261,9 +251,8 @@ fn a_client_that_does_not_trust_the_certificate_is_named() {
 #[test]
 fn what_only_the_bots_machine_sees_is_told_to_the_server_and_forgotten_when_asked() {
     let set = Set::up();
-    let token = std::fs::read_to_string(set.data().join("operator.token")).expect("a token");
-    let head = format!("POST /_ringback/findings/proxyIgnored HTTP/1.1\r\nAuthorization: Bearer {}", token.trim());
-    assert!(set.request(&head, "").starts_with("HTTP/1.1 204"));
+    let answer = http::ask_as_operator(&set.data(), "POST /_ringback/findings/proxyIgnored");
+    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
     one(&set.problems(&[], &[]), "proxy", "connects past the proxy");
     let lint = |more: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringback"));

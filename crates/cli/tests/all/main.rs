@@ -4,6 +4,7 @@ mod bad_bots;
 mod bench;
 mod doctor;
 mod finding;
+mod http;
 mod phone;
 mod run;
 mod said;

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+use crate::http;
 use crate::said::Said;
 
 /// `ringback run` of a bot in sh, with these options before it.
@@ -176,14 +177,7 @@ fn what_is_said_of_bots_to_come_goes_with_the_run_or_with_the_next() {
 
 /// What the server of this data folder gives apps that it sees for the first time.
 fn template(data: &Path) -> String {
-    use std::io::{Read as _, Write as _};
-    let read = |name: &str| std::fs::read_to_string(data.join(name)).unwrap();
-    let (url, token) = (read("http.url"), read("operator.token"));
-    let mut stream = std::net::TcpStream::connect(url.trim().strip_prefix("http://").unwrap()).unwrap();
-    let head = "GET /_ringback/apps/first-seen HTTP/1.1\r\nHost: localhost\r\nConnection: close";
-    write!(stream, "{head}\r\nAuthorization: Bearer {}\r\n\r\n", token.trim()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    let answer = http::ask_as_operator(data, "GET /_ringback/apps/first-seen");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     answer
 }

@@ -11,6 +11,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use crate::http;
+
 const APP: &str = "5e5e5e5e-0000-4000-8000-00000000000e";
 const TENANT: &str = "9e9e9e9e-0000-4000-8000-00000000000e";
 const LINE: &str = "c1c1c1c1-0000-4000-8000-000000009000";
@@ -75,14 +77,7 @@ impl Drop for Served {
 
 impl Served {
     fn request(&self, head: &str, body: &str) -> String {
-        let mut stream = TcpStream::connect(self.http).expect("it listens");
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let length = body.len();
-        let text = format!("{head}\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
-        stream.write_all(text.as_bytes()).expect("it reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it answers");
-        answer
+        http::ask(self.http, head, body)
     }
 
     fn door(&self, path: &str) -> String {
