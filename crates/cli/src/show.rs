@@ -137,7 +137,8 @@ mod tests {
         assert_eq!(line_of(&entry), line);
         let of_none = json!({"at": 0, "kind": "identity", "text": "app x is seen for the first time"});
         assert_eq!(line_of(&of_none), "00:00:00.000  identity               app x is seen for the first time");
-        let operation = json!({"at": 0, "kind": "event", "call": call, "operation": call, "text": "playPrompt running"});
+        let operation =
+            json!({"at": 0, "kind": "event", "call": call, "operation": call, "text": "playPrompt running"});
         assert_eq!(line_of(&operation), "00:00:00.000  event         …89e7fa  playPrompt running  op …89e7fa");
     }
 }

@@ -52,30 +52,28 @@ struct Book {
 
 impl Meetings {
     /// The meeting of these names, made if it is new. Names that come together are one meeting's from then on, unless one
-    /// of them is another's already. None without a name.
-    pub(crate) fn named(&self, names: Names<'_>) -> Option<Known> {
+    /// of them is another's already. It is never dialled by a number that is a bot's (`is_bots`). None without a name.
+    pub(crate) fn named(&self, names: Names<'_>, is_bots: impl Fn(&str) -> bool) -> Option<Known> {
         let mut book = self.book();
         let by_id = names.join_id.and_then(|id| book.join_ids.get(id)).cloned();
         let thread = names.thread.map(str::to_owned).or(by_id).or_else(|| made_thread(&names))?;
         let key = thread.to_lowercase();
+        let before = book.meetings.remove(&key).map(|(known, _)| known);
+        let thread = before.as_ref().map_or(thread, |known| known.thread.clone());
+        book.make_room();
+        if let Some(id) = names.join_id {
+            book.join_ids.entry(id.to_owned()).or_insert_with(|| key.clone());
+        }
+        let (join_id, organizer) = before.map_or((None, None), |known| (Some(known.join_id), known.organizer));
+        // What another meeting has is not its own.
+        let asked = || names.join_id.map(str::to_owned).filter(|id| book.join_ids.get(id) == Some(&key));
+        let join_id = join_id.or_else(asked).filter(|id| !is_bots(id));
+        let join_id = join_id.unwrap_or_else(|| book.free_join_id(&key, is_bots));
+        let organizer = organizer.or_else(|| names.organizer.map(str::to_owned));
+        let known = Known { thread, join_id, organizer };
         book.named += 1;
         let named = book.named;
-        if let Some((known, last)) = book.meetings.get_mut(&key) {
-            *last = named;
-            if known.organizer.is_none() {
-                known.organizer = names.organizer.map(str::to_owned);
-            }
-            let known = known.clone();
-            if let Some(id) = names.join_id {
-                book.join_ids.entry(id.to_owned()).or_insert(key);
-            }
-            return Some(known);
-        }
-        book.make_room();
-        let free = |id: &&str| !book.join_ids.contains_key(*id);
-        let join_id = names.join_id.filter(free).map_or_else(|| book.free_join_id(&key), str::to_owned);
-        let known = Known { thread, join_id: join_id.clone(), organizer: names.organizer.map(str::to_owned) };
-        book.join_ids.insert(join_id, key.clone());
+        book.join_ids.insert(known.join_id.clone(), key.clone());
         book.meetings.insert(key, (known.clone(), named));
         Some(known)
     }
@@ -112,15 +110,16 @@ impl Book {
         }
     }
 
-    /// A joinMeetingId that no other meeting has. It is the thread's own where that was made of one here.
-    fn free_join_id(&self, key: &str) -> String {
+    /// A joinMeetingId that no other meeting has, and no bot. It is the thread's own where that was made of one here.
+    fn free_join_id(&self, key: &str, is_bots: impl Fn(&str) -> bool) -> String {
+        let is_free = |id: &str| !self.join_ids.contains_key(id) && !is_bots(id);
         let own = key.strip_prefix(MADE).and_then(|rest| rest.strip_suffix(SUFFIX));
         let own = own.filter(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit()));
-        if let Some(own) = own.filter(|own| !self.join_ids.contains_key(*own)) {
+        if let Some(own) = own.filter(|own| is_free(own)) {
             return own.to_owned();
         }
         let mut numbers = (hash(key) % NUMBERS..NUMBERS).chain(0..).map(|n| (FIRST_NUMBER + n).to_string());
-        numbers.find(|number| !self.join_ids.contains_key(number)).unwrap_or_default()
+        numbers.find(|number| is_free(number)).unwrap_or_default()
     }
 }
 
@@ -156,6 +155,11 @@ mod tests {
         Names { thread: Some(thread), ..Names::default() }
     }
 
+    /// Where no bot has a number.
+    fn named(meetings: &Meetings, names: Names<'_>) -> Option<Known> {
+        meetings.named(names, |_| false)
+    }
+
     fn join_id(join_id: &str) -> Names<'_> {
         Names { join_id: Some(join_id), ..Names::default() }
     }
@@ -163,40 +167,40 @@ mod tests {
     #[test]
     fn every_name_leads_to_the_same_meeting() {
         let meetings = Meetings::default();
-        let made = meetings.named(thread(THREAD)).unwrap();
+        let made = named(&meetings, thread(THREAD)).unwrap();
         assert_eq!(made.thread, THREAD);
         assert!(made.join_id.len() == 9 && made.join_id.bytes().all(|b| b.is_ascii_digit()), "{}", made.join_id);
-        assert_eq!(meetings.named(thread(&THREAD.to_uppercase())), Some(made.clone()));
-        assert_eq!(meetings.named(join_id(&made.join_id)), Some(made.clone()));
+        assert_eq!(named(&meetings, thread(&THREAD.to_uppercase())), Some(made.clone()));
+        assert_eq!(named(&meetings, join_id(&made.join_id)), Some(made.clone()));
         assert_eq!(meetings.dialled(&made.join_id), Some(made.clone()));
         // Names that come together.
         let both = Names { join_id: Some("42"), organizer: Some("o"), ..thread(THREAD) };
-        let known = meetings.named(both).unwrap();
+        let known = named(&meetings, both).unwrap();
         assert_eq!(known, Known { organizer: Some("o".to_owned()), ..made });
-        assert_eq!((meetings.named(join_id("42")), meetings.dialled("42")), (Some(known.clone()), Some(known)));
+        assert_eq!((named(&meetings, join_id("42")), meetings.dialled("42")), (Some(known.clone()), Some(known)));
         assert_eq!(meetings.list().len(), 1);
-        assert_eq!(meetings.named(Names::default()), None);
+        assert_eq!(named(&meetings, Names::default()), None);
     }
 
     #[test]
     fn what_is_made_is_the_same_after_a_restart() {
         let (before, after) = (Meetings::default(), Meetings::default());
-        let numbered = before.named(join_id("1234567")).unwrap();
+        let numbered = named(&before, join_id("1234567")).unwrap();
         assert_eq!(numbered.join_id, "1234567");
-        assert_eq!(after.named(thread(&numbered.thread)), Some(numbered.clone()));
-        assert_eq!(after.named(thread(THREAD)), before.named(thread(THREAD)));
+        assert_eq!(named(&after, thread(&numbered.thread)), Some(numbered.clone()));
+        assert_eq!(named(&after, thread(THREAD)), named(&before, thread(THREAD)));
         let token = Names { token: Some("secret"), ..Names::default() };
-        let met = before.named(token).unwrap();
-        assert_eq!(after.named(token), Some(met.clone()));
+        let met = named(&before, token).unwrap();
+        assert_eq!(named(&after, token), Some(met.clone()));
         assert!(!met.thread.contains("secret") && met != numbered);
     }
 
     #[test]
     fn no_two_meetings_have_one_number() {
         let meetings = Meetings::default();
-        let one = meetings.named(thread(THREAD)).unwrap();
+        let one = named(&meetings, thread(THREAD)).unwrap();
         let taken = Names { join_id: Some(&one.join_id), ..thread("19:other@thread.v2") };
-        let other = meetings.named(taken).unwrap();
+        let other = named(&meetings, taken).unwrap();
         assert_ne!(other.join_id, one.join_id);
         assert_eq!(meetings.dialled(&one.join_id), Some(one));
     }
@@ -205,14 +209,31 @@ mod tests {
     fn the_oldest_is_forgotten() {
         let meetings = Meetings::default();
         let names = |n: usize| format!("19:{n}@thread.v2");
-        let first = meetings.named(thread(&names(0))).unwrap();
-        let second = meetings.named(thread(&names(1))).unwrap();
-        (2..limits::MEETINGS).for_each(|n| drop(meetings.named(thread(&names(n)))));
+        let first = named(&meetings, thread(&names(0))).unwrap();
+        let second = named(&meetings, thread(&names(1))).unwrap();
+        (2..limits::MEETINGS).for_each(|n| drop(named(&meetings, thread(&names(n)))));
         // Named again.
-        meetings.named(thread(&names(0)));
-        meetings.named(thread(&names(limits::MEETINGS)));
+        named(&meetings, thread(&names(0)));
+        named(&meetings, thread(&names(limits::MEETINGS)));
         assert_eq!(meetings.list().len(), limits::MEETINGS);
         assert_eq!(meetings.dialled(&first.join_id), Some(first));
         assert_eq!(meetings.dialled(&second.join_id), None);
+    }
+
+    #[test]
+    fn a_number_of_a_bot_leads_to_no_meeting() {
+        let is_bots = |number: &str| number == "5000";
+        let meetings = Meetings::default();
+        let known = meetings.named(join_id("5000"), is_bots).unwrap();
+        assert_ne!(known.join_id, "5000");
+        assert_eq!(meetings.dialled(&known.join_id), Some(known.clone()));
+        // It is a name all the same, whatever the meeting is dialled by, and after a restart.
+        assert_eq!(meetings.named(join_id("5000"), is_bots), Some(known.clone()));
+        assert_eq!(Meetings::default().named(join_id("5000"), is_bots), Some(known.clone()));
+        assert_eq!(Meetings::default().named(thread(&known.thread), is_bots), Some(known));
+        // A bot that comes later has its number, too.
+        let meetings = Meetings::default();
+        assert_eq!(named(&meetings, join_id("5000")).unwrap().join_id, "5000");
+        assert_ne!(meetings.named(join_id("5000"), is_bots).unwrap().join_id, "5000");
     }
 }

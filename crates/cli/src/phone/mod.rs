@@ -139,7 +139,9 @@ fn requests(call: &PhoneCall) -> Result<Vec<Request>, Failure> {
 
 /// Waits for the answer, takes the steps, hangs up.
 async fn play(phone: &mut Handset, requests: Vec<Request>) -> Result<(), Failure> {
-    phone.take("wait", "answered", json!({ "for": "answered", "within": limits::ANSWER.as_secs() }).to_string()).await?;
+    phone
+        .take("wait", "answered", json!({ "for": "answered", "within": limits::ANSWER.as_secs() }).to_string())
+        .await?;
     phone.was_up = true;
     for Request { step, what, body } in requests {
         phone.take(&step, &what, body).await?;
@@ -155,11 +157,13 @@ pub(crate) async fn trigger(command: Trigger, json: bool) -> Result<(), Failure>
     with_phone(visitor, json!({ "number": incoming.from }), json, async |phone| {
         let to = incoming.app.as_deref();
         phone.take("call", to.unwrap_or("the only app"), json!({ "to": to }).to_string()).await?;
-        let rung = phone.ask("wait", json!({ "for": "ringing", "within": limits::ANSWER.as_secs() }).to_string()).await?;
+        let rung =
+            phone.ask("wait", json!({ "for": "ringing", "within": limits::ANSWER.as_secs() }).to_string()).await?;
         if let Some(call) = rung["phone"]["call"].as_str() {
             phone.say(json!({ "call": call }), &format!("call {call}"));
         }
-        let answered = phone.ask("wait", json!({ "for": "answered", "within": limits::ANSWER.as_secs() }).to_string()).await?;
+        let answered =
+            phone.ask("wait", json!({ "for": "answered", "within": limits::ANSWER.as_secs() }).to_string()).await?;
         let status = answered["phone"]["ended"]["status"].as_u64();
         let why = answered["why"].as_str().unwrap_or("it rings on").to_owned();
         match (answered["ok"].as_bool(), status) {

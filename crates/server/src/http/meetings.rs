@@ -35,7 +35,7 @@ impl GraphApi {
             return Err(invalid("targets must be empty where a meeting is joined: phones join it by its number."));
         }
         let app = self.app(caller)?;
-        let (known, meeting) = self.meeting(&create)?;
+        let (known, meeting, bots) = self.meeting(&create)?;
         let parties = Parties {
             app: caller.app.clone(),
             tenant: caller.tenant.clone(),
@@ -47,14 +47,15 @@ impl GraphApi {
         };
         let done = self.engine.join_meeting(parties).await?;
         if let Some(view) = &done.call {
-            let text = format!("meeting {}: phones join it by dialling {}", known.thread, known.join_id);
+            let but = bots.map_or(String::new(), |number| format!(", since {number} is a bot's number"));
+            let text = format!("meeting {}: phones join it by dialling {}{but}", known.thread, known.join_id);
             self.trace.timeline().add("event", || Entry::about(view.call.id(), text));
         }
         self.created(links, done)
     }
 
-    /// The meeting that a request names, and as its call shows it.
-    fn meeting(&self, create: &graph::CreateCall<'_>) -> Result<(Known, core::Meeting), Refused> {
+    /// The meeting that a request names, and as its call shows it; and the joinMeetingId that it cannot be dialled by.
+    fn meeting(&self, create: &graph::CreateCall<'_>) -> Result<(Known, core::Meeting, Option<String>), Refused> {
         let chat = create.chat_info.clone().unwrap_or_default();
         // Bots put whole URLs where an id belongs, too.
         let texts = [chat.thread_id.as_deref(), create.join_web_url.as_deref()];
@@ -94,7 +95,9 @@ impl GraphApi {
             return Err(invalid("The name of the meeting is empty, or too long."));
         }
         let names = Names { thread: thread.as_deref(), join_id: join_id.as_deref(), token, organizer };
-        let known = self.meetings.named(names).ok_or_else(|| {
+        let directory = self.directory.current();
+        let is_bots = |number: &str| directory.app_by_number(number).is_some();
+        let known = self.meetings.named(names, is_bots).ok_or_else(|| {
             invalid(
                 "The meeting has no name: give chatInfo.threadId beside an organizerMeetingInfo, a \
                  joinMeetingIdMeetingInfo, a tokenMeetingInfo, or a join URL as joinWebUrl.",
@@ -106,7 +109,7 @@ impl GraphApi {
             reply_chain: chat.reply_chain_message_id.map(|id| id.into_owned()).or(reply_chain),
             info,
         };
-        Ok((known, meeting))
+        Ok((known, meeting, join_id.filter(|id| is_bots(id))))
     }
 
     /// What is at `/_ringback/meetings`.

@@ -103,7 +103,9 @@ impl GraphApi {
     fn meeting_named(&self, of: &Of<'_>, names: Names<'_>) -> Option<Known> {
         let long = [names.thread, names.join_id, names.token].into_iter().flatten();
         let fits = long.into_iter().all(|name| name.len() <= ringback_graph::limits::MEETING_NAME);
-        (of.directory.is_open() && fits).then(|| self.meetings.named(names)).flatten()
+        (of.directory.is_open() && fits)
+            .then(|| self.meetings.named(names, |number| of.directory.app_by_number(number).is_some()))
+            .flatten()
     }
 
     async fn messages(

@@ -236,7 +236,7 @@ impl From<PageError> for Refused {
     fn from(error: PageError) -> Self {
         let (status, code) = match error {
             PageError::NotSignedIn => (StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken"),
-            PageError::NoSuchBot | PageError::NoLeg => (StatusCode::NOT_FOUND, "itemNotFound"),
+            PageError::NobodyThere | PageError::NoLeg => (StatusCode::NOT_FOUND, "itemNotFound"),
             PageError::Taken => (StatusCode::CONFLICT, "notAllowed"),
             PageError::Offer(OfferError::Malformed | OfferError::NothingInCommon) => {
                 (StatusCode::BAD_REQUEST, "invalidRequest")

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use ringback_core::{Identity, IdentityKind, LegId, TenantId};
 use ringback_signal::{Incoming, Peer};
 
-use super::Phones;
+use super::{HangUp, Phones};
 use crate::directory::{App, Directory, User, dialled};
 use crate::engine::{EngineError, Legs, Parties, fresh_id};
+use crate::meetings::Known;
 use crate::trace::Entry;
 
 /// SIP's words for why a call does not reach a bot (RFC 3261 §21).
@@ -89,13 +90,22 @@ impl Phones {
         self.shared.runtime.spawn(async move {
             match this.shared.engine.phone_joins(leg, &meeting.thread, identity).await {
                 Ok(()) => this.tell_scripted(leg, &incoming.peer),
-                Err(EngineError::NobodyThere) => this.decline(leg, NOBODY_THERE),
+                Err(EngineError::NobodyThere) => {
+                    this.keep_out(leg, &meeting, NOBODY_THERE, "the meeting's bot is not there")
+                }
                 Err(error) => {
                     tracing::warn!(%error, "a phone was kept out of its meeting");
-                    this.decline(leg, UNAVAILABLE);
+                    this.keep_out(leg, &meeting, UNAVAILABLE, "the meeting takes no more phones just now");
                 }
             }
         });
+    }
+
+    fn keep_out(&self, leg: LegId, meeting: &Known, status: u16, why: &'static str) {
+        let text = || format!("a phone was kept out of meeting {}: {why}", meeting.join_id);
+        self.shared.trace.timeline().add("event", || Entry::of_none(text()));
+        self.because(leg, HangUp::KeptOut(why));
+        self.decline(leg, status);
     }
 
     /// A scripted phone learns which call it is in.

@@ -72,6 +72,8 @@ enum HangUp {
     TooLong,
     /// It was not wanted: SIP's word for why.
     Declined(u16),
+    /// It was kept out of a meeting: why, for people.
+    KeptOut(&'static str),
 }
 
 /// The phones: a handle, cheap to clone.
@@ -293,7 +295,7 @@ impl Phones {
         };
         match cause {
             signal::EndCause::LocalHangUp => match why {
-                Some(HangUp::Released | HangUp::Declined(_)) => core::EndCause::LocalHangUp,
+                Some(HangUp::Released | HangUp::Declined(_) | HangUp::KeptOut(_)) => core::EndCause::LocalHangUp,
                 Some(HangUp::TimedOut) => core::EndCause::MediaTimeout,
                 Some(HangUp::TooLong) => {
                     core::EndCause::Failed("the call lasted as long as a trunk's call may".to_owned())

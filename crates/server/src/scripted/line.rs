@@ -254,8 +254,8 @@ impl By {
 }
 
 impl End {
-    /// In words.
-    pub(super) fn words(&self) -> String {
+    /// In words. `call`: there was a bot's call, which a meeting that nobody is in has not.
+    pub(super) fn words(&self, call: bool) -> String {
         if let Some(problem) = &self.problem {
             return format!("the call failed: {problem}");
         }
@@ -263,12 +263,20 @@ impl End {
             (By::Phone, None) => "the phone hung up".to_owned(),
             (By::Phone, Some(status)) => format!("the phone turned the call away with {status}"),
             (By::FarEnd, None) => "the bot hung up".to_owned(),
-            (By::FarEnd, Some(404)) => "no bot is at that number, or this caller may not reach it (404)".to_owned(),
+            (By::FarEnd, Some(404)) => {
+                "neither a bot nor a meeting is at that number, or this caller may not reach it (404)".to_owned()
+            }
+            (By::FarEnd, Some(480)) if !call => {
+                "the meeting's bot is not there (480): it has to join before phones can".to_owned()
+            }
             (By::FarEnd, Some(403)) => "the bot rejected the call as forbidden (403)".to_owned(),
             (By::FarEnd, Some(480)) => "the bot did not answer in time (480)".to_owned(),
             (By::FarEnd, Some(486)) => "the bot rejected the call as busy (486)".to_owned(),
             (By::FarEnd, Some(603)) => "the bot rejected the call, or hung up before it answered (603)".to_owned(),
-            (By::FarEnd, Some(503)) => "the server could not take the call (503): see its timeline".to_owned(),
+            (By::FarEnd, Some(503)) => {
+                "the bot, the meeting or the server takes no more calls just now (503): `ringback tail` says which"
+                    .to_owned()
+            }
             (By::FarEnd, Some(status)) => format!("the call was refused with {status}"),
         }
     }

@@ -287,9 +287,10 @@ impl ScriptedPhone {
     fn why(&self, state: &State) -> Option<String> {
         let end = state.end.as_ref()?;
         let trouble = if state.talk.is_none() { self.story.trouble() } else { None };
+        let words = end.words(self.story.call().is_some());
         Some(match trouble {
-            Some(trouble) => format!("{}; its webhook: {trouble}", end.words()),
-            None => end.words(),
+            Some(trouble) => format!("{words}; its webhook: {trouble}"),
+            None => words,
         })
     }
 

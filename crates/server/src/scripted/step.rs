@@ -56,7 +56,8 @@ impl FromStr for Voice {
 
 /// Keys that are pressed, or waited for.
 pub fn keys(text: &str) -> Result<(), ScriptError> {
-    let is_fine = (1..=limits::SCRIPTED_KEYS).contains(&text.len()) && text.chars().all(|key| Tone::of_key(key).is_some());
+    let is_fine =
+        (1..=limits::SCRIPTED_KEYS).contains(&text.len()) && text.chars().all(|key| Tone::of_key(key).is_some());
     if is_fine { Ok(()) } else { Err(ScriptError::BadKeys) }
 }
 

@@ -5,12 +5,12 @@ use ringback_media::{Codec, Tone, wav};
 use ringback_signal::phone::{CallEnd, PhoneCall};
 use serde_json::{Value, json};
 
-use crate::browser::Page;
+use crate::browser::{Events, Page};
 use crate::journal::Journal;
 use crate::recovery::{Victim, start_again};
 use crate::soon;
 use crate::web::Bot;
-use crate::world::{WEBHOOK, World, configuration, play};
+use crate::world::{NUMBER, WEBHOOK, World, configuration, play};
 
 const THREAD: &str = "19:meeting_NGQ0@thread.v2";
 
@@ -197,6 +197,23 @@ async fn what_names_no_meeting_is_refused_in_words() {
     assert!(refused.message().contains("no meetings here"), "{}", refused.message());
 }
 
+/// A bot's number leads to the bot, whatever meeting is named like it; the timeline says what is dialled instead.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_meeting_that_is_named_like_a_bots_number_has_another() {
+    let world = open_world().await;
+    let mut timeline = Events::of(world.http(), "/_ringback/timeline", &world.door().token).await;
+    let call = joined(&world, join_id(NUMBER)).await;
+    timeline.until(&format!("since {NUMBER} is a bot's number")).await;
+    let listed = world.operator("meetings").await.is(200).json();
+    let number = listed["value"][0]["joinMeetingId"].as_str().expect("digits").to_owned();
+    assert_ne!(number, NUMBER);
+    let phone = world.phone("1001").await;
+    let up = soon(phone.call(&number)).await.expect("it is up");
+    world.journal.wait_for(&call, "roster", 2).await;
+    timeline.all(&["the bot's seat is connected", "dialled the meeting", "participants changed"]).await;
+    soon(up.hang_up()).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn phones_come_and_go_and_the_meeting_goes_on() {
     let world = open_world().await;
@@ -209,6 +226,20 @@ async fn phones_come_and_go_and_the_meeting_goes_on() {
     world.over(&call).await;
     let refused = soon(first.call("123456789")).await.err().expect("refused").to_string();
     assert_eq!(refused, "the far end refused with status 480");
+    // A page and a scripted phone are told which it was.
+    let page = Page::sign_in_as(world.http(), "1002").await;
+    let mut events = page.follow("events").await;
+    let (leg, _browser) = page.call("123456789", Codec::Pcmu).await;
+    assert_eq!(events.next("ended").await, json!({"leg": leg, "reason": "the meeting's bot is not there"}));
+    let door = world.door();
+    let scripted = door.ask("POST", "/_ringback/test/phones", None).await.is(201).id();
+    let step = async |step: &str, body: Value| {
+        let path = format!("/_ringback/test/phones/{scripted}/{step}");
+        door.ask("POST", &path, Some(&body)).await.is(200).json()
+    };
+    step("call", json!({"to": "123456789"})).await;
+    let why = step("wait", json!({"for": "answered"})).await["why"].clone();
+    assert_eq!(why, "the meeting's bot is not there (480): it has to join before phones can");
 
     let call = joined(&world, join_id("123456789")).await;
     let one = soon(first.call("123456789")).await.expect("it is up");

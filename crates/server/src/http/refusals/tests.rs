@@ -273,7 +273,7 @@ fn seen(table: &mut Table) {
 fn pages(table: &mut Table) {
     let all = [
         PageError::NotSignedIn,
-        PageError::NoSuchBot,
+        PageError::NobodyThere,
         PageError::NoLeg,
         PageError::Taken,
         PageError::TooManySessions,
@@ -286,7 +286,7 @@ fn pages(table: &mut Table) {
     for error in all {
         let when = match error {
             PageError::NotSignedIn => "`/_ringback/phone/…`, the door of a page's phone",
-            PageError::NoSuchBot | PageError::TooManyLegs => "there, a call",
+            PageError::NobodyThere | PageError::TooManyLegs => "there, a call",
             PageError::NoLeg => "there, a leg",
             PageError::Taken => "there, an answer",
             PageError::TooManySessions => "there, signing in",

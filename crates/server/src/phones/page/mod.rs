@@ -62,9 +62,11 @@ pub(crate) enum PageError {
     /// As many pages are signed in as may be.
     #[error("as many pages are signed in as may be, in all or as this user: sign out in another one")]
     TooManySessions,
-    /// No bot there, or none that this user may call.
-    #[error("nobody can be called there: give a number, name or id of a bot of the user's tenant")]
-    NoSuchBot,
+    /// Neither a bot that this user may call nor a meeting.
+    #[error(
+        "nobody can be called there: give a number, name or id of a bot of the user's tenant, or the number of a meeting"
+    )]
+    NobodyThere,
     /// This page has as many legs as it may.
     #[error("this page is in as many calls as it may be: hang one up")]
     TooManyLegs,
@@ -161,7 +163,7 @@ impl Phones {
         };
         let bot = reached(&self.shared.directory.current(), &incoming).is_some();
         if !bot && self.shared.meetings.dialled(&dialled(to)).is_none() {
-            return Err(PageError::NoSuchBot);
+            return Err(PageError::NobodyThere);
         }
         let wires = self.wires().ok_or(OfferError::Unavailable)?;
         let begun = self.shared.trace.timeline().follow();
@@ -363,6 +365,7 @@ fn reason(cause: &signal::EndCause, why: Option<HangUp>) -> &'static str {
         (signal::EndCause::LocalHangUp, Some(HangUp::Declined(408 | 480))) => "the bot did not answer",
         (signal::EndCause::LocalHangUp, Some(HangUp::Declined(503))) => "the bot takes no more calls just now",
         (signal::EndCause::LocalHangUp, Some(HangUp::Declined(_))) => "the bot declined",
+        (signal::EndCause::LocalHangUp, Some(HangUp::KeptOut(why))) => why,
         (signal::EndCause::LocalHangUp, _) => "the other side hung up",
         (signal::EndCause::Failed(_), None) => "the connection to this page broke, or the server was stopped",
         _ => "it failed",
