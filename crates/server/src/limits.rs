@@ -73,6 +73,10 @@ pub const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 pub const HEAD: usize = 64 * 1024;
 /// Calls or operations in one page of a list; the rest follows by `@odata.nextLink`.
 pub const LIST_PAGE: usize = 1_000;
+/// Events written to a follower and not yet read: a burst of a call. More wait in front, where they are bounded, too.
+pub const STREAM_CHUNKS: usize = 64;
+/// How often a follower is written to at least, so that one which is gone is noticed, and proxies keep the stream open.
+pub const STREAM_PULSE: Duration = Duration::from_secs(15);
 /// Entries of the live timeline a slow reader may be behind before it misses some (and is told so).
 pub const TIMELINE: usize = 4_096;
 /// Findings kept: each kind for each app, of a hundred apps or so.
@@ -191,8 +195,6 @@ pub const PAGE_SESSION_IDLE: Duration = Duration::from_secs(12 * 3600);
 pub const PAGE_EVENTS: usize = 64;
 /// Legs of one page that live, and of those that are over whose timeline it may still read.
 pub const PAGE_LEGS: usize = 8;
-/// How often a page that hears nothing is written to, so that one which is gone is noticed, and proxies keep it open.
-pub const PAGE_PULSE: Duration = Duration::from_secs(15);
 /// How long a page hears the timeline of a call on after its leg: its last notification is told about then.
 pub const PAGE_TIMELINE_AFTER: Duration = Duration::from_secs(30);
 /// Chat messages kept, of all chats together: those of some days of a busy bot, and one page of the ledger.

@@ -25,6 +25,7 @@ mod secure;
 mod service;
 mod shapes;
 mod sites;
+mod stream;
 mod testing;
 mod tokens;
 

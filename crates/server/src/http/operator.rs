@@ -7,7 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
 use ringback_core::{AppId, CallId, Input, TenantId};
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::watch;
 
 use super::answer::{JSON, Reply};
 use super::apps;
@@ -17,7 +18,7 @@ use super::graph_api::{GraphApi, call_id, print_operations, print_views};
 use super::health::Health;
 use super::notices;
 use super::refusals::Refused;
-use super::stopped;
+use super::stream::{self, Source};
 use crate::first_seen::FirstSeen;
 use crate::limits;
 use crate::notify::Lanes;
@@ -64,7 +65,7 @@ impl Operator {
             return answered;
         }
         match (method.as_str(), segments.as_slice()) {
-            ("GET", ["timeline"]) => Ok(self.timeline()),
+            ("GET", ["timeline"]) => Ok(stream::stream(All(self.trace.timeline().follow()), self.stopping.clone())),
             ("GET", ["status"]) => self.status(health, api).await,
             ("GET", ["meetings"]) => Ok(api.list_meetings()),
             ("GET", ["calls"]) => {
@@ -111,30 +112,18 @@ impl Operator {
         });
         Ok(json(status.to_string()))
     }
+}
 
-    /// Server-sent events (WHATWG HTML §9.2): one `data:` line of JSON per entry.
-    fn timeline(&self) -> Reply {
-        let mut entries = self.trace.timeline().follow();
-        let mut stopping = self.stopping.clone();
-        let (chunks, receiver) = mpsc::channel(64);
-        tokio::spawn(async move {
-            // The comment tells the reader that it follows from here on.
-            let mut chunk = Bytes::from_static(b": following\n\n");
-            while chunks.send(Ok(chunk)).await.is_ok() {
-                chunk = tokio::select! {
-                    entry = entries.recv() => match entry {
-                        Ok(entry) => event(&entry),
-                        Err(broadcast::error::RecvError::Lagged(missed)) => {
-                            Bytes::from(format!("event: missed\ndata: {missed}\n\n"))
-                        }
-                        Err(broadcast::error::RecvError::Closed) => return,
-                    },
-                    () = chunks.closed() => return,
-                    () = stopped(&mut stopping) => return,
-                };
-            }
-        });
-        Reply::stream("text/event-stream", receiver, None).with("cache-control", "no-store")
+/// The timeline of everything.
+struct All(broadcast::Receiver<Entry>);
+
+impl Source for All {
+    async fn next(&mut self) -> Option<Bytes> {
+        match self.0.recv().await {
+            Ok(entry) => Some(stream::entry(&entry)),
+            Err(RecvError::Lagged(missed)) => Some(stream::missed(missed)),
+            Err(RecvError::Closed) => None,
+        }
     }
 }
 
@@ -144,11 +133,6 @@ async fn undelivered(api: &GraphApi, call: CallId) -> Result<Reply, Refused> {
         .into_iter()
         .map(|mark| serde_json::json!({ "record": mark.at.version.0, "index": mark.at.index, "why": mark.text }));
     Ok(json(serde_json::json!({ "value": shown.collect::<Vec<_>>() }).to_string()))
-}
-
-fn event(entry: &Entry) -> Bytes {
-    let json = serde_json::to_string(entry).unwrap_or_default();
-    Bytes::from(format!("data: {json}\n\n"))
 }
 
 /// Whose call it is, and its id.

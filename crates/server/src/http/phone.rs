@@ -3,8 +3,8 @@
 //!
 //! It must not know: audio, SIP, or what a call may do.
 
-use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,13 +14,13 @@ use ringback_core::LegId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, interval_at, sleep};
+use tokio::time::sleep;
 
 use super::answer::{JSON, Reply};
 use super::origin::Origins;
 use super::refusals::Refused;
 use super::sites;
-use super::stopped;
+use super::stream::{self, Source};
 use crate::auth::{Auth, bearer};
 use crate::clock;
 use crate::directory::{Line, SharedDirectory, User};
@@ -92,7 +92,10 @@ impl PagePhone {
             }
             ("GET", ["users"]) => self.users(),
             ("GET", ["bots"]) => Ok(self.bots(&self.session(&request)?)),
-            ("GET", ["events"]) => Ok(self.events(&self.session(&request)?)),
+            ("GET", ["events"]) => {
+                let told = Told(self.phones.page_events(&self.session(&request)?));
+                Ok(stream::stream(told, self.stopping.clone()))
+            }
             ("POST", ["legs"]) => {
                 let (session, call) = (self.session(&request)?, parse::<Call>(body)?);
                 let phones = self.phones.clone();
@@ -113,7 +116,7 @@ impl PagePhone {
             ("GET", ["legs", leg, "timeline"]) => {
                 let (session, leg) = (self.session(&request)?, leg_id(leg)?);
                 let (entries, over) = self.phones.page_timeline(&session, leg)?;
-                Ok(self.timeline(entries, over))
+                Ok(stream::stream(OfCall { entries, end: Box::pin(end(over)) }, self.stopping.clone()))
             }
             (_, ["sessions"]) => Err(Refused::only("POST, DELETE")),
             (_, ["users" | "bots" | "events"] | ["legs", _, "timeline"]) => Err(Refused::only("GET")),
@@ -184,66 +187,40 @@ impl PagePhone {
         let all: Vec<Value> = bots.into_iter().map(print).chain(meetings).take(limits::LIST_PAGE).collect();
         json(StatusCode::OK, &json!({ "value": all }))
     }
+}
 
-    fn events(&self, session: &Session) -> Reply {
-        let mut events = self.phones.page_events(session);
-        let mut stopping = self.stopping.clone();
-        let (chunks, receiver) = mpsc::channel(limits::PAGE_EVENTS);
-        tokio::spawn(async move {
-            let mut pulse = interval_at(Instant::now() + limits::PAGE_PULSE, limits::PAGE_PULSE);
-            let mut chunk = FOLLOWING;
-            while chunks.send(Ok(chunk)).await.is_ok() {
-                chunk = tokio::select! {
-                    event = events.recv() => match event {
-                        Some(event) => print_event(&event),
-                        // Another page of this session took its place, or it was too slow.
-                        None => return,
-                    },
-                    _ = pulse.tick() => PULSE,
-                    () = chunks.closed() => return,
-                    () = stopped(&mut stopping) => return,
-                };
-            }
-        });
-        stream(receiver)
-    }
+/// What a page is told. It ends when another page of the session takes its place, when it is too slow, or with the session.
+struct Told(mpsc::Receiver<PageEvent>);
 
-    fn timeline(&self, mut entries: Entries, mut over: watch::Receiver<bool>) -> Reply {
-        let mut stopping = self.stopping.clone();
-        let (chunks, receiver) = mpsc::channel(limits::PAGE_EVENTS);
-        tokio::spawn(async move {
-            // Its sender goes when the leg does; what the bot is told last comes behind.
-            let end = async move {
-                while over.changed().await.is_ok() {}
-                sleep(limits::PAGE_TIMELINE_AFTER).await;
-            };
-            tokio::pin!(end);
-            let mut chunk = FOLLOWING;
-            while chunks.send(Ok(chunk)).await.is_ok() {
-                chunk = tokio::select! {
-                    next = entries.next() => match next {
-                        Some(Next::Entry(entry)) => {
-                            Bytes::from(format!("data: {}\n\n", serde_json::to_string(&entry).unwrap_or_default()))
-                        }
-                        Some(Next::Missed(missed)) => Bytes::from(format!("event: missed\ndata: {missed}\n\n")),
-                        None => return,
-                    },
-                    () = &mut end => return,
-                    () = chunks.closed() => return,
-                    () = stopped(&mut stopping) => return,
-                };
-            }
-        });
-        stream(receiver)
+impl Source for Told {
+    async fn next(&mut self) -> Option<Bytes> {
+        self.0.recv().await.map(|event| print_event(&event))
     }
 }
 
-/// Comments of server-sent events (WHATWG HTML §9.2): tell the reader that it follows from here on, and that we are there.
-const FOLLOWING: Bytes = Bytes::from_static(b": following\n\n");
-const PULSE: Bytes = Bytes::from_static(b": here\n\n");
+/// The timeline of one call.
+struct OfCall<E> {
+    entries: Entries,
+    /// When that is over: some time after the leg, since what the bot is told last comes behind.
+    end: Pin<Box<E>>,
+}
 
-fn stream(chunks: mpsc::Receiver<io::Result<Bytes>>) -> Reply {
-    Reply::stream("text/event-stream", chunks, None).with("cache-control", "no-store")
+impl<E: Future<Output = ()> + Send + 'static> Source for OfCall<E> {
+    async fn next(&mut self) -> Option<Bytes> {
+        tokio::select! {
+            next = self.entries.next() => Some(match next? {
+                Next::Entry(entry) => stream::entry(&entry),
+                Next::Missed(missed) => stream::missed(missed),
+            }),
+            () = &mut self.end => None,
+        }
+    }
+}
+
+/// `over`: its sender goes when the leg does.
+async fn end(mut over: watch::Receiver<bool>) {
+    while over.changed().await.is_ok() {}
+    sleep(limits::PAGE_TIMELINE_AFTER).await;
 }
 
 fn print_event(event: &PageEvent) -> Bytes {
@@ -254,7 +231,7 @@ fn print_event(event: &PageEvent) -> Bytes {
         PageEvent::Answered { leg } => ("answered", json!({ "leg": leg.to_string() })),
         PageEvent::Ended { leg, reason } => ("ended", json!({ "leg": leg.to_string(), "reason": reason })),
     };
-    Bytes::from(format!("event: {name}\ndata: {data}\n\n"))
+    stream::event(name, &data)
 }
 
 fn print_user(user: &User) -> Value {
