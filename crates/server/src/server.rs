@@ -232,12 +232,13 @@ impl Server {
         self.sip.registered(sip_name)
     }
 
-    /// Reads apps, users and trunks again, and the operator's own certificate. Calls under way are not touched; a configuration with an
-    /// error changes nothing.
+    /// Reads apps, users and trunks again, and the operator's own certificate. Calls under way are not touched, but for those
+    /// of pages whose session is over thereby; a configuration with an error changes nothing.
     pub fn reload(&self) -> Result<(), StartError> {
         let config = self.options.read()?;
         self.tls.reload()?;
         self.rooms.first_seen.configure(config.directory);
+        self.rooms.phones.review_sessions();
         Ok(())
     }
 

@@ -137,6 +137,11 @@ impl Events {
         }
     }
 
+    /// Reads on to the end: the last chunk (RFC 9112 §7.1).
+    pub(crate) async fn over(&mut self) {
+        self.until("\r\n0\r\n\r\n").await;
+    }
+
     /// The data of the next event of this name.
     pub(crate) async fn next(&mut self, name: &str) -> Value {
         self.until(&format!("event: {name}\ndata: ")).await;

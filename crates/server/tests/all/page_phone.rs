@@ -12,7 +12,7 @@ use crate::recordings::read;
 use crate::soon;
 use crate::web::{self, Bot};
 use crate::world::{
-    NULL_LINE, NUMBER, PASSWORD, USERS, WEBHOOK, World, answer, configuration, create, play, record, words,
+    NULL_LINE, NUMBER, PASSWORD, USERS, WEBHOOK, World, answer, configuration, create, play, record, user, words,
 };
 
 async fn page(world: &World, user: &str) -> Page {
@@ -312,6 +312,45 @@ async fn a_page_and_a_sip_phone_ring_alike() {
     assert_eq!(events.next("answered").await["leg"], leg);
     world.bot.hang_up(&call).await;
     world.over(&call).await;
+}
+
+/// With a user's password, or with the user, every session that it opened goes, and its call; others' stay.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_ends_with_the_password_it_was_opened_by() {
+    let world = World::start().await;
+    let file = world.folder.path().join("ringback.toml");
+    let text = std::fs::read_to_string(&file).expect("a file");
+    let reload = |text: &str| {
+        std::fs::write(&file, text).expect("a file");
+        world.server.reload().expect("it is a configuration");
+    };
+    let (one, two) = (page(&world, "1001").await, page(&world, "1002").await);
+    let (_browser, mut events, call, _) = in_a_call(&world, &one, Codec::Pcmu).await;
+    reload(&text);
+    one.ask("GET", "bots", None).await.is(200);
+    let table = |(id, sip): (&str, &str), password: &str| user(id, sip, password);
+    reload(&text.replace(&table(USERS[0], PASSWORD), &table(USERS[0], "another")));
+    assert_eq!(end_of(&world, &call).await, (200, 5002));
+    events.over().await;
+    one.ask("GET", "bots", None).await.is(401);
+    two.ask("GET", "bots", None).await.is(200);
+    // The password is back, the session is not.
+    reload(&text);
+    one.ask("GET", "bots", None).await.is(401);
+    reload(&text.replace(&table(USERS[1], PASSWORD), ""));
+    two.ask("GET", "bots", None).await.is(401);
+}
+
+/// Who signed in where no password was asked does not stay where one is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_without_a_password_ends_where_one_is_asked() {
+    let world = open_world().await;
+    let page = Page::sign_in_as(world.http(), "1001").await;
+    let file = world.folder.path().join("ringback.toml");
+    let text = std::fs::read_to_string(&file).expect("a file");
+    std::fs::write(&file, text.replace("identities = \"any\"\n", "")).expect("a file");
+    world.server.reload().expect("it is a configuration");
+    page.ask("GET", "bots", None).await.is(401);
 }
 
 /// In an open directory a stranger's name or number rings every page, which says for whom; no password is asked.

@@ -68,10 +68,7 @@ pub(crate) fn configuration(webhooks: SocketAddr) -> String {
         );
     }
     for (id, sip) in USERS {
-        text += &format!(
-            "[[users]]\nid = \"{id}\"\ntenant = \"{TENANT}\"\nname = \"Phone {sip}\"\nsip = \"{sip}\"\n\
-             password = \"{PASSWORD}\"\n"
-        );
+        text += &user(id, sip, PASSWORD);
     }
     for (id, tenant, sip) in [(NULL_LINE, TENANT, "9000"), (FOREIGN_LINE, OTHER_TENANT, "9100")] {
         text += &format!(
@@ -79,6 +76,14 @@ pub(crate) fn configuration(webhooks: SocketAddr) -> String {
         );
     }
     text
+}
+
+/// A user in the configuration.
+pub(crate) fn user(id: &str, sip: &str, password: &str) -> String {
+    format!(
+        "[[users]]\nid = \"{id}\"\ntenant = \"{TENANT}\"\nname = \"Phone {sip}\"\nsip = \"{sip}\"\n\
+         password = \"{password}\"\n"
+    )
 }
 
 /// What a server is started with in this folder: its configuration and its data.

@@ -52,8 +52,19 @@ struct Claim {
     free: Option<oneshot::Sender<()>>,
 }
 
+/// Who signed in, and with what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SignedIn {
+    /// The user's id.
+    pub(super) user: String,
+    /// The digest of the SIP password that the user had.
+    pub(super) ha1: Option<String>,
+    /// That password was asked for.
+    pub(super) asked: bool,
+}
+
 struct Session {
-    user: String,
+    who: SignedIn,
     used: Instant,
     events: Option<mpsc::Sender<PageEvent>>,
     /// Its legs, the newest last; some are over.
@@ -75,6 +86,7 @@ impl Session {
 
 struct Leg {
     owner: SessionKey,
+    answered: bool,
     /// `None`: over.
     alive: Option<watch::Sender<bool>>,
     over: watch::Receiver<bool>,
@@ -101,6 +113,8 @@ pub(super) enum SipOver {
     Claimed,
 }
 
+/// Why a leg is over whose end was told to nobody.
+const MISSED: &str = "it was over when this page came back";
 /// Why pages that were not first ring no more.
 const ELSEWHERE: &str = "answered at another phone";
 
@@ -114,7 +128,7 @@ pub(super) struct Desk {
 
 impl Desk {
     /// Signs a user in. Those who are gone for long make room, then those without a page.
-    pub(super) fn sign_in(&mut self, now: Instant, key: SessionKey, user: &str) -> Result<(), PageError> {
+    pub(super) fn sign_in(&mut self, now: Instant, key: SessionKey, who: SignedIn) -> Result<(), PageError> {
         self.expire(now);
         let room = |desk: &mut Desk, most: usize, of: &dyn Fn(&Session) -> bool| {
             let full = |desk: &Desk| desk.sessions.values().filter(|session| of(session)).count() >= most;
@@ -123,13 +137,12 @@ impl Desk {
             }
             !full(desk)
         };
-        if !room(self, limits::PAGE_SESSIONS_PER_USER, &|session| session.user == user)
+        if !room(self, limits::PAGE_SESSIONS_PER_USER, &|session| session.who.user == who.user)
             || !room(self, limits::PAGE_SESSIONS, &|_| true)
         {
             return Err(PageError::TooManySessions);
         }
-        let session = Session { user: user.to_owned(), used: now, events: None, legs: VecDeque::new() };
-        self.sessions.insert(key, session);
+        self.sessions.insert(key, Session { who, used: now, events: None, legs: VecDeque::new() });
         Ok(())
     }
 
@@ -165,17 +178,30 @@ impl Desk {
     }
 
     /// Whose session it is; it counts as used.
-    pub(super) fn user_of(&mut self, now: Instant, key: &SessionKey) -> Option<&str> {
+    pub(super) fn signed_in(&mut self, now: Instant, key: &SessionKey) -> Option<&SignedIn> {
         self.expire(now);
         let session = self.sessions.get_mut(key)?;
         session.used = now;
-        Some(&session.user)
+        Some(&session.who)
     }
 
-    /// A page listens from now on, in the place of one that did, and hears what rings already.
+    /// All sessions.
+    pub(super) fn sessions(&self) -> impl Iterator<Item = (&SessionKey, &SignedIn)> {
+        self.sessions.iter().map(|(key, session)| (key, &session.who))
+    }
+
+    /// A page listens from now on, in the place of one that did, and hears what rings already, and how its legs are: it may
+    /// have missed that.
     pub(super) fn follow(&mut self, key: &SessionKey, events: mpsc::Sender<PageEvent>) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         session.events = Some(events);
+        for id in session.legs.clone() {
+            match self.legs.get(&id) {
+                Some(leg) if leg.alive.is_none() => session.tell(PageEvent::Ended { leg: id, reason: MISSED }),
+                Some(leg) if leg.answered => session.tell(PageEvent::Answered { leg: id }),
+                _ => {}
+            }
+        }
         for (leg, ringing) in &self.rings {
             if ringing.rings(key, session) {
                 session.tell(ringing.event(*leg));
@@ -229,7 +255,7 @@ impl Desk {
         let Some(ringing) = self.rings.remove(&leg) else { return false };
         self.silence(leg, &ringing, Some(key), ELSEWHERE);
         let (over, heard) = (ringing.over.subscribe(), Some(ringing.ring.heard));
-        self.enter_leg(leg, *key, Leg { owner: *key, alive: Some(ringing.over), over, heard });
+        self.enter_leg(leg, *key, Leg { owner: *key, answered: false, alive: Some(ringing.over), over, heard });
         true
     }
 
@@ -327,7 +353,7 @@ impl Desk {
         }
         self.room(key)?;
         let (alive, over) = watch::channel(false);
-        self.enter_leg(leg, *key, Leg { owner: *key, alive: Some(alive), over, heard: None });
+        self.enter_leg(leg, *key, Leg { owner: *key, answered: false, alive: Some(alive), over, heard: None });
         Ok(())
     }
 
@@ -360,6 +386,7 @@ impl Desk {
 
     /// The leg is up.
     pub(super) fn leg_answered(&mut self, leg: LegId) {
+        self.legs.entry(leg).and_modify(|leg| leg.answered = true);
         self.tell_owner(leg, PageEvent::Answered { leg });
     }
 
@@ -399,7 +426,7 @@ impl Desk {
 impl Ring {
     fn is_for(&self, session: &Session) -> bool {
         match &self.whom {
-            Whom::User(user) => session.user == *user,
+            Whom::User(user) => session.who.user == *user,
             Whom::Anyone => true,
         }
     }

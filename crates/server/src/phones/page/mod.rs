@@ -18,12 +18,12 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 use super::incoming::reached;
 use super::{HangUp, Line, Phones, stopped};
-use crate::directory::{User, dialled};
+use crate::directory::{Directory, User, dialled};
 use crate::engine::fresh_id;
 use crate::limits;
 use crate::trace::Entry;
 pub(super) use desk::Whom;
-use desk::{Declined, Desk, Ring, SessionKey, SipOver};
+use desk::{Declined, Desk, Ring, SessionKey, SignedIn, SipOver};
 use heard::Heard;
 pub(crate) use heard::{Entries, Next};
 
@@ -88,6 +88,14 @@ pub(crate) struct Session {
     pub(crate) user: Arc<User>,
 }
 
+impl SignedIn {
+    /// The user, if he is still in the directory, with the same password, and need not have said it or did.
+    fn may_stay(&self, directory: &Directory) -> Option<Arc<User>> {
+        let user = directory.user(&self.user)?;
+        (user.ha1 == self.ha1 && (self.asked || directory.is_open())).then(|| Arc::clone(user))
+    }
+}
+
 /// The desk of all pages.
 #[derive(Default)]
 pub(super) struct Pages {
@@ -108,29 +116,41 @@ fn key_of(token: &str) -> SessionKey {
 
 /// Sessions. That the user may sign in was checked.
 impl Phones {
-    /// Signs in; returns the session's token, of which only a digest is kept.
-    pub(crate) fn sign_in(&self, user: &User) -> Result<String, PageError> {
+    /// Signs in, where a password was `asked` for, by that; returns the session's token, of which only a digest is kept.
+    pub(crate) fn sign_in(&self, user: &User, asked: bool) -> Result<String, PageError> {
         let mut secret = [0; 32];
         rand::fill(&mut secret).map_err(|_| PageError::TooManySessions)?;
         let token = URL_SAFE_NO_PAD.encode(secret);
-        self.desk().sign_in(Instant::now(), key_of(&token), &user.id)?;
+        let who = SignedIn { user: user.id.clone(), ha1: user.ha1.clone(), asked };
+        self.desk().sign_in(Instant::now(), key_of(&token), who)?;
         Ok(token)
     }
 
-    /// The session of a token; a user who is no longer in the directory has none.
+    /// The session of a token.
     pub(crate) fn session(&self, token: &str) -> Result<Session, PageError> {
-        let key = key_of(token);
-        let user = self.desk().user_of(Instant::now(), &key).map(str::to_owned).ok_or(PageError::NotSignedIn)?;
-        let user = self.shared.directory.current().user(&user).cloned().ok_or(PageError::NotSignedIn)?;
-        Ok(Session { key, user })
+        let (key, directory) = (key_of(token), self.shared.directory.current());
+        let user = self.desk().signed_in(Instant::now(), &key).and_then(|who| who.may_stay(&directory));
+        Ok(Session { key, user: user.ok_or(PageError::NotSignedIn)? })
     }
 
     /// Signs out, and hangs up.
     pub(crate) fn sign_out(&self, session: &Session) {
-        let legs = self.desk().sign_out(&session.key);
-        for leg in legs {
-            self.page_gone(leg);
-        }
+        self.end_session(&session.key);
+    }
+
+    /// The directory was replaced: who could not sign in any more as he did is signed out.
+    pub(crate) fn review_sessions(&self) {
+        let directory = self.shared.directory.current();
+        let desk = self.desk();
+        let over = desk.sessions().filter(|(_, who)| who.may_stay(&directory).is_none());
+        let over: Vec<SessionKey> = over.map(|(key, _)| *key).collect();
+        drop(desk);
+        over.iter().for_each(|key| self.end_session(key));
+    }
+
+    fn end_session(&self, key: &SessionKey) {
+        let legs = self.desk().sign_out(key);
+        legs.into_iter().for_each(|leg| self.page_gone(leg));
     }
 
     /// What a page is told from now on, in the place of who listened before; first what rings already.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use ringback_core::{CallId, ConversationId, LegId};
 use tokio::sync::mpsc;
 
-use super::desk::{Declined, Desk, Ring, SessionKey, SipOver, Whom};
+use super::desk::{Declined, Desk, Ring, SessionKey, SignedIn, SipOver, Whom};
 use super::heard::Heard;
 use super::{PageError, PageEvent};
 use crate::clock::Clock;
@@ -35,8 +35,16 @@ fn key(number: u32) -> SessionKey {
     key
 }
 
+fn named(user: &str) -> SignedIn {
+    SignedIn { user: user.to_owned(), ha1: None, asked: false }
+}
+
+fn user_of<'d>(desk: &'d mut Desk, now: Instant, key: &SessionKey) -> Option<&'d str> {
+    desk.signed_in(now, key).map(|who| who.user.as_str())
+}
+
 fn page(desk: &mut Desk, number: u32, user: &str) -> Page {
-    desk.sign_in(Instant::now(), key(number), user).unwrap();
+    desk.sign_in(Instant::now(), key(number), named(user)).unwrap();
     let (sender, events) = mpsc::channel(limits::PAGE_EVENTS);
     desk.follow(&key(number), sender);
     Page { key: key(number), events }
@@ -159,19 +167,19 @@ fn sessions_are_bounded_and_those_that_nobody_has_open_make_room() {
     for number in 0..limits::PAGE_SESSIONS_PER_USER as u32 - 1 {
         open.push(page(&mut desk, number, "ada"));
     }
-    desk.sign_in(now, key(100), "ada").unwrap();
-    desk.sign_in(now, key(101), "ada").unwrap();
-    assert_eq!(desk.user_of(now, &key(100)), None, "it made room");
-    assert_eq!(desk.user_of(now, &key(101)), Some("ada"));
+    desk.sign_in(now, key(100), named("ada")).unwrap();
+    desk.sign_in(now, key(101), named("ada")).unwrap();
+    assert_eq!(user_of(&mut desk, now, &key(100)), None, "it made room");
+    assert_eq!(user_of(&mut desk, now, &key(101)), Some("ada"));
     open.push(page(&mut desk, 102, "ada"));
-    assert_eq!(desk.sign_in(now, key(103), "ada"), Err(PageError::TooManySessions), "all are open");
-    assert!(desk.sign_in(now, key(104), "bob").is_ok());
+    assert_eq!(desk.sign_in(now, key(103), named("ada")), Err(PageError::TooManySessions), "all are open");
+    assert!(desk.sign_in(now, key(104), named("bob")).is_ok());
     let late = now + limits::PAGE_SESSION_IDLE + Duration::from_secs(1);
-    assert_eq!(desk.user_of(late, &key(104)), None, "idle for long");
+    assert_eq!(user_of(&mut desk, late, &key(104)), None, "idle for long");
     let last = open.pop();
     drop(open);
-    assert_eq!(desk.user_of(late, &key(102)), Some("ada"), "open");
-    assert_eq!(desk.user_of(late, &key(1)), Some("ada"), "open until now");
+    assert_eq!(user_of(&mut desk, late, &key(102)), Some("ada"), "open");
+    assert_eq!(user_of(&mut desk, late, &key(1)), Some("ada"), "open until now");
     drop(last);
 }
 
@@ -195,7 +203,7 @@ fn a_page_has_so_many_legs_and_forgets_the_oldest_that_is_over() {
     let alive = desk.sign_out(&one.key);
     assert_eq!(alive.len(), limits::PAGE_LEGS);
     alive.into_iter().for_each(|leg| desk.leg_ended(leg, "over"));
-    assert_eq!(desk.user_of(Instant::now(), &one.key), None);
+    assert_eq!(user_of(&mut desk, Instant::now(), &one.key), None);
 }
 
 #[test]
@@ -248,4 +256,20 @@ fn a_page_that_does_not_read_is_cut_off_and_hears_of_what_rings_when_it_comes_ag
     let (sender, events) = mpsc::channel(2 * limits::PAGE_EVENTS);
     desk.follow(&slow.key, sender);
     assert_eq!(Page { events, ..slow }.told().len(), limits::PAGE_EVENTS + 1);
+}
+
+#[test]
+fn who_comes_back_is_told_how_his_legs_are() {
+    let mut desk = Desk::default();
+    let first = page(&mut desk, 1, "ada");
+    let legs = [LegId(fresh_id()), LegId(fresh_id()), LegId(fresh_id())];
+    legs.iter().for_each(|leg| desk.calls(*leg, &first.key).unwrap());
+    drop(first.events);
+    desk.leg_answered(legs[1]);
+    desk.leg_answered(legs[2]);
+    desk.leg_ended(legs[2], "the other side hung up");
+    let (sender, events) = mpsc::channel(limits::PAGE_EVENTS);
+    desk.follow(&first.key, sender);
+    let mut back = Page { key: first.key, events };
+    assert_eq!(back.told(), ["answered", "it was over when this page came back"]);
 }
