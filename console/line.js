@@ -47,7 +47,13 @@ export class Line {
   async speakWith(kind) {
     const voice = await openVoice(kind);
     voice.track.enabled = this.#voice.track.enabled;
-    await this.#sender.replaceTrack(voice.track);
+    try {
+      await this.#sender.replaceTrack(voice.track);
+    } catch (error) {
+      // The call ended while the microphone was asked for, which nobody holds then.
+      voice.close();
+      throw error;
+    }
     this.#said.close();
     this.#voice.close();
     this.#voice = voice;

@@ -13,8 +13,11 @@ const AGAIN_LAST = 8000;
 // Events of legs that no answer has named yet: an answer and an event come by different ways.
 const MOST_EARLY = 20;
 
-// Where a reload finds the session again; it goes with the tab.
+// Where a reload finds the session again; it goes with the tab, and with a copy of the tab.
 const KEPT = "ringback.session";
+
+// Milliseconds in which another tab says that the session is its own.
+const OTHERS_ANSWER = 200;
 
 export class Phone {
   // {id, name, number}, once signed in.
@@ -38,6 +41,7 @@ export class Phone {
   #changed;
   #timeline;
   #early = new Map();
+  #tabs = new BroadcastChannel(KEPT);
   #following = null;
   #telling = null;
 
@@ -48,14 +52,32 @@ export class Phone {
     this.#changed = changed;
   }
 
-  // Takes up the session of before a reload, or finds out how one may sign in.
+  // Takes up the session of before a reload, or finds out how one may sign in. A copy of a tab needs a session of its own:
+  // there is one stream of events for each.
   async start() {
     const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
-    if (kept !== null) {
-      this.#enter(kept);
-    } else {
+    const taken = kept !== null && (await this.#isTaken(kept.token));
+    this.#tabs.onmessage = ({ data }) => {
+      const { token } = this.#server;
+      if (token !== null && data.whose === token) this.#tabs.postMessage({ mine: token });
+    };
+    if (kept === null) return this.#askWho();
+    if (!taken) return this.#enter(kept);
+    try {
+      this.#enter(await this.#server.ask("POST", "sessions", { user: kept.user.id }));
+    } catch {
+      sessionStorage.removeItem(KEPT);
       await this.#askWho();
     }
+  }
+
+  // Whether another tab has this session.
+  #isTaken(token) {
+    return new Promise((answer) => {
+      this.#tabs.onmessage = ({ data }) => data.mine === token && answer(true);
+      this.#tabs.postMessage({ whose: token });
+      setTimeout(() => answer(false), OTHERS_ANSWER);
+    });
   }
 
   async #askWho() {
@@ -114,7 +136,6 @@ export class Phone {
         if (signal.aborted) return;
         if (error instanceof Refused && error.status === 401) return this.#sessionOver();
       }
-      // Another tab with this very session takes its events away; the two must not do so to each other all the time.
       if (Date.now() - began > AGAIN_LAST) wait = AGAIN_FIRST;
       this.online = false;
       this.#changed();
@@ -124,17 +145,20 @@ export class Phone {
 
   async #arrived() {
     this.online = true;
+    // Its end may have been missed; what still rings is told again.
+    if (this.call?.phase === "ringing") this.#end(this.call, null);
     this.#changed();
     await this.refreshBots();
   }
 
   // The server was started again, or ended the session: a phone that needs no password is back without a word.
   async #sessionOver() {
-    const { id } = this.user;
-    if (this.call !== null) this.#end(this.call, "The server was started again, which ended the call.");
+    const { call, user } = this;
+    if (call !== null) this.#end(call, null);
     this.#server.token = null;
     try {
-      this.#enter(await this.#server.ask("POST", "sessions", { user: id }));
+      this.#enter(await this.#server.ask("POST", "sessions", { user: user.id }));
+      if (call !== null) this.#say("The server ended the session, and with it the call. It was started again, perhaps.");
     } catch {
       await this.signOut("The session is over. Please sign in again.");
     }
@@ -168,14 +192,16 @@ export class Phone {
       this.#tell(call);
       for (const { type, data } of this.#early.get(leg) ?? []) this.#happened(type, data);
     } catch (error) {
-      this.#end(call, error.message);
+      this.#fail(call, error.message);
     }
   }
 
   async answer() {
     const { call } = this;
-    if (call?.phase !== "ringing" || call.taken) return;
-    call.taken = true;
+    if (call?.phase !== "ringing") return;
+    call.phase = "asking";
+    this.#quiet(call, null);
+    this.#changed();
     try {
       const sdp = await this.#open(call);
       if (call.over) return;
@@ -184,7 +210,7 @@ export class Phone {
       await call.line.accept(answer.sdp);
       this.#talk(call);
     } catch (error) {
-      this.#end(call, error.message);
+      this.#fail(call, error.message);
     }
   }
 
@@ -219,12 +245,15 @@ export class Phone {
   }
 
   async speakWith(voice) {
+    const { call, voice: before } = this;
     this.voice = voice;
     this.note = null;
     this.#changed();
     try {
-      await this.call?.line?.speakWith(voice);
+      await call?.line?.speakWith(voice);
     } catch (error) {
+      if (call.over) return;
+      this.voice = before;
       this.#say(error.message);
     }
   }
@@ -253,15 +282,17 @@ export class Phone {
       this.#say(`${error.message} You are in the call without one: you hear, and can press keys.`);
     }
     if (call.over) return voice.close();
-    call.line = new Line(voice, this.#speaker, () => this.#lost(call));
+    const lost = "The audio's way to the server is broken. It needs UDP between this browser and the server.";
+    call.line = new Line(voice, this.#speaker, () => this.#fail(call, lost));
     call.line.muted = call.muted;
     return call.line.offer();
   }
 
-  #lost(call) {
+  // The call cannot go on from here.
+  #fail(call, note) {
     if (call.over) return;
     if (call.leg !== undefined) this.#release(call.leg);
-    this.#end(call, "The audio's way to the server is broken. It needs UDP between this browser and the server.");
+    this.#end(call, note);
   }
 
   #happened(type, { leg, from, for: toward, reason }) {
@@ -273,7 +304,7 @@ export class Phone {
     } else if (type === "answered") {
       this.#talk(call);
     } else if (type === "ended") {
-      const tried = call.phase === "calling" ? " The timeline shows what was tried." : "";
+      const tried = call.phase === "calling" && !call.untold ? " The timeline shows what was tried." : "";
       this.#end(call, `The call has ended: ${reason}.${tried}`);
     }
   }
@@ -284,6 +315,8 @@ export class Phone {
   }
 
   #rings(leg, from, toward) {
+    // Told again, since the events were followed anew while it is being answered.
+    if (this.call?.leg === leg) return;
     if (this.call !== null) {
       // One call at a time, as on a plain telephone.
       this.#release(leg);
@@ -301,6 +334,7 @@ export class Phone {
     call.phase = "talking";
     call.since = Date.now();
     this.#changed();
+    if (call.untold) this.#tell(call);
   }
 
   #end(call, note) {
@@ -324,6 +358,7 @@ export class Phone {
   async #tell(call) {
     this.#telling = new AbortController();
     const { signal } = this.#telling;
+    call.untold = false;
     try {
       for await (const { type, data } of this.#server.events(`legs/${call.leg}/timeline`, signal)) {
         if (signal.aborted) return;
@@ -331,7 +366,9 @@ export class Phone {
         else if (type === "missed") this.#timeline.missed(data);
       }
     } catch (error) {
-      if (!call.over) this.#say(`The timeline breaks off: ${error.message}`);
+      // A meeting's call is the leg's once that is in it.
+      if (error.status === 404 && call.phase === "calling") call.untold = true;
+      else if (!call.over) this.#say(`The timeline breaks off: ${error.message}`);
     }
   }
 

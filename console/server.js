@@ -3,6 +3,10 @@
 
 const PHONE = "/_ringback/phone/";
 
+// Milliseconds without a word after which a stream is given up: the server says something every 15 seconds. A machine that
+// slept may find its connections gone without being told.
+const SILENT = 40_000;
+
 // What the server refused, in its own words; status 0: it did not answer.
 export class Refused extends Error {
   constructor(status, message) {
@@ -68,7 +72,8 @@ async function* lines(body) {
   let rest = "";
   try {
     for (;;) {
-      const { done, value } = await reader.read();
+      const silent = setTimeout(() => reader.cancel().catch(() => {}), SILENT);
+      const { done, value } = await reader.read().finally(() => clearTimeout(silent));
       if (done) return;
       const whole = (rest + value).split("\n");
       rest = whole.pop();
