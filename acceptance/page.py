@@ -101,7 +101,7 @@ class Suite(Hearing):
             self.keys_are_told(call)
             self.told_in_the_timeline(page, "request", "playPrompt")
             self.told_in_the_timeline(page, "event", "playPrompt completed")
-            self.told_in_the_timeline(page, "notification", "operation")
+            self.told_in_the_timeline(page, "notification", "playPrompt ended")
             self.looks(page)
             page.click("#end")
             self.no_call(page)
@@ -159,6 +159,23 @@ class Suite(Hearing):
             check.that("has ended" in page.text(), f"it says that the call has ended: {page.text()}")
             self.ended_well(call)
 
+    def a_copy_of_its_tab_rings_as_well(self) -> None:
+        with self.page("twice") as page:
+            self.sign_in(page)
+            # A window that a page opens begins with what that has in its sessionStorage, as a copied tab does.
+            page.evaluate("(window.copy = window.open('/')) !== null")
+            page.wait("copy.document.querySelector('#idle')?.hidden === false", "the copy is signed in")
+            call = self.graph.call_user(self.world.phones[0].id, self.bot.callback)
+            self.rings(page, call)
+            page.wait("!copy.document.querySelector('#answer').hidden", "the copy rings")
+            page.click("#answer")
+            page.see("#talk")
+            self.bot.wait_ready(call)
+            page.wait("!copy.document.querySelector('#idle').hidden", "the copy is silent")
+            check.that(page.evaluate("document.querySelector('#offline').hidden"), "the first is connected still")
+            page.click("#end")
+            self.ended_well(call)
+
     def it_declines(self) -> None:
         with self.page("declines") as page:
             self.sign_in(page)
@@ -195,6 +212,8 @@ class Suite(Hearing):
             check.that(number in page.text(), f"it is in the meeting {number}: {page.text()}")
             # In this one meeting: another would be beside it in the page's list.
             check.heard("in the meeting", lambda: self.hears(page, call))
+            self.told_in_the_timeline(page, "event", "playPrompt completed")
+            check.that("breaks off" not in page.text(), f"nothing is amiss: {page.text()}")
             page.click("#end")
             self.no_call(page)
             self.graph.hang_up(call)
@@ -289,6 +308,7 @@ def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
         suite.what_it_says_is_heard_by_the_bot,
         suite.muted_it_says_nothing,
         suite.it_rings_and_answers,
+        suite.a_copy_of_its_tab_rings_as_well,
         suite.it_declines,
         suite.it_rings_for_whom_nobody_knows,
         suite.it_is_in_a_meeting,
