@@ -98,7 +98,7 @@ def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
         (tests / "test_it.py").write_text(STARTED)
         done = run([*pytest, tests], env={"PYTHONPATH": str(EXAMPLES / "testing"), "RINGBACK": str(program)})
         check.same(done.returncode, 1, f"pytest's exit status:\n{done.stdout}{done.stderr}")
-        check.that("is answered: no bot is at that number" in done.stdout, f"pytest says:\n{done.stdout}{done.stderr}")
+        check.that("is answered: neither a bot nor a meeting is at that number" in done.stdout, f"pytest says:\n{done.stdout}{done.stderr}")
 
     # The bot hears keys once it has subscribed to them, which it does before its menu.
     press_one: list[str | Path] = ["--expect", prompt("menu"), "--press", "1"]

@@ -150,7 +150,7 @@ fn a_call_that_goes_well_and_one_that_does_not() {
 
     // Nobody is there.
     let output = set.run(&["phone", "call", "4711"]);
-    assert!(out(&output).1.contains("no bot is at that number"), "{:?}", out(&output));
+    assert!(out(&output).1.contains("neither a bot nor a meeting is at that number"), "{:?}", out(&output));
 }
 
 #[test]

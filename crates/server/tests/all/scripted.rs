@@ -162,7 +162,7 @@ async fn a_call_that_fails_says_why() {
     let phone = Phone::make(&world, json!({"number": "1001"})).await;
     phone.vain("press", br#"{"keys": "1"}"#, "no call was made").await;
     phone.good("call", br#"{"to": "4711"}"#).await;
-    phone.vain("wait", br#"{"for": "answered"}"#, "no bot is at that number").await;
+    phone.vain("wait", br#"{"for": "answered"}"#, "neither a bot nor a meeting is at that number").await;
     // The webhook refuses; the call is then answered by nobody.
     world.journal.always(WEBHOOK, Reply::status(401));
     phone.good("call", json!({"to": APP}).to_string().as_bytes()).await;
