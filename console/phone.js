@@ -358,7 +358,6 @@ export class Phone {
   async #tell(call) {
     this.#telling = new AbortController();
     const { signal } = this.#telling;
-    call.untold = false;
     try {
       for await (const { type, data } of this.#server.events(`legs/${call.leg}/timeline`, signal)) {
         if (signal.aborted) return;
@@ -366,9 +365,11 @@ export class Phone {
         else if (type === "missed") this.#timeline.missed(data);
       }
     } catch (error) {
-      // A meeting's call is the leg's once that is in it.
-      if (error.status === 404 && call.phase === "calling") call.untold = true;
-      else if (!call.over) this.#say(`The timeline breaks off: ${error.message}`);
+      if (call.over) return;
+      // A meeting's call is the leg's once that is in it, which may be by now.
+      if (error.status !== 404 || call.untold) return this.#say(`The timeline breaks off: ${error.message}`);
+      call.untold = true;
+      if (call.phase === "talking") this.#tell(call);
     }
   }
 
