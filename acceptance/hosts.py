@@ -56,7 +56,7 @@ AT_LAST
 server.serve_forever()
 """
 SLOW = HTTP_SERVER.replace("THERE", "405").replace("AT_LAST", "time.sleep(6)")
-MODULE = HTTP_SERVER.replace("THERE", "404").replace("AT_LAST", 'paths = ["/api/calling"]')
+MODULE = HTTP_SERVER.replace("THERE", "404").replace("/api/calls", "/api/calling").replace("AT_LAST", "")
 
 NODE_SERVER = """
 require("node:http").createServer((request, answer) => {
