@@ -77,12 +77,20 @@ impl Family {
     }
 }
 
-/// Who listens at this port of this machine: a process's number and command.
+/// Who listens at this port of this machine: a process's number and name.
 pub(super) fn holder(port: u16) -> Option<(u32, String)> {
     let all = sockets("self");
     let taken = all.iter().find(|socket| socket.state == LISTEN && socket.local.port() == port)?;
     let process = numbers("/proc").into_iter().find(|process| inodes(*process).contains(&taken.inode))?;
-    Some((process, words(process).join(" ").trim().chars().take(80).collect()))
+    Some((process, name(process)))
+}
+
+/// A process for people: its program, and the first of its words that is a file. Other words may be secrets.
+pub(super) fn name(process: u32) -> String {
+    let link = |name: &str| fs::read_link(format!("/proc/{process}/{name}")).unwrap_or_default();
+    let program = link("exe").file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let file = words(process).into_iter().skip(1).find(|word| link("cwd").join(word).is_file());
+    [Some(program), file].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 /// The debugger of a Python program (debugpy) is about to connect to this port. The program takes one connection there,
@@ -189,6 +197,20 @@ mod tests {
         drop(adapter.stdin.take());
         adapter.wait().unwrap();
         assert_eq!(known, [true, false]);
+    }
+
+    /// A bot's own older copy has the port more often than others, and its secret among its words.
+    #[test]
+    fn a_process_is_named_without_what_may_be_a_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("bot.py"), "").unwrap();
+        let words = ["-c", "read line; exit 0", "--client-secret=not-to-be-told", "not-to-be-told", "bot.py"];
+        let mut bot = Command::new("sh").args(words).current_dir(folder.path()).stdin(Stdio::piped()).spawn().unwrap();
+        let (named, own) = (name(bot.id()), super::words(bot.id()));
+        drop(bot.stdin.take());
+        bot.wait().unwrap();
+        assert!(own.iter().any(|word| word.contains("not-to-be-told")), "the kernel tells them: {own:?}");
+        assert!(named.ends_with("sh bot.py") && !named.contains("not-to-be-told"), "{named}");
     }
 
     #[cfg(target_endian = "little")]

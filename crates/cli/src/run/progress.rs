@@ -20,8 +20,6 @@ struct Known {
     tokens: BTreeSet<String>,
     /// It asked for a token, in vain perhaps.
     asked: bool,
-    /// It came with a wrong secret.
-    wrong_secret: bool,
     /// It placed or answered a call.
     called: bool,
     /// It could not listen where it wanted, which was said.
@@ -74,14 +72,6 @@ impl Progress {
 
     pub(super) fn has_asked_for_token(&self) -> bool {
         self.known().asked
-    }
-
-    pub(super) fn has_wrong_secret(&self) -> bool {
-        self.known().wrong_secret
-    }
-
-    pub(super) fn came_with_wrong_secret(&self) {
-        self.known().wrong_secret = true;
     }
 
     pub(super) fn called(&self) {

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Method;
-use ringback_server::trace::Rule;
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
@@ -72,17 +71,12 @@ impl Watch<'_> {
         };
         let say = |text: &str| self.progress.say_once(&format!("{whose}{text}"));
         match kind {
-            "lint" => {
-                if text.starts_with(Rule::SecretRejected.says()) {
-                    self.progress.came_with_wrong_secret();
-                }
-                say(text);
-            }
+            "lint" | "token" => say(text),
             "identity" => self.progress.say_once(text),
             // What is repeated, slow or cannot be connected to, the linter says in better words.
             "notification" if text.contains("where the bot listens") => say(text),
             "notification" if text.contains("webhook answered") => say(&format!("notification {text}")),
-            "request" => self.request(text, &format!("{whose}{} bot", if app.is_some() { "the" } else { "a" })),
+            "request" => self.request(text),
             _ => {}
         }
     }
@@ -94,21 +88,13 @@ impl Watch<'_> {
         }
     }
 
-    /// `POST /…/oauth2/v2.0/token → 200`, as the timeline has it, and who asked.
-    fn request(&self, text: &str, who: &str) {
+    /// `POST /…/oauth2/v2.0/token → 200`, as the timeline has it.
+    fn request(&self, text: &str) {
         let (asked, status) = text.rsplit_once(" → ").unwrap_or((text, ""));
-        let is_token = asked.ends_with("/token");
-        if is_token {
+        if asked.ends_with("/token") {
             self.progress.asked_for_token();
         }
         match status {
-            "200" if is_token => {}
-            // The linter has said so.
-            "401" if is_token && self.progress.has_wrong_secret() => {}
-            _ if is_token => self.progress.say_once(&format!(
-                "{who} asked for a token and was refused ({status}): its client secret, its app id or its tenant is \
-                 not what the server knows; the answer that the bot has says which"
-            )),
             "201" | "202" if asked.contains("/communications/calls") || asked.contains("/app/calls") => {
                 self.progress.called();
             }
@@ -144,7 +130,7 @@ impl Watch<'_> {
             if let Some(port) = value["bind"].as_u64().and_then(|port| u16::try_from(port).ok()) {
                 let why = match (value["why"].as_str(), processes::holder(port)) {
                     (Some("EACCES"), _) => "that port is not this user's to have: choose one above 1023".to_owned(),
-                    (_, Some((process, command))) => format!("process {process} has it ({command})"),
+                    (_, Some((process, name))) => format!("process {process} has it ({name})"),
                     _ => "another program has it".to_owned(),
                 };
                 self.progress.turned_away();
@@ -186,7 +172,7 @@ impl Watch<'_> {
     fn taken(&self) -> Option<String> {
         let taken = self.wanted.iter().chain([&USUAL_PORT]).find(|port| processes::is_taken(**port))?;
         let by = processes::holder(*taken)
-            .map_or("another program".to_owned(), |(process, command)| format!("process {process} ({command})"));
+            .map_or("another program".to_owned(), |(process, name)| format!("process {process} ({name})"));
         Some(format!("port {taken} is taken by {by}, if that is the one it wants"))
     }
 

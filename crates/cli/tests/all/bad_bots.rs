@@ -53,8 +53,12 @@ impl Bot {
     }
 
     pub(crate) fn ask_token(&self, app: &str, secret: &str) -> String {
+        self.ask_token_for("graph.microsoft.com", app, secret)
+    }
+
+    fn ask_token_for(&self, host: &str, app: &str, secret: &str) -> String {
         let form = format!(
-            "grant_type=client_credentials&client_id={app}&client_secret={secret}&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default"
+            "grant_type=client_credentials&client_id={app}&client_secret={secret}&scope=https%3A%2F%2F{host}%2F.default"
         );
         let head =
             format!("POST /{TENANT}/oauth2/v2.0/token HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded");
@@ -148,8 +152,19 @@ fn a_wrong_secret_is_told_of() {
     bot.says("a token was asked for with a wrong client secret");
     bot.call(APP, CLOSED);
     bot.says("could not be connected to");
-    assert!(!bot.said.had("was refused"), "the same in other words");
+    assert!(!bot.said.had("and refused"), "the same in other words");
     assert_eq!(bot.let_go(), Some(1), "the status of a read that found nothing");
+}
+
+/// As bots ask that chat, too. Their secret is well.
+#[test]
+fn a_token_for_something_else_is_told_of_as_such() {
+    let mut bot = Bot::start(&[], &[], WAITS);
+    bot.says("the bot waits");
+    assert!(bot.ask_token_for("api.botframework.com", APP, SECRET).contains("AADSTS500011"));
+    let said = bot.says("a token was asked for and refused: AADSTS500011");
+    assert!(said.contains("https://api.botframework.com") && !said.contains("secret"), "{said}");
+    bot.let_go();
 }
 
 #[test]

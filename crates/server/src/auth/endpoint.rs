@@ -13,7 +13,7 @@ use ringback_core::AppId;
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
-use url::form_urlencoded;
+use url::{Url, form_urlencoded};
 
 /// Which endpoint was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,7 +245,11 @@ fn check_resource(resource: &str, base: &str) -> Result<(), Denied> {
     let resource = resource.trim_end_matches('/');
     let ours = [access::GRAPH_AUDIENCE, "00000003-0000-0000-c000-000000000000", base];
     let known = ours.iter().any(|ours| resource.eq_ignore_ascii_case(ours));
-    if known { Ok(()) } else { Err(Denied::Resource) }
+    if known {
+        return Ok(());
+    }
+    let host = Url::parse(resource).ok().and_then(|url| url.domain().map(str::to_owned));
+    Err(Denied::Resource(host.filter(|host| host.contains('.') && host.len() <= limits::RESOURCE_HOST)))
 }
 
 /// Client id and secret of HTTP Basic, each encoded as in a form (RFC 6749 §2.3.1).

@@ -20,6 +20,8 @@ pub const TOKENS_PER_SHARD: usize = 512;
 pub const VERIFIED_SECRETS: usize = 4096;
 /// The body of a token request; real ones are under 1 KiB.
 pub const TOKEN_REQUEST_BYTES: usize = 16 * 1024;
+/// Characters of a host that a token is asked for, in words about it: as long as names are (RFC 1035 §2.3.4).
+pub const RESOURCE_HOST: usize = 253;
 /// Secrets hashed at once: each takes a core for about 0.1 s.
 pub const HASHES_AT_ONCE: usize = 2;
 /// Token requests that wait for a hash: the last one waits about 10 s. More are answered 503.

@@ -290,6 +290,9 @@ async fn refusals_have_azures_numbers() {
         let (found, codes) = (&answer.body["error"], &answer.body["error_codes"]);
         assert_eq!((answer.status, found, codes), (status, &json!(error), &json!([code])), "{tenant} {body:.80}");
         assert!(answer.body.get("access_token").is_none());
+        let told = answer.refused.unwrap();
+        assert!(told.starts_with(&format!("AADSTS{code}: ")) && !told.contains("secret-"), "{told}");
+        assert!(!told.contains("nobody") && (code != 500_011 || told.contains("https://vault.example ")), "{told}");
         let description = answer.body["error_description"].as_str().unwrap();
         assert!(
             description.starts_with(&format!("AADSTS{code}: ")) && !description.contains("secret-"),

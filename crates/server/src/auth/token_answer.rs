@@ -15,6 +15,8 @@ pub struct TokenAnswer {
     pub body: Value,
     /// `Retry-After`, seconds.
     pub retry_after: Option<u64>,
+    /// What the operator is told of a refusal: Azure's number and the reason, without the client's own words.
+    pub refused: Option<String>,
 }
 
 /// Everything that a token request is refused for.
@@ -28,7 +30,8 @@ pub(super) enum Denied {
     TooLarge,
     GrantType,
     Scope,
-    Resource,
+    /// The host of the resource, if it has one.
+    Resource(Option<String>),
     Client,
     OtherSecret(AppId),
     BadId,
@@ -37,7 +40,9 @@ pub(super) enum Denied {
     AssertionTime,
     TooManyApps(String),
     NotKept,
-    TooManyFailures { retry_after: u64 },
+    TooManyFailures {
+        retry_after: u64,
+    },
     Busy,
     Signing,
 }
@@ -59,7 +64,7 @@ impl TokenAnswer {
             "resource": resource,
             "access_token": token,
         });
-        TokenAnswer { status: 200, body, retry_after: None }
+        TokenAnswer { status: 200, body, retry_after: None, refused: None }
     }
 
     pub(super) fn token(token: &str, seconds: u64) -> TokenAnswer {
@@ -69,7 +74,7 @@ impl TokenAnswer {
             "ext_expires_in": seconds,
             "access_token": token,
         });
-        TokenAnswer { status: 200, body, retry_after: None }
+        TokenAnswer { status: 200, body, retry_after: None, refused: None }
     }
 
     /// `correlation`: the client's own id of the request, given back.
@@ -93,7 +98,11 @@ impl TokenAnswer {
             Denied::Busy | Denied::NotKept => Some(1),
             _ => None,
         };
-        TokenAnswer { status, body, retry_after }
+        let told = match why {
+            Denied::UnknownTenant(_) => Denied::UnknownTenant("…".to_owned()).row().3,
+            _ => text,
+        };
+        TokenAnswer { status, body, retry_after, refused: Some(format!("AADSTS{code}: {told}")) }
     }
 }
 
@@ -148,8 +157,9 @@ impl Denied {
             Denied::Scope => {
                 (400, "invalid_scope", 1_002_012, "The provided value for scope is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier, such as https://graph.microsoft.com/.default.".into())
             }
-            Denied::Resource => {
-                (400, "invalid_resource", 500_011, "The resource principal was not found in the tenant. This server issues tokens for https://graph.microsoft.com.".into())
+            Denied::Resource(host) => {
+                let named = host.as_ref().map_or(String::new(), |host| format!(" named https://{host}"));
+                (400, "invalid_resource", 500_011, format!("The resource principal{named} was not found in the tenant. This server issues tokens for https://graph.microsoft.com alone: what others are for (chat by the Bot Framework, key vaults) is not here."))
             }
             Denied::Client => {
                 (401, "invalid_client", 7_000_215, "Invalid client secret provided, or no application with this client_id in this tenant. Ensure the secret being sent is the client secret itself, not its hash.".into())

@@ -17,7 +17,7 @@ use crate::auth::{
     Auth, INSTANCES_PATH, KEYS_PATH, NOTIFICATION_DOCUMENT_PATH, TokenAnswer, TokenRequest, TokenVersion,
 };
 use crate::clock;
-use crate::trace::Trace;
+use crate::trace::{Entry, Trace};
 
 /// The tenant of a token endpoint's path, `/{tenant}/oauth2/v2.0/token` or the older `/{tenant}/oauth2/token`.
 pub(crate) fn token_path(path: &str) -> Option<(&str, TokenVersion)> {
@@ -123,6 +123,10 @@ pub(crate) async fn token(
         _ if token.is_wrong_secret() => trace.secret_rejected(who.as_ref()),
         Some(app) if token.status == StatusCode::OK.as_u16() => trace.gave_token(app),
         _ => {}
+    }
+    if let Some(why) = token.refused.as_ref().filter(|_| !token.is_wrong_secret()) {
+        let text = || format!("a token was asked for and refused: {why}");
+        trace.timeline().add("token", || Entry::of_none(text()).of_app(who.as_ref()));
     }
     Ok(answer(&token))
 }

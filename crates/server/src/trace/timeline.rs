@@ -16,7 +16,8 @@ use crate::limits;
 pub struct Entry {
     /// Microseconds since the Unix epoch.
     pub at: i64,
-    /// `request`, `event`, `notification`, `lint`, or `identity`: who was seen for the first time, and whom nobody knows.
+    /// `request`, `event`, `notification`, `lint`, `token`: why one was refused, or `identity`: who was seen for the first
+    /// time, and whom nobody knows.
     pub kind: &'static str,
     /// Whose bot it is about, where that is known; events leave it to their call.
     #[serde(skip_serializing_if = "Option::is_none")]
