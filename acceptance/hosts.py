@@ -105,6 +105,31 @@ def sinkhole(folder: Path, stack: ExitStack) -> Network:
     return network
 
 
+def starters(folder: Path) -> list[tuple[str, list[str | Path]]]:
+    """Bots whose start would take the hooks from them: what they are called, and their commands."""
+    package = folder / "package"
+    package.mkdir()
+    script = shlex.join(["node", str(NODE / "fetch.mjs")])
+    (package / "package.json").write_text(json.dumps({"scripts": {"start": f"NODE_OPTIONS=--enable-source-maps {script}"}}))
+    own = ", ".join(DEVELOPMENT)
+    worker = f"""const {{ {own} }} = process.env;
+        new (require("node:worker_threads").Worker)({json.dumps(str(NODE / "fetch.mjs"))}, {{ env: {{ {own} }} }});"""
+    # As opentelemetry-instrument does.
+    instrument = folder / "instrument"
+    instrument.mkdir()
+    (instrument / "sitecustomize.py").write_text("import sys; sys.stderr.write('instrumented\\n')\n")
+    program = str(PYTHON / "with_aiohttp.py")
+    execute = f"""import os, sys
+os.environ["PYTHONPATH"] = {str(instrument)!r} + ":" + os.environ["PYTHONPATH"]
+os.execl(sys.executable, sys.executable, {program!r})"""
+    npm: list[str | Path] = ["npm", "--no-update-notifier", "--silent", "--prefix", package, "start"]
+    return [
+        ("npm start with options of its own", npm),
+        ("a worker with an environment of its own", ["node", "-e", worker]),
+        ("Python behind another sitecustomize", [sys.executable, "-c", execute]),
+    ]
+
+
 class Hosts:
     """`ringback run`, with a data folder of its own, in a namespace if there is one."""
 
@@ -160,12 +185,12 @@ class Hosts:
     def goes_past(self) -> None:
         """A program that heeds neither proxy nor hook is told of, and `doctor` names it."""
         data = self.folder / "data"
-        past = "import socket; socket.create_connection(('203.0.113.9', 443), timeout=14)"
-        words = [sys.executable, "-c", past]
+        past = "import socket; socket.create_connection(('203.0.113.9', 443), timeout=9)"
+        words = [sys.executable, "-S", "-c", past]
         bot = f"{shlex.join(words)}; {shlex.join([str(self.program), 'doctor', '--json', '--data', str(data)])}"
         ended = self.run([self.program, "run", "--data", data, "--", "sh", "-c", bot])
-        wanted = "it connects to 203.0.113.9:443 by itself, past the proxy and the hooks"
-        check.that(wanted in ended.stderr, f"it was not told of: {ended.stderr}")
+        for wanted in ("is not led here", "it was started with -S", "connects to 203.0.113.9:443 by itself"):
+            check.that(wanted in ended.stderr, f"{wanted!r} was not said: {ended.stderr}")
         checks = [json.loads(line) for line in ended.stdout.splitlines()]
         problems = [seen["check"] for seen in checks if seen["health"] == "problem"]
         check.that("proxy" in problems, f"doctor does not name it: {ended.stdout}")
@@ -283,7 +308,7 @@ def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
     def led(command: Sequence[str | Path]) -> Callable[[], None]:
         return lambda: hosts.led_here(command)
 
-    found: list[part.Case] = [(f"{name} is led here", led(command)) for name, command in bots()]
+    found: list[part.Case] = [(f"{name} is led here", led(command)) for name, command in bots() + starters(folder)]
     if why is None:
         found += [("others of Microsoft's are refused", hosts.refused), ("the sinkhole counts", hosts.counts)]
         found.append(("what goes past is told of", hosts.goes_past))

@@ -1,11 +1,11 @@
 //! The environment of a bot: what it has, and the variables by which its programs find Ringback in Microsoft's place.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ringback_server::tls::STANDS_IN_FOR;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::folder::Folder;
 use super::hosts::{self, is_below, microsofts};
@@ -31,7 +31,7 @@ pub(super) fn upstream(own: Own<'_>) -> Result<Option<Upstream>, Failure> {
     set.map(|address| Upstream::parse(&address, past)).transpose()
 }
 
-/// What is to be set beside the variables of trust.
+/// What is to be set, and what it leads to.
 pub(super) struct Set<'a> {
     pub(super) folder: &'a Folder,
     pub(super) proxy: SocketAddr,
@@ -41,36 +41,61 @@ pub(super) struct Set<'a> {
     pub(super) authority: &'a Path,
     /// Whether the user has a proxy of his own.
     pub(super) has_upstream: bool,
+    /// The variables of trust.
+    pub(super) trusted: &'a [(&'static str, OsString)],
 }
 
 impl Set<'_> {
     /// The variables and their values.
     pub(super) fn variables(&self, own: Own<'_>) -> Vec<(&'static str, OsString)> {
-        let proxy = format!("http://{}", self.proxy);
+        let proxy = self.address();
         let mut set: Vec<(&'static str, OsString)> = PROXY.iter().map(|name| (*name, proxy.clone().into())).collect();
-        let kept = |name: &str| text(own, name).map(|list| cleaned(&list).0);
-        set.extend(NO_PROXY.iter().filter_map(|name| Some((*name, kept(name)?.into()))));
-        set.push(("NODE_OPTIONS", node_options(own("NODE_OPTIONS"), &self.folder.node_hook())));
-        set.push(("PYTHONPATH", python_path(own("PYTHONPATH"), &self.folder.python_path())));
-        set.push((HOOKS, self.hooks(&proxy, &kept).into()));
+        let kept = |name: &&'static str| text(own, name).map(|list| (*name, cleaned(&list).0.into()));
+        set.extend(NO_PROXY.iter().filter_map(kept));
+        set.push(("NODE_OPTIONS", first(&self.node_options(), " ", own("NODE_OPTIONS"))));
+        // Without a PATH, programs are looked for in the system's usual folders.
+        for (name, folder) in self.first().into_iter().filter(|(name, _)| *name != "PATH" || own(name).is_some()) {
+            set.push((name, first(&folder.to_string_lossy(), ":", own(name))));
+        }
+        set.extend(self.trusted.iter().cloned());
         set
+    }
+
+    fn address(&self) -> String {
+        format!("http://{}", self.proxy)
+    }
+
+    /// Node's option that has it load the hook. A path in quotes may hold anything (`node --help`).
+    fn node_options(&self) -> String {
+        let path = self.folder.node_hook().to_string_lossy().replace('\\', "\\\\").replace('"', "\\\"");
+        format!("--require \"{path}\"")
+    }
+
+    /// Lists of folders, and the one that is to come first.
+    fn first(&self) -> [(&'static str, PathBuf); 2] {
+        [("PYTHONPATH", self.folder.python_path()), ("PATH", self.folder.programs())]
     }
 
     /// What the hooks are told. In Node's own process there is no proxy, unless the user has one: older axios would send
     /// requests for https to it in the clear. Its children get back what this process has set.
-    fn hooks(&self, proxy: &str, kept: &dyn Fn(&str) -> Option<String>) -> String {
+    pub(super) fn told(&self, own: Own<'_>) -> Value {
+        let proxy = self.address();
         let mut node = serde_json::Map::new();
         let mut children = serde_json::Map::new();
         for name in PROXY {
-            node.insert(name.to_owned(), if self.has_upstream { proxy.into() } else { serde_json::Value::Null });
-            children.insert(name.to_owned(), proxy.into());
+            node.insert(name.to_owned(), if self.has_upstream { proxy.as_str().into() } else { Value::Null });
+            children.insert(name.to_owned(), proxy.as_str().into());
         }
         for name in NO_PROXY {
-            let past: Vec<String> = kept(name).into_iter().chain(STANDS_IN_FOR.map(str::to_owned)).collect();
+            let kept = text(own, name).map(|list| cleaned(&list).0);
+            let past: Vec<String> = kept.iter().cloned().chain(STANDS_IN_FOR.map(str::to_owned)).collect();
             node.insert(name.to_owned(), past.join(",").into());
-            children.insert(name.to_owned(), kept(name).into());
+            children.insert(name.to_owned(), kept.into());
         }
-        let told = json!({
+        let names = |values: Vec<(&'static str, OsString)>| -> serde_json::Map<String, Value> {
+            values.into_iter().map(|(name, value)| (name.to_owned(), value.to_string_lossy().into())).collect()
+        };
+        json!({
             "ringback": { "host": self.ringback.ip().to_string(), "port": self.ringback.port() },
             "port": hosts::PORT,
             "hosts": STANDS_IN_FOR,
@@ -80,13 +105,12 @@ impl Set<'_> {
             "saidAtMost": limits::SAID,
             "node": node,
             "children": children,
-        });
-        told.to_string()
+            "nodeOptions": self.node_options(),
+            "first": names(self.first().map(|(name, folder)| (name, folder.into_os_string())).into()),
+            "trusted": names(self.trusted.to_vec()),
+        })
     }
 }
-
-/// The variable that the hooks read.
-const HOOKS: &str = "RINGBACK_RUN";
 
 fn text(own: Own<'_>, name: &str) -> Option<String> {
     own(name).and_then(|value| value.into_string().ok()).filter(|value| !value.is_empty())
@@ -107,24 +131,14 @@ fn cleaned(list: &str) -> (String, Vec<String>) {
     (kept.join(","), removed.into_iter().map(domain).collect())
 }
 
-/// Node's options, with the hook after those that are there. A path in quotes may hold anything (`node --help`).
-fn node_options(own: Option<OsString>, hook: &Path) -> OsString {
-    let path = hook.to_string_lossy().replace('\\', "\\\\").replace('"', "\\\"");
-    let mut options = own.filter(|own| !own.is_empty()).map_or(OsString::new(), |mut own| {
-        own.push(" ");
-        own
-    });
-    options.push(format!("--require \"{path}\""));
-    options
-}
-
-fn python_path(own: Option<OsString>, hook: &Path) -> OsString {
-    let mut path = hook.as_os_str().to_owned();
+/// A list that begins with ours and goes on with what the user has.
+fn first(ours: &str, separator: &str, own: Option<OsString>) -> OsString {
+    let mut list = OsString::from(ours);
     if let Some(own) = own.filter(|own| !own.is_empty()) {
-        path.push(OsStr::new(":"));
-        path.push(own);
+        list.push(separator);
+        list.push(own);
     }
-    path
+    list
 }
 
 #[cfg(test)]
@@ -144,12 +158,10 @@ mod tests {
 
     #[test]
     fn what_the_user_has_set_for_node_and_python_stays() {
-        let hook = Path::new("/data/run/1/a \"hook\".cjs");
-        assert_eq!(node_options(None, hook), r#"--require "/data/run/1/a \"hook\".cjs""#);
-        let own = node_options(Some("--max-old-space-size=512".into()), hook);
-        assert!(own.to_string_lossy().starts_with("--max-old-space-size=512 --require"));
-        assert_eq!(python_path(Some("lib:more".into()), Path::new("/hook")), "/hook:lib:more");
-        assert_eq!(python_path(Some("".into()), Path::new("/hook")), "/hook");
+        assert_eq!(first("/hook", ":", Some("lib:more".into())), "/hook:lib:more");
+        assert_eq!(first("/hook", ":", Some("".into())), "/hook");
+        let own = first("--require \"/hook\"", " ", Some("--max-old-space-size=512".into()));
+        assert_eq!(own, "--require \"/hook\" --max-old-space-size=512");
     }
 
     #[test]

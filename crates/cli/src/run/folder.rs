@@ -1,13 +1,20 @@
 //! The folder of one run, in the data folder: hooks and files of certificates, for as long as the bot runs.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+
+use serde_json::Value;
 
 use crate::Failure;
 
 /// The hooks, as they lie in the repository: name and text.
 const HOOKS: [(&str, &str); 2] =
     [(NODE_HOOK, include_str!("hooks/node.cjs")), (PYTHON_HOOK, include_str!("hooks/python/sitecustomize.py"))];
+/// Programs that are found here first, so that they are given the hooks whatever a start script has set for them.
+const PROGRAMS: [&str; 3] = ["node", "python", "python3"];
+const PROGRAM: &str = include_str!("hooks/program.sh");
 const NODE_HOOK: &str = "node.cjs";
 const PYTHON_HOOK: &str = "python/sitecustomize.py";
 
@@ -15,8 +22,9 @@ const PYTHON_HOOK: &str = "python/sitecustomize.py";
 pub(super) struct Folder(PathBuf);
 
 impl Folder {
-    /// Makes `<data>/run/<process id>` with the hooks in it, and removes what runs that were killed left behind.
-    pub(super) fn make(data: &Path) -> Result<Folder, Failure> {
+    /// Makes `<data>/run/<process id>` with the hooks in it, and removes what runs that were killed left behind. `path` is
+    /// where the user's programs are found.
+    pub(super) fn make(data: &Path, path: &OsStr) -> Result<Folder, Failure> {
         let cannot = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
         let data = data.canonicalize().map_err(|error| cannot(data, error))?;
         let runs = data.join("run");
@@ -34,7 +42,22 @@ impl Folder {
             fs::create_dir_all(parent).map_err(|error| cannot(parent, error))?;
             fs::write(&file, text).map_err(|error| cannot(&file, error))?;
         }
+        let programs = folder.programs();
+        fs::create_dir_all(&programs).map_err(|error| cannot(&programs, error))?;
+        // Scripts look which of them there are.
+        let is_there = |name: &&str| std::env::split_paths(path).any(|folder| folder.join(name).is_file());
+        for name in PROGRAMS.into_iter().filter(is_there) {
+            let file = programs.join(name);
+            fs::write(&file, PROGRAM).map_err(|error| cannot(&file, error))?;
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).map_err(|error| cannot(&file, error))?;
+        }
         Ok(folder)
+    }
+
+    /// Writes what the hooks are told.
+    pub(super) fn tell(&self, told: &Value) -> Result<(), Failure> {
+        let file = self.0.join("told.json");
+        Ok(fs::write(&file, told.to_string()).map_err(|error| format!("{}: {error}", file.display()))?)
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -49,6 +72,11 @@ impl Folder {
     /// Where Python is to look first.
     pub(super) fn python_path(&self) -> PathBuf {
         self.0.join("python")
+    }
+
+    /// Where programs are to be looked for first.
+    pub(super) fn programs(&self) -> PathBuf {
+        self.0.join("programs")
     }
 
     /// What the hooks say to this process, a value of JSON a line.
@@ -72,7 +100,11 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let left = data.path().join("run/4194305");
         fs::create_dir_all(&left).unwrap();
-        let folder = Folder::make(data.path()).unwrap();
+        let path = data.path().join("path");
+        fs::create_dir_all(&path).unwrap();
+        fs::write(path.join("node"), "").unwrap();
+        let folder = Folder::make(data.path(), path.as_os_str()).unwrap();
+        assert!(folder.programs().join("node").exists() && !folder.programs().join("python").exists());
         assert!(!left.exists(), "no process has that number");
         assert!(folder.node_hook().is_file() && folder.python_path().join("sitecustomize.py").is_file());
         let path = folder.path().to_owned();

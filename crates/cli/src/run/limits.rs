@@ -35,7 +35,8 @@ pub(super) const SILENT: u32 = 4;
 pub(super) const SILENT_AT_MOST: u32 = 64;
 /// How often it is looked what the bot does.
 pub(super) const LOOK: Duration = Duration::from_millis(250);
-/// How often once it was found where it listens: whether it still does, and which app it turned out to be.
+/// How often once it was found where it listens: whether it still does, and which app it turned out to be. And how often
+/// it is looked for processes that go past the hooks, which takes more than a look at what the hooks say.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// After this, a bot that does nothing that can be seen is told of: most listen or call within two seconds.
 pub(super) const QUIET: Duration = Duration::from_secs(10);

@@ -8,6 +8,7 @@ mod environment;
 mod folder;
 mod hosts;
 mod incoming;
+mod led;
 mod limits;
 mod probe;
 mod processes;
@@ -64,19 +65,21 @@ pub(crate) async fn run(args: Run) -> Result<ExitCode, Failure> {
     let upstream = environment::upstream(&own)?;
     let has_upstream = upstream.is_some();
     let served = Served::find_or_start(&args.data).await?;
-    let folder = Folder::make(&args.data)?;
+    let folder = Folder::make(&args.data, &own("PATH").unwrap_or_default())?;
     let app = app_of(&args)?;
     let progress = Arc::new(Progress::of(app.as_ref().map(|app| app.id.clone())));
     let proxy = Proxy::start(served.https, upstream, Arc::clone(&progress)).await?;
+    let trusted = bundle::write(folder.path(), &served.authority, &own)?;
     let set = Set {
         folder: &folder,
         proxy: proxy.address,
         ringback: served.https,
         authority: &served.authority,
         has_upstream,
+        trusted: &trusted,
     };
-    let mut variables = set.variables(&own);
-    variables.extend(bundle::write(folder.path(), &served.authority, &own)?);
+    folder.tell(&set.told(&own))?;
+    let variables = set.variables(&own);
     say(&format!("phones register at {}; the page with a phone: {}/", served.sip, served.http));
     let incoming = Incoming {
         door: Arc::clone(&served.door),
@@ -102,8 +105,7 @@ async fn bot(
     let progress = &incoming.progress;
     progress.set_apps(&served.door.ask(Method::GET, "apps").await?.unwrap_or_default());
     incoming.begin().await;
-    let said = folder.said();
-    let watch = Watch { progress, door: &served.door, said: &said, wanted: wanted_ports(args) };
+    let watch = Watch { progress, door: &served.door, folder, wanted: wanted_ports(args) };
     let mut events = served.door.timeline().await?;
     let began = Instant::now();
     let mut child = child::start(&args.command, variables)?;

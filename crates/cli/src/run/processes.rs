@@ -11,6 +11,7 @@ use crate::proc_stat::Stat;
 pub(super) struct Family(BTreeSet<u32>);
 
 /// A TCP socket.
+#[derive(Clone, Copy)]
 struct Socket {
     local: SocketAddr,
     remote: SocketAddr,
@@ -51,29 +52,41 @@ impl Family {
 
     /// Where its sockets listen.
     pub(super) fn listening(&self) -> BTreeSet<SocketAddr> {
-        let own = self.sockets();
-        own.into_iter().filter(|socket| socket.state == LISTEN).map(|socket| socket.local).collect()
+        let own = self.sockets(|socket| socket.state == LISTEN);
+        own.into_iter().map(|(_, socket)| socket.local).collect()
     }
 
-    /// Addresses elsewhere that it connects to at this port, or tries to.
-    pub(super) fn connects(&self, port: u16) -> BTreeSet<SocketAddr> {
-        let out = |socket: &Socket| matches!(socket.state, ESTABLISHED | SYN_SENT) && socket.remote.port() == port;
-        let own = self.sockets().into_iter().filter(out).map(|socket| socket.remote);
-        own.filter(|remote| !remote.ip().is_loopback()).collect()
+    /// Its processes that connect to addresses elsewhere at this port, or try to.
+    pub(super) fn connects(&self, port: u16) -> BTreeMap<u32, SocketAddr> {
+        let out = |socket: &Socket| {
+            let (state, remote) = (socket.state, socket.remote);
+            matches!(state, ESTABLISHED | SYN_SENT) && remote.port() == port && !remote.ip().is_loopback()
+        };
+        self.sockets(out).into_iter().map(|(process, socket)| (process, socket.remote)).collect()
     }
 
     /// With what each was started: the folder that it works in, and its words.
     pub(super) fn commands(&self) -> Vec<(PathBuf, Vec<String>)> {
-        let folder = |process| fs::read_link(format!("/proc/{process}/cwd")).unwrap_or_default();
-        self.0.iter().map(|process| (folder(process), words(*process))).collect()
+        let folder = |process| link(process, "cwd").unwrap_or_default();
+        self.0.iter().map(|process| (folder(*process), words(*process))).collect()
     }
 
-    fn sockets(&self) -> Vec<Socket> {
-        let held: BTreeSet<u64> = self.0.iter().flat_map(|process| inodes(*process)).collect();
-        let Some(first) = self.0.iter().next() else { return Vec::new() };
-        let mut sockets = sockets(&first.to_string());
-        sockets.retain(|socket| held.contains(&socket.inode));
-        sockets
+    /// The processes themselves.
+    pub(super) fn processes(&self) -> &BTreeSet<u32> {
+        &self.0
+    }
+
+    /// Such sockets, each with the processes that hold it. The kernel's tables are read last: that takes it some 10 ms.
+    fn sockets(&self, wanted: impl Fn(&Socket) -> bool) -> Vec<(u32, Socket)> {
+        let held: Vec<(u32, BTreeSet<u64>)> =
+            self.0.iter().map(|id| (*id, inodes(*id).into_iter().collect())).collect();
+        let Some((first, _)) = held.iter().find(|(_, inodes)| !inodes.is_empty()) else { return Vec::new() };
+        let sockets: Vec<Socket> = sockets(&first.to_string()).into_iter().filter(wanted).collect();
+        let of = |(process, inodes): &(u32, BTreeSet<u64>)| {
+            let own = sockets.iter().filter(|socket| inodes.contains(&socket.inode));
+            own.map(|socket| (*process, *socket)).collect::<Vec<_>>()
+        };
+        held.iter().flat_map(of).collect()
     }
 }
 
@@ -87,10 +100,14 @@ pub(super) fn holder(port: u16) -> Option<(u32, String)> {
 
 /// A process for people: its program, and the first of its words that is a file. Other words may be secrets.
 pub(super) fn name(process: u32) -> String {
-    let link = |name: &str| fs::read_link(format!("/proc/{process}/{name}")).unwrap_or_default();
-    let program = link("exe").file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let file = words(process).into_iter().skip(1).find(|word| link("cwd").join(word).is_file());
-    [Some(program), file].into_iter().flatten().collect::<Vec<_>>().join(" ")
+    let folder = link(process, "cwd").unwrap_or_default();
+    let file = words(process).into_iter().skip(1).find(|word| folder.join(word).is_file());
+    [program(process), file].into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+/// The file name of its program. None of processes that have ended, or are another user's.
+pub(super) fn program(process: u32) -> Option<String> {
+    Some(link(process, "exe")?.file_name()?.to_string_lossy().into_owned())
 }
 
 /// The debugger of a Python program (debugpy) is about to connect to this port. The program takes one connection there,
@@ -102,9 +119,25 @@ pub(super) fn is_for_a_debugger(port: u16) -> bool {
 }
 
 /// Its command line.
-fn words(process: u32) -> Vec<String> {
-    let command = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
-    command.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+pub(super) fn words(process: u32) -> Vec<String> {
+    texts(process, "cmdline").unwrap_or_default()
+}
+
+/// The environment that it was started with.
+pub(super) fn environment(process: u32) -> Option<BTreeMap<String, String>> {
+    let pairs = texts(process, "environ")?;
+    let pair = |text: &String| text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Some(pairs.iter().filter_map(pair).collect())
+}
+
+fn link(process: u32, name: &str) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{process}/{name}")).ok()
+}
+
+/// What the kernel has with a zero after each.
+fn texts(process: u32, name: &str) -> Option<Vec<String>> {
+    let bytes = fs::read(format!("/proc/{process}/{name}")).ok()?;
+    Some(bytes.split(|byte| *byte == 0).map(|text| String::from_utf8_lossy(text).into_owned()).collect())
 }
 
 /// Someone listens at this port of this machine.
@@ -166,7 +199,9 @@ fn address(text: &str) -> Option<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read as _;
     use std::net::{TcpListener, TcpStream};
+    use std::path::Path;
     use std::process::{Command, Stdio};
 
     #[test]
@@ -186,17 +221,26 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(!others.contains(&address) && !left.contains(&address), "a child does not have it");
-        assert!(!Family::of(1).0.is_empty());
+        assert!(!Family::of(1).processes().is_empty());
+    }
+
+    /// A shell with these words after its script, which runs until its input ends: the kernel has them once it speaks.
+    fn with_words(folder: &Path, words: &[&str], look: impl FnOnce(u32)) {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "echo here; read line; exit 0"]).args(words).current_dir(folder);
+        let mut shell = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        shell.stdout.as_mut().unwrap().read_exact(&mut [0; 5]).unwrap();
+        look(shell.id());
+        drop(shell.stdin.take());
+        shell.wait().unwrap();
     }
 
     #[test]
     fn a_port_that_waits_for_a_debugger_is_known_by_the_debuggers_words() {
-        let words = ["-c", "read line", "adapter", "--for-server", "65000", "--host", "65001"];
-        let mut adapter = Command::new("sh").args(words).stdin(Stdio::piped()).spawn().unwrap();
-        let known = [65000, 65001].map(is_for_a_debugger);
-        drop(adapter.stdin.take());
-        adapter.wait().unwrap();
-        assert_eq!(known, [true, false]);
+        let words = ["adapter", "--for-server", "65000", "--host", "65001"];
+        with_words(Path::new("."), &words, |_| {
+            assert_eq!([65000, 65001].map(is_for_a_debugger), [true, false]);
+        });
     }
 
     /// A bot's own older copy has the port more often than others, and its secret among its words.
@@ -204,13 +248,11 @@ mod tests {
     fn a_process_is_named_without_what_may_be_a_secret() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("bot.py"), "").unwrap();
-        let words = ["-c", "read line; exit 0", "--client-secret=not-to-be-told", "not-to-be-told", "bot.py"];
-        let mut bot = Command::new("sh").args(words).current_dir(folder.path()).stdin(Stdio::piped()).spawn().unwrap();
-        let (named, own) = (name(bot.id()), super::words(bot.id()));
-        drop(bot.stdin.take());
-        bot.wait().unwrap();
-        assert!(own.iter().any(|word| word.contains("not-to-be-told")), "the kernel tells them: {own:?}");
-        assert!(named.ends_with("sh bot.py") && !named.contains("not-to-be-told"), "{named}");
+        with_words(folder.path(), &["--client-secret=not-to-be-told", "not-to-be-told", "bot.py"], |process| {
+            let (named, own) = (name(process), words(process));
+            assert!(own.iter().any(|word| word.contains("not-to-be-told")), "the kernel tells them: {own:?}");
+            assert!(named.ends_with("sh bot.py") && !named.contains("not-to-be-told"), "{named}");
+        });
     }
 
     #[cfg(target_endian = "little")]

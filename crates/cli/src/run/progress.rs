@@ -104,7 +104,7 @@ impl Progress {
         self.known().apps = ids.map(str::to_owned).collect();
     }
 
-    /// A hook leads this process without a proxy.
+    /// A hook leads this process.
     pub(super) fn leads(&self, process: u32) {
         self.known().led.insert(process);
     }

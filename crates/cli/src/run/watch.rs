@@ -1,6 +1,7 @@
 //! What goes wrong with a bot while it runs, said as it happens: from the server's timeline, from the hooks, and from
 //! what its processes do. And, when it ends, why that may be.
 
+use std::collections::BTreeSet;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 use std::process::ExitStatus;
@@ -9,11 +10,12 @@ use std::time::Duration;
 
 use hyper::Method;
 use serde_json::Value;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, MissedTickBehavior, timeout};
 
+use super::folder::Folder;
 use super::processes::{self, Family};
 use super::progress::Progress;
-use super::{hosts, limits};
+use super::{hosts, led, limits};
 use crate::door::{Events, Visitor, data_of};
 
 /// Where most bots listen.
@@ -23,8 +25,8 @@ const USUAL_PORT: u16 = 3978;
 pub(super) struct Watch<'a> {
     pub(super) progress: &'a Arc<Progress>,
     pub(super) door: &'a Visitor,
-    /// What the hooks say.
-    pub(super) said: &'a Path,
+    /// Where the hooks are, and say things.
+    pub(super) folder: &'a Folder,
     /// Ports that it is known to want.
     pub(super) wanted: Vec<u16>,
 }
@@ -102,24 +104,69 @@ impl Watch<'_> {
         }
     }
 
-    /// Looks at what hooks say, and once at a bot that does nothing. Does not return.
+    /// Looks at what hooks say and at processes that none leads, and once at a bot that does nothing. Does not return.
     pub(super) async fn processes(&self, root: u32) {
         let mut tick = tokio::time::interval(limits::LOOK);
-        let quiet = Instant::now() + limits::QUIET;
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut look, quiet) = (Instant::now(), Instant::now() + limits::QUIET);
         let (mut read, mut looked) = (0, false);
+        let (mut unled, mut past) = (BTreeSet::new(), BTreeSet::new());
         loop {
             tick.tick().await;
             self.hooks(&mut read);
+            if Instant::now() < look {
+                continue;
+            }
+            look = Instant::now() + limits::LOOK_AGAIN;
+            let others = Family::of(root).without(&self.progress.led());
+            unled = self.unled(&others, &unled);
+            self.past(&others, &mut past).await;
             if !looked && Instant::now() >= quiet {
                 looked = true;
-                self.quiet(root).await;
+                self.quiet(root, &past);
+            }
+        }
+    }
+
+    /// Says which processes no hook leads. Those alone that were there at the last look, too: tools that ask Python
+    /// something are gone at once. Gives those of this one.
+    fn unled(&self, others: &Family, before: &BTreeSet<u32>) -> BTreeSet<u32> {
+        let mut found = BTreeSet::new();
+        for process in others.processes() {
+            let Some(why) = led::why_not(*process, self.folder) else { continue };
+            found.insert(*process);
+            if before.contains(process) {
+                let name = processes::name(*process);
+                self.progress.say_once(&format!(
+                    "process {process} ({name}) is not led here, and what it asks of Microsoft may reach Microsoft: {why}"
+                ));
+            }
+        }
+        found
+    }
+
+    /// Says which processes connect elsewhere by themselves, each once.
+    async fn past(&self, others: &Family, told: &mut BTreeSet<u32>) {
+        for (process, address) in others.connects(hosts::PORT) {
+            if !told.insert(process) {
+                continue;
+            }
+            let name = processes::name(process);
+            self.progress.say_once(&format!(
+                "process {process} ({name}) connects to {address} by itself, past the proxy and the hooks: if that is \
+                 Microsoft's, see docs/RUN.md, where it does not reach"
+            ));
+            // Whose address it is cannot be known from here; a bot's first way is to Microsoft.
+            if !self.progress.has_begun() {
+                let app = self.progress.own().map(|app| format!("/{app}")).unwrap_or_default();
+                let _ = self.door.ask(Method::POST, &format!("findings/proxyIgnored{app}")).await;
             }
         }
     }
 
     /// Says what hooks have said since the last look.
     pub(super) fn hooks(&self, read: &mut u64) {
-        for line in lines_after(self.said, read) {
+        for line in lines_after(&self.folder.said(), read) {
             let Ok(value) = serde_json::from_str::<Value>(&line) else { continue };
             if let Some(refused) = value["refused"].as_str() {
                 self.progress.say_once(refused);
@@ -139,28 +186,14 @@ impl Watch<'_> {
         }
     }
 
-    /// The bot has run for a while. If nothing has come of it, says what it does instead.
-    async fn quiet(&self, root: u32) {
-        if self.progress.has_begun() {
+    /// The bot has run for a while. If nothing has come of it, says what it does instead, unless that was said.
+    fn quiet(&self, root: u32, past: &BTreeSet<u32>) {
+        if self.progress.has_begun() || !past.is_empty() {
             return;
         }
         let seconds = limits::QUIET.as_secs();
-        let elsewhere = Family::of(root).without(&self.progress.led()).connects(hosts::PORT);
-        let why = match elsewhere.first() {
-            Some(address) => {
-                // Whose address it is cannot be known from here; a bot's first way is to Microsoft.
-                let app = self.progress.own().map(|app| format!("/{app}")).unwrap_or_default();
-                let _ = self.door.ask(Method::POST, &format!("findings/proxyIgnored{app}")).await;
-                format!(
-                    "it connects to {address} by itself, past the proxy and the hooks: see docs/RUN.md, where it does \
-                         not reach"
-                )
-            }
-            None => self
-                .taken()
-                .filter(|_| self.progress.may_want_a_port())
-                .unwrap_or_else(|| "it waits for something else, or prints to nowhere".to_owned()),
-        };
+        let taken = self.taken().filter(|_| self.progress.may_want_a_port());
+        let why = taken.unwrap_or_else(|| "it waits for something else, or prints to nowhere".to_owned());
         self.progress.say_once(&format!(
             "after {seconds} s the bot runs (process {root}) and has asked for no token{}, made no call and listens at no \
              port: {why}",

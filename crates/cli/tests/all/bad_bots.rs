@@ -3,6 +3,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::rc::Rc;
 
@@ -142,6 +143,36 @@ fn one_that_says_itself_that_it_cannot_listen_is_told_who_has_the_port() {
     let said = bot.says("the bot could not listen at port");
     assert!(said.contains(&format!("port {port}: process {} has it", std::process::id())), "{said}");
     bot.let_go();
+}
+
+/// Whoever is called `node` is to have Node's hook.
+#[test]
+fn one_whose_script_takes_the_hook_away_is_told_of() {
+    let starts = "cp \"$(command -v sh)\" node; NODE_OPTIONS=--no-warnings ./node -c 'read line; exit 0'";
+    let mut bot = Bot::start(&[], &[], starts);
+    let said = bot.says("is not led here");
+    assert!(said.contains("(node)") && said.contains("its NODE_OPTIONS was set anew"), "{said}");
+    bot.let_go();
+}
+
+/// The same, where it is found by its name: it goes on as that program, with the hook, and with what was set.
+#[test]
+fn a_script_that_sets_options_anew_does_not_take_the_hook_away() {
+    let path = tempfile::tempdir().unwrap();
+    let node = "#!/bin/sh\necho \"node $1 has $NODE_OPTIONS and $PYTHONPATH by $PATH\" >&2\n";
+    std::fs::write(path.path().join("node"), node).unwrap();
+    std::fs::set_permissions(path.path().join("node"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let own = path.path().to_str().unwrap();
+    let usual = std::env::var("PATH").unwrap();
+    let starts = "NODE_OPTIONS=--no-warnings PYTHONPATH=lib node 'a word'; echo \"kept by $PATH\" >&2";
+    let mut bot = Bot::start(&[], &[("PATH", &format!("{own}:{usual}"))], starts);
+    let said = bot.says("node a word has ");
+    let (options, rest) = said.split_once(" and ").unwrap();
+    let (folders, found) = rest.split_once(" by ").unwrap();
+    assert!(options.contains("--require \"/") && options.contains("/node.cjs\" --no-warnings"), "{said}");
+    assert!(folders.starts_with('/') && folders.ends_with("/python:lib"), "{said}");
+    assert_eq!(found, format!("{own}:{usual}"));
+    assert!(bot.says("kept by ").contains("/programs:"));
 }
 
 #[test]

@@ -9,8 +9,10 @@
 // An address of loopback that stands for Microsoft's hosts, for clients that look up first and connect then.
 const MARK = "127.82.66.1";
 
-const told = process.env.RINGBACK_RUN;
-if (told) install(JSON.parse(told));
+const fs = require("node:fs");
+
+// What cannot be read here is no reason to go on without: Node does not start then.
+install(JSON.parse(fs.readFileSync(`${__dirname}/told.json`)));
 
 function install(run) {
   const net = require("node:net");
@@ -32,7 +34,7 @@ function install(run) {
   function say(value) {
     if (++said > run.saidAtMost) return;
     try {
-      require("node:fs").appendFileSync(run.said, `${JSON.stringify(value)}\n`);
+      fs.appendFileSync(run.said, `${JSON.stringify(value)}\n`);
     } catch {}
   }
 
@@ -95,19 +97,29 @@ function install(run) {
     return listen.apply(this, words);
   };
 
+  // Who names authorities of its own, such as a company's, trusts Ringback's too.
+  const tls = require("node:tls");
+  const authority = fs.readFileSync(run.authority);
+  const createSecureContext = tls.createSecureContext;
+  tls.createSecureContext = function (options, ...rest) {
+    const own = options?.ca;
+    const ours = own ? Object.create(options, { ca: { value: [].concat(own, authority) } }) : options;
+    return createSecureContext.call(this, ours, ...rest);
+  };
+
   // This process has no proxy but the user's: older axios would send what is for https to it in the clear. So it connects
   // to others directly, and nobody is to wonder.
   set(process.env, run.node);
   say({ leads: process.pid });
+
+  // What it starts may be no Node, and is led here whatever environment it is given.
   const child = require("node:child_process");
-  // Children may be no Node, and need it.
   const spawn = child.ChildProcess.prototype.spawn;
   child.ChildProcess.prototype.spawn = function (options) {
     if (options?.envPairs) {
-      const changed = Object.keys(run.children);
-      const kept = options.envPairs.filter((pair) => !changed.some((name) => pair.startsWith(`${name}=`)));
-      const added = Object.entries(run.children).filter(([, value]) => value !== null);
-      options.envPairs = kept.concat(added.map(([name, value]) => `${name}=${value}`));
+      const pairs = options.envPairs.map((pair) => pair.match(/^([^=]*)=([^]*)$/)?.slice(1)).filter(Boolean);
+      const env = Object.entries(led(Object.fromEntries(pairs)));
+      options.envPairs = env.map(([name, value]) => `${name}=${value}`);
     }
     return spawn.call(this, options);
   };
@@ -116,10 +128,16 @@ function install(run) {
     child[name] = function (command, ...words) {
       const last = words.at(-1);
       const given = last && typeof last === "object" && !Array.isArray(last) ? words.pop() : {};
-      const env = set({ ...(given.env ?? process.env) }, run.children);
-      return start.call(this, command, ...words, { ...given, env });
+      return start.call(this, command, ...words, { ...given, env: led({ ...(given.env ?? process.env) }) });
     };
   }
+  const threads = require("node:worker_threads");
+  threads.Worker = class Worker extends threads.Worker {
+    constructor(file, options) {
+      const env = options?.env;
+      super(file, env && typeof env === "object" ? { ...options, env: led({ ...env }) } : options);
+    }
+  };
 
   // Modules that name single functions get the changed ones.
   require("node:module").syncBuiltinESMExports();
@@ -129,6 +147,21 @@ function install(run) {
       if (value === null) delete env[name];
       else env[name] = value;
     }
+    return env;
+  }
+
+  // The same environment, with all that leads here.
+  function led(env) {
+    set(env, run.children);
+    for (const [name, value] of Object.entries(run.trusted)) env[name] ??= value;
+    for (const [name, ours] of Object.entries(run.first)) {
+      // Without a PATH, programs are looked for in the system's usual folders.
+      if (name === "PATH" && !env.PATH) continue;
+      const others = env[name] ? env[name].split(":").filter((folder) => folder !== ours) : [];
+      env[name] = [ours, ...others].join(":");
+    }
+    const options = env.NODE_OPTIONS ?? "";
+    if (!options.includes(run.nodeOptions)) env.NODE_OPTIONS = `${run.nodeOptions} ${options}`;
     return env;
   }
 }
