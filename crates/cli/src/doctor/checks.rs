@@ -19,10 +19,10 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::{Check, Doctor, limits};
-use crate::Failure;
+use super::{Check, Doctor};
 use crate::door::Visitor;
 use crate::lint::{findings, sentence};
+use crate::{Failure, limits};
 
 /// The name under which bots know Graph, and which the certificate must bear.
 const GRAPH: &str = "graph.microsoft.com";
@@ -107,7 +107,7 @@ async fn certificate(authority: &Path, https: SocketAddr) -> Check {
             "Restart the server: it is made again from its key.",
         );
     };
-    match timeout(limits::LOOK, handshake(ca, https)).await.unwrap_or(Err("no answer".into())) {
+    match timeout(limits::CHECK, handshake(ca, https)).await.unwrap_or(Err("no answer".into())) {
         Ok(()) => Check::well(NAME, format!("who trusts {} trusts {https} as {GRAPH}", authority.display())),
         Err(why) => Check::problem(
             NAME,
@@ -179,7 +179,7 @@ async fn clock(visitor: &Visitor) -> Result<Check, Failure> {
 /// SIP answers, by datagrams as most phones send them.
 async fn sip_answers(address: SocketAddr) -> Check {
     const NAME: &str = "sip";
-    match timeout(limits::LOOK, options(address)).await.unwrap_or(Err(io::ErrorKind::TimedOut.into())) {
+    match timeout(limits::CHECK, options(address)).await.unwrap_or(Err(io::ErrorKind::TimedOut.into())) {
         Ok(()) => Check::well(NAME, format!("{address} answers over UDP")),
         Err(error) => Check::problem(
             NAME,

@@ -2,7 +2,6 @@
 //! changes nothing: it listens, connects and asks, each for a moment.
 
 mod checks;
-mod limits;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -5,7 +5,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::environment::Own;
-use super::{limits, say};
+use super::say;
+use crate::limits;
 
 /// An app id, perhaps a tenant, and where they were found.
 #[derive(Clone, Debug, PartialEq, Eq)]

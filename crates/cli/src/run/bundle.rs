@@ -8,8 +8,8 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use super::{limits, say};
-use crate::Failure;
+use super::say;
+use crate::{Failure, limits};
 
 /// A variable by which programs are told whom to trust.
 struct Variable {

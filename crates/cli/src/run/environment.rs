@@ -9,9 +9,8 @@ use serde_json::{Value, json};
 
 use super::folder::Folder;
 use super::hosts::{self, is_below, microsofts};
-use super::limits;
 use super::proxy::Upstream;
-use crate::Failure;
+use crate::{Failure, limits};
 
 /// A look at the user's own environment.
 pub(super) type Own<'a> = &'a dyn Fn(&str) -> Option<OsString>;

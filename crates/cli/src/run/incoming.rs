@@ -25,9 +25,9 @@ use super::probe::{Heard, Port, USUAL};
 use super::processes::{Family, is_taken};
 use super::progress::Progress;
 use super::search::Search;
-use super::{limits, say, text};
-use crate::Failure;
+use super::{say, text};
 use crate::door::Visitor;
+use crate::{Failure, limits};
 
 /// A public origin and the one that it stands for, as `--callback` names them.
 #[derive(Clone, Debug, PartialEq, Eq)]

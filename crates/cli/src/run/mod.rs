@@ -9,7 +9,6 @@ mod folder;
 mod hosts;
 mod incoming;
 mod led;
-mod limits;
 mod probe;
 mod processes;
 mod progress;

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::limits;
+use crate::limits;
 
 /// Paths at which bots are told of calls, those of Microsoft's samples and of their kin; the most usual first.
 pub(super) const USUAL: [&str; 13] = [

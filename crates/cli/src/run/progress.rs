@@ -6,7 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
-use super::{limits, say};
+use super::say;
+use crate::limits;
 
 /// Shared by those who look.
 #[derive(Debug, Default)]

@@ -15,9 +15,8 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::hosts::{self, Leads, is_below};
-use super::limits;
 use super::progress::Progress;
-use crate::Failure;
+use crate::{Failure, limits};
 
 /// The proxy that the user's own environment names.
 #[derive(Clone, Debug, PartialEq, Eq)]

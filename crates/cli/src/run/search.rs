@@ -6,9 +6,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use ringback_server::directory::reached_here;
 
-use super::limits;
 use super::probe::{self, Heard, Port};
 use super::processes::is_for_a_debugger;
+use crate::limits;
 
 /// What is known of a bot's ports so far.
 #[derive(Default)]

@@ -11,10 +11,10 @@ use ringback_server::{ADDRESS_FILE, Options, Server, StartError};
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{limits, say};
-use crate::Failure;
+use super::say;
 use crate::args::Door;
 use crate::door::Visitor;
+use crate::{Failure, limits};
 
 /// A server that answers.
 pub(super) struct Served {

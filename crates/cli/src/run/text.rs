@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::limits;
 use super::probe::USUAL;
+use crate::limits;
 
 /// Those that it has, quoted. `commands`: for each process the folder that it works in, and its words.
 pub(super) fn paths(commands: &[(PathBuf, Vec<String>)]) -> Vec<&'static str> {

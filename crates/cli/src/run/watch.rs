@@ -15,8 +15,9 @@ use tokio::time::{Instant, MissedTickBehavior, timeout};
 use super::folder::Folder;
 use super::processes::{self, Family};
 use super::progress::Progress;
-use super::{hosts, led, limits};
+use super::{hosts, led};
 use crate::door::{Events, Visitor, data_of};
+use crate::limits;
 
 /// Where most bots listen.
 const USUAL_PORT: u16 = 3978;
