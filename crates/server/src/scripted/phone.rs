@@ -74,6 +74,14 @@ impl Outcome {
     }
 }
 
+/// Where the next expectation begins to listen.
+#[derive(Default)]
+struct Listened {
+    /// The call it was in (`State::number`): another one is listened to from its beginning, whoever placed it.
+    call: u64,
+    sample: usize,
+}
+
 /// A scripted phone. Dropped, it hangs up and is gone.
 pub(crate) struct ScriptedPhone {
     id: Uuid,
@@ -83,8 +91,8 @@ pub(crate) struct ScriptedPhone {
     commands: mpsc::Sender<Command>,
     state: watch::Receiver<State>,
     story: Arc<Story>,
-    /// Held by the step under way: the next waits. Inside is where the next expectation begins to listen.
-    turn: AsyncMutex<usize>,
+    /// Held by the step under way: the next waits.
+    turn: AsyncMutex<Listened>,
     /// The latest call whose end a step has seen: who waits for a ring after it means another one.
     over: AtomicU64,
     places: Semaphore,
@@ -161,7 +169,7 @@ impl ScriptedPhone {
 
     /// Calls a number, a bot's id or a SIP address of this server.
     pub(crate) async fn call(&self, to: &str) -> Result<Outcome, ScriptError> {
-        let mut turn = self.turn().await?;
+        let _turn = self.turn().await?;
         let (begun, begins) = oneshot::channel();
         let command = Command::Call { to: to.to_owned(), begun };
         let sent = self.commands.send(command).await;
@@ -169,7 +177,6 @@ impl ScriptedPhone {
             return Err(ScriptError::NoPhone);
         }
         begins.await.map_err(|_| ScriptError::HasCall)?;
-        *turn.listened = 0;
         Ok(Outcome::default())
     }
 
@@ -211,11 +218,15 @@ impl ScriptedPhone {
     pub(crate) async fn expect(&self, wav: &[u8], terms: Terms) -> Result<Outcome, ScriptError> {
         let reference = step::expected(wav, self.voice)?;
         let mut turn = self.turn().await?;
-        let Some(call) = self.talk() else { return Ok(self.not_up()) };
-        let verdict = expect::listen(&call, reference, *turn.listened, terms).await;
+        let State { number, talk, .. } = self.state.borrow().clone();
+        let Some(call) = talk else { return Ok(self.not_up()) };
+        if turn.listened.call != number {
+            *turn.listened = Listened { call: number, sample: 0 };
+        }
+        let verdict = expect::listen(&call, reference, turn.listened.sample, terms).await;
         let likeness = Some((verdict.likeness, verdict.at as f64 / f64::from(call.rate())));
         match verdict.end {
-            Some(end) => *turn.listened = end,
+            Some(end) => turn.listened.sample = end,
             None => return Ok(Outcome { why: Some(verdict.why(terms)), likeness }),
         }
         Ok(Outcome { why: None, likeness })
@@ -343,8 +354,7 @@ impl ScriptedPhone {
 /// A step's turn: nobody else's meanwhile.
 struct Turn<'a> {
     _place: SemaphorePermit<'a>,
-    /// The sample at which the next expectation begins to listen.
-    listened: MutexGuard<'a, usize>,
+    listened: MutexGuard<'a, Listened>,
 }
 
 /// The keys that the bot pressed.

@@ -157,6 +157,22 @@ async fn a_scripted_phone_is_called_and_does_as_it_was_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_phone_that_is_called_again_hears_the_second_call_from_its_beginning() {
+    let world = World::start().await;
+    let phone = Phone::make(&world, json!({"number": "1001"})).await;
+    for seed in [1, 2] {
+        let call = world.bot.post("", &create(&world.journal.url(WEBHOOK), USERS[0].0)).await.is(201).id();
+        world.journal.wait(&call, "established active").await;
+        phone.good("wait", br#"{"for": "answered"}"#).await;
+        let file = world.journal.file(&format!("/{seed}.wav"), melody(seed));
+        world.bot.post(&format!("/{call}/playPrompt"), &play(&[&file], None)).await.is(200);
+        phone.good("expect?within=30", &melody(seed)).await;
+        world.bot.hang_up(&call).await;
+        phone.good("wait", br#"{"for": "ended", "within": 30}"#).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_fails_says_why() {
     let world = World::start().await;
     let phone = Phone::make(&world, json!({"number": "1001"})).await;
