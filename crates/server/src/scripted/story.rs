@@ -70,11 +70,9 @@ impl Story {
         locked(&self.told).entries.iter().cloned().collect()
     }
 
-    /// What the bot's webhook did last with a notification, unless it took it.
+    /// What the bot's webhook did with the incoming call unless it took it, else with the last it was told.
     pub(super) fn trouble(&self) -> Option<String> {
-        let entries = self.entries();
-        let last = entries.iter().rev().find(|entry| entry.kind == "notification")?;
-        (!last.text.ends_with("acknowledged")).then(|| last.text.clone())
+        locked(&self.told).trouble()
     }
 }
 
@@ -90,6 +88,13 @@ impl Told {
         let call = Some(call.to_string());
         self.entries = self.latest.iter().filter(|entry| entry.call == call).cloned().collect();
         self.call = call;
+    }
+
+    fn trouble(&self) -> Option<String> {
+        let told = || self.entries.iter().rev().filter(|entry| entry.kind == "notification");
+        let incoming = told().find(|entry| entry.text.starts_with("incoming "));
+        let mut latest = incoming.into_iter().chain(told().next());
+        latest.find(|entry| !entry.text.ends_with("acknowledged")).map(|entry| entry.text.clone())
     }
 }
 
@@ -126,5 +131,24 @@ mod tests {
             told.add(Entry::about(ours, n.to_string()));
         }
         assert_eq!((told.entries.len(), told.latest.len()), (limits::SCRIPTED_STORY, limits::SCRIPTED_STORY));
+    }
+
+    #[test]
+    fn an_incoming_call_that_its_bot_did_not_take_is_the_trouble() {
+        let call = CallId(Uuid::from_u128(1));
+        let trouble = |texts: &[&str]| {
+            let mut told = Told::default();
+            told.joined(call);
+            for text in texts {
+                told.add(Entry { kind: "notification", ..Entry::about(call, *text) });
+            }
+            told.trouble()
+        };
+        let (lost, late) = ("incoming → undelivered: it is gone", "terminated → will be repeated: it is gone");
+        assert_eq!(trouble(&["incoming → will be repeated: it is gone", lost, late]).as_deref(), Some(lost));
+        let taken = "incoming → acknowledged";
+        assert_eq!(trouble(&["incoming → will be repeated: it is gone", taken, late]).as_deref(), Some(late));
+        assert_eq!(trouble(&[taken, late, "terminated → acknowledged"]), None);
+        assert_eq!(trouble(&[]), None);
     }
 }
