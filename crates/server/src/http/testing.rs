@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use url::form_urlencoded;
+use uuid::Uuid;
 
 use super::answer::{JSON, Reply};
 use super::graph_api::call_id;
@@ -134,6 +135,11 @@ pub(super) async fn serve(
             lanes.faults().clear();
             Ok(Reply::empty(StatusCode::NO_CONTENT))
         }
+        ("DELETE", ["faults", id]) => {
+            let removed = id.parse().is_ok_and(|id| lanes.faults().remove(id));
+            if removed { Ok(Reply::empty(StatusCode::NO_CONTENT)) } else { Err(no_fault()) }
+        }
+        (_, ["faults", _]) => Err(Refused::only("DELETE")),
         (_, ["faults"]) => Err(Refused::only("DELETE, GET, POST")),
         (_, ["phones", rest @ ..]) => Err(Refused::only(match rest {
             [] => "GET, POST",
@@ -162,7 +168,7 @@ fn fault(make: MakeFault) -> Result<Fault, Refused> {
         return Err(bad(&format!("`next` is 1 to {}", limits::FAULT_NOTICES)));
     }
     let call = make.call.as_deref().map(call_id).transpose()?;
-    Ok(Fault { kind, app: make.app.as_deref().map(AppId::new), call, next })
+    Ok(Fault { id: Uuid::now_v7(), kind, app: make.app.as_deref().map(AppId::new), call, next })
 }
 
 fn print_fault(fault: &Fault) -> Value {
@@ -173,12 +179,18 @@ fn print_fault(fault: &Fault) -> Value {
         Kind::Swap => ("swap", None),
     };
     json!({
+        "id": fault.id.to_string(),
         "fault": kind,
         "delayMs": delay.map(|delay| u64::try_from(delay).unwrap_or(u64::MAX)),
         "app": fault.app.as_ref().map(AppId::as_str),
         "call": fault.call.map(|call| call.to_string()),
         "next": fault.next,
     })
+}
+
+fn no_fault() -> Refused {
+    let message = "No fault of this id waits; it may have met as many notifications as it was for.";
+    Refused::new(StatusCode::NOT_FOUND, "itemNotFound", message)
 }
 
 fn too_many_faults() -> Refused {
@@ -263,7 +275,7 @@ fn bad(why: &str) -> Refused {
     Refused::new(StatusCode::BAD_REQUEST, "invalidRequest", format!("Nothing was done: {why}."))
 }
 
-fn id_of(id: &str) -> Result<uuid::Uuid, Refused> {
+fn id_of(id: &str) -> Result<Uuid, Refused> {
     id.parse().map_err(|_| ScriptError::NoPhone.into())
 }
 

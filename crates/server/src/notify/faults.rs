@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ringback_core::{AppId, CallId};
+use uuid::Uuid;
 
 use crate::engine::LaneOwner;
 use crate::limits;
@@ -28,6 +29,8 @@ pub(crate) enum Kind {
 /// A fault that waits for its notices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
+    /// By which it is taken back.
+    pub(crate) id: Uuid,
     pub(crate) kind: Kind,
     /// Only of this app's calls.
     pub(crate) app: Option<AppId>,
@@ -57,6 +60,11 @@ impl Faults {
 
     pub(crate) fn all(&self) -> Vec<Fault> {
         self.lock().clone()
+    }
+
+    /// Takes one back, if it still waits.
+    pub(crate) fn remove(&self, id: Uuid) -> bool {
+        self.lock().extract_if(.., |fault| fault.id == id).next().is_some()
     }
 
     pub(crate) fn clear(&self) {
@@ -90,7 +98,6 @@ impl Faults {
 mod tests {
     use super::*;
     use ringback_core::{ConversationId, TenantId};
-    use uuid::Uuid;
 
     fn owner(app: &str, call: u128) -> LaneOwner {
         LaneOwner {
@@ -105,6 +112,7 @@ mod tests {
     fn a_fault_meets_whom_it_is_for_and_so_many() {
         let faults = Faults::default();
         let fault = |kind, app: Option<&str>, call: Option<u128>, next| Fault {
+            id: Uuid::now_v7(),
             kind,
             app: app.map(AppId::new),
             call: call.map(|call| CallId(Uuid::from_u128(call))),
@@ -124,7 +132,7 @@ mod tests {
     #[test]
     fn they_are_bounded() {
         let faults = Faults::default();
-        let fault = Fault { kind: Kind::Drop, app: None, call: None, next: 1 };
+        let fault = Fault { id: Uuid::now_v7(), kind: Kind::Drop, app: None, call: None, next: 1 };
         for _ in 0..limits::FAULTS {
             faults.add(fault.clone()).unwrap();
         }

@@ -96,7 +96,8 @@ async fn notices_are_late_lost_doubled_and_out_of_order_on_purpose() {
     fault(&world, json!({"fault": "swap", "app": APP})).await.is(201);
     fault(&world, json!({"fault": "drop", "app": APP})).await.is(201);
     let made = fault(&world, json!({"fault": "delay", "delayMs": 300, "app": APP})).await.is(201).json();
-    assert_eq!(made, json!({"fault": "delay", "delayMs": 300, "app": APP, "call": null, "next": 1}));
+    let shown = json!({"id": made["id"], "fault": "delay", "delayMs": 300, "app": APP, "call": null, "next": 1});
+    assert_eq!(made, shown);
     let call = short_call(&world, "/calls").await;
     world.journal.wait(&call, "terminated").await;
     let expected = [
@@ -134,6 +135,21 @@ async fn notices_are_late_lost_doubled_and_out_of_order_on_purpose() {
         fault(&world, json!({"fault": "drop"})).await.is(201);
     }
     fault(&world, json!({"fault": "drop"})).await.is(429);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fault_is_taken_back_by_its_id() {
+    let world = World::start().await;
+    let own = fault(&world, json!({"fault": "drop", "next": 9})).await.is(201).id();
+    let other = fault(&world, json!({"fault": "duplicate", "app": SIBLING_APP})).await.is(201).id();
+    let remove = async |id: &str| world.door().ask("DELETE", &format!("/_ringback/test/faults/{id}"), None).await;
+    remove(&own).await.is(204);
+    let left = world.door().ask("GET", "/_ringback/test/faults", None).await.is(200).json();
+    assert_eq!((left["value"].as_array().unwrap().len(), &left["value"][0]["id"]), (1, &json!(other)));
+    for gone in [own.as_str(), "mine"] {
+        assert!(remove(gone).await.is(404).message().contains("No fault of this id waits"));
+    }
+    world.door().ask("GET", &format!("/_ringback/test/faults/{other}"), None).await.is(405);
 }
 
 /// One that is held until the next was told, which never comes: the cursor stands before it.
