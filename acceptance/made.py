@@ -23,6 +23,45 @@ def test_a_server_of_its_own(ringback, phone):
 """
 """A test that has a server started for it, and calls where nobody is."""
 
+LEAVING = """
+import json
+
+def test_fails(phones, fault):
+    gone, phone = phones(), phones()
+    gone.put_away()
+    phone.call("NUMBER").hang_up()
+    fault("drop", next=1000, app="nobody's")
+    phone.is_hung_up()
+
+def test_nothing_is_left(ringback):
+    for what in ("phones", "faults"):
+        assert json.loads(ringback.ask("GET", f"test/{what}"))["value"] == []
+"""
+"""A test that fails, and one that must not see what it made."""
+
+LEAVING_IN_NODE = """
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ringback } from "HELPER";
+
+test("fails", async (t) => {
+  const server = await ringback();
+  const [gone, phone] = [server.phone(t), server.phone(t)];
+  await gone.putAway();
+  await phone.call("NUMBER").hangUp();
+  await server.fault(t, "drop", { next: 1000, app: "nobody's" });
+  await phone.isHungUp();
+});
+
+test("nothing is left", async () => {
+  const server = await ringback();
+  for (const what of ["phones", "faults"]) {
+    assert.deepEqual(JSON.parse(await server.ask("GET", `test/${what}`)).value, []);
+  }
+});
+"""
+"""The same for Node."""
+
 
 class Ivr:
     """The example bots' menu: 1 the opening hours, 2 the address, then goodbye."""
@@ -91,6 +130,23 @@ def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
         for words in (f"hears {wav}: heard ", " of sound in ", "; 0.80 is wanted", "playPrompt completed 200/0"):
             check.that(words in done.stdout, f"{words!r} is not in what pytest says:\n{done.stdout}")
 
+    def what_a_test_made_ends_with_it() -> None:
+        tests = folder / "leaving"
+        tests.mkdir()
+        (tests / "conftest.py").write_text('pytest_plugins = ["ringback_testing"]\n')
+        (tests / "test_it.py").write_text(LEAVING.replace("NUMBER", BOT_NUMBER))
+        in_node = tests / "it.test.mjs"
+        helper = (EXAMPLES / "testing" / "ringback-testing.mjs").as_uri()
+        in_node.write_text(LEAVING_IN_NODE.replace("NUMBER", BOT_NUMBER).replace("HELPER", helper))
+        for words, env, counts in (
+            ([*pytest, tests], {"PYTHONPATH": str(EXAMPLES / "testing")}, ("1 failed, 1 passed in",)),
+            (["node", "--test", in_node], {}, ("pass 1\n", "fail 1\n")),
+        ):
+            done = run(words, env=here | env)
+            reason = "is hung up: by the phone, not by the bot"
+            for said in (*counts, reason, "what happened in the call:"):
+                check.that(said in done.stdout, f"{said!r} is not in what is said:\n{done.stdout}{done.stderr}")
+
     def without_a_server_the_fixture_starts_one_and_ends_it() -> None:
         tests = folder / "started"
         tests.mkdir()
@@ -142,6 +198,7 @@ def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
             the_example_tests_for_pytest_pass,
             the_example_tests_for_node_pass,
             a_test_that_fails_says_why_and_what_happened,
+            what_a_test_made_ends_with_it,
             without_a_server_the_fixture_starts_one_and_ends_it,
             the_command_line_calls_and_judges,
             an_incoming_call_is_triggered_and_told_again,

@@ -15,6 +15,21 @@ import { join } from "node:path";
 /** Seconds in which a bot must have answered. */
 const ANSWER_WITHIN = 30;
 
+/** What is taken back when a test is over, by the test's context. */
+const owed = new WeakMap();
+
+/** Takes something back when the test is over: in one hook for all, as the hooks after one that failed are not run. */
+function afterwards(t, takeBack) {
+  if (owed.has(t)) return owed.get(t).push(takeBack);
+  const all = [takeBack];
+  owed.set(t, all);
+  t.after(async () => {
+    const ends = await Promise.allSettled(all.map((takeBack) => takeBack()));
+    const failed = ends.find(({ status }) => status === "rejected");
+    if (failed) throw failed.reason;
+  });
+}
+
 /** The call did not go as the test says. The text says what was found instead, and what happened in the call. */
 export class NotSo extends Error {
   name = "NotSo";
@@ -36,11 +51,11 @@ export class Ringback {
     this.#token = token;
   }
 
-  /** A request to `/_ringback/…`; a refusal is an error with the server's words. */
+  /** A request to `/_ringback/…`; a refusal is an error with the server's words, but to delete what is gone. */
   async ask(method, path, body = "") {
     const bytes = Buffer.isBuffer(body) || typeof body === "string" ? body : JSON.stringify(body);
     const { status, answer } = await this.#send(method, path, bytes);
-    if (status >= 200 && status < 300) return answer;
+    if ((status >= 200 && status < 300) || (method === "DELETE" && status === 404)) return answer;
     let text = answer.toString();
     try {
       text = JSON.parse(text).error.message;
@@ -72,13 +87,17 @@ export class Ringback {
    */
   phone(t, how = {}) {
     const phone = new Phone(this, how);
-    t?.after(() => phone.putAway());
+    if (t) afterwards(t, () => phone.putAway());
     return phone;
   }
 
-  /** The next notifications go wrong on purpose: `delay` (`delayMs`), `drop`, `duplicate` or `swap`; `next`. */
-  async fault(kind, more = {}) {
-    await this.ask("POST", "test/faults", { fault: kind, ...more });
+  /**
+   * The next notifications go wrong on purpose: `delay` (`delayMs`), `drop`, `duplicate` or `swap`; `next`. What none has
+   * met when the test is over is taken back.
+   */
+  async fault(t, kind, more = {}) {
+    const { id } = JSON.parse(await this.ask("POST", "test/faults", { fault: kind, ...more }));
+    afterwards(t, () => this.ask("DELETE", `test/faults/${id}`));
   }
 }
 

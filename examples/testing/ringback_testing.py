@@ -21,6 +21,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ class Ringback:
         return Ringback((data / "http.url").read_text().strip(), (data / "operator.token").read_text().strip())
 
     def ask(self, method: str, path: str, body: bytes | dict[str, Any] | None = None) -> bytes:
-        """A request to `/_ringback/…`; a refusal is an error with the server's words."""
+        """A request to `/_ringback/…`; a refusal is an error with the server's words, but to delete what is gone."""
         data = json.dumps(body).encode() if isinstance(body, dict) else body
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/octet-stream"}
         request = urllib.request.Request(f"{self.url}/_ringback/{path}", data, headers, method=method)
@@ -59,6 +60,8 @@ class Ringback:
             with self._opener.open(request, timeout=180) as answer:
                 return bytes(answer.read())
         except urllib.error.HTTPError as refused:
+            if method == "DELETE" and refused.code == 404:
+                return b""
             text = refused.read().decode(errors="replace")
             try:
                 text = json.loads(text)["error"]["message"]
@@ -69,10 +72,6 @@ class Ringback:
     def webhook(self, app: str, url: str) -> None:
         """Where an app is told of incoming calls, on a server that takes any app (development)."""
         self.ask("PUT", f"apps/{urllib.parse.quote(app, safe='')}", {"webhook": url})
-
-    def fault(self, kind: str, **more: Any) -> None:
-        """The next notifications go wrong on purpose: `delay` (`delayMs=`), `drop`, `duplicate` or `swap`; `next=`."""
-        self.ask("POST", "test/faults", {"fault": kind, **more})
 
 
 class Phone:
@@ -132,10 +131,7 @@ class Phone:
     def is_hung_up(self, within: float = 10.0) -> Phone:
         """The bot hangs up."""
         __tracebackhide__ = True
-        self._step("wait", {"for": "ended", "within": within}, "is hung up")
-        if (by := self.look()["ended"]["by"]) != "bot":
-            raise NotSo(f"is hung up: by the {by}, not by the bot")
-        return self
+        return self._step("wait", {"for": "ended", "within": within}, "is hung up", _by_another)
 
     def hang_up(self) -> Phone:
         """Hangs up."""
@@ -154,14 +150,26 @@ class Phone:
         """Hangs up, and is gone."""
         self._ringback.ask("DELETE", self._path)
 
-    def _step(self, step: str, body: bytes | dict[str, Any], words: str) -> Phone:
+    def _step(
+        self,
+        step: str,
+        body: bytes | dict[str, Any],
+        words: str,
+        also_wrong: Callable[[dict[str, Any]], str | None] = lambda phone: None,
+    ) -> Phone:
         __tracebackhide__ = True
         taken = json.loads(self._ringback.ask("POST", f"{self._path}/{step}", body))
-        if not taken["ok"]:
+        why = also_wrong(taken["phone"]) if taken["ok"] else taken["why"]
+        if why is not None:
             timeline = taken["phone"]["timeline"][-12:]
             happened = "".join(f"\n    {entry['kind']:<12} {entry['text']}" for entry in timeline)
-            raise NotSo(f"{words}: {taken['why']}" + (f"\n  what happened in the call:{happened}" if happened else ""))
+            raise NotSo(f"{words}: {why}" + (f"\n  what happened in the call:{happened}" if happened else ""))
         return self
+
+
+def _by_another(phone: dict[str, Any]) -> str | None:
+    by = phone["ended"]["by"]
+    return None if by == "bot" else f"by the {by}, not by the bot"
 
 
 @pytest.fixture(scope="session")
@@ -190,18 +198,31 @@ def ringback() -> Iterator[Ringback]:
 @pytest.fixture
 def phones(ringback: Ringback) -> Iterator[Callable[..., Phone]]:
     """Makes phones, `phones(number="1001", called="ring")`; they hang up when the test is over."""
-    made: list[Phone] = []
+    # It puts all away, and tells then what could not be.
+    with ExitStack() as away:
 
-    def make(**how: Any) -> Phone:
-        made.append(Phone(ringback, **how))
-        return made[-1]
+        def make(**how: Any) -> Phone:
+            phone = Phone(ringback, **how)
+            away.callback(phone.put_away)
+            return phone
 
-    yield make
-    for phone in made:
-        phone.put_away()
+        yield make
 
 
 @pytest.fixture
 def phone(phones: Callable[..., Phone]) -> Phone:
     """A phone."""
     return phones()
+
+
+@pytest.fixture
+def fault(ringback: Ringback) -> Iterator[Callable[..., None]]:
+    """Makes the next notifications go wrong on purpose, `fault("drop", next=3)`: `delay` (with `delayMs=`), `drop`,
+    `duplicate` or `swap`. What no notification has met when the test is over is taken back."""
+    with ExitStack() as back:
+
+        def make(kind: str, **more: Any) -> None:
+            made = json.loads(ringback.ask("POST", "test/faults", {"fault": kind, **more}))
+            back.callback(ringback.ask, "DELETE", f"test/faults/{made['id']}")
+
+        yield make
