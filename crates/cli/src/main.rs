@@ -35,6 +35,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> ExitCode {
+    if let Some(error) = run::program::go_on() {
+        eprintln!("ringback: {error}");
+        return ExitCode::from(127);
+    }
     let args = Args::parse();
     trace(&args.log);
     // A bot gets the limits that its user has: `run` raises its own once the bot has started.

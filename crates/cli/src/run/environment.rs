@@ -64,10 +64,8 @@ impl Set<'_> {
         format!("http://{}", self.proxy)
     }
 
-    /// Node's option that has it load the hook. A path in quotes may hold anything (`node --help`).
     fn node_options(&self) -> String {
-        let path = self.folder.node_hook().to_string_lossy().replace('\\', "\\\\").replace('"', "\\\"");
-        format!("--require \"{path}\"")
+        node_option(&self.folder.node_hook())
     }
 
     /// Lists of folders, and the one that is to come first.
@@ -130,8 +128,14 @@ fn cleaned(list: &str) -> (String, Vec<String>) {
     (kept.join(","), removed.into_iter().map(domain).collect())
 }
 
+/// Node's option that has it load the hook. A path in quotes may hold anything (`node --help`).
+pub(super) fn node_option(hook: &Path) -> String {
+    let path = hook.to_string_lossy().replace('\\', "\\\\").replace('"', "\\\"");
+    format!("--require \"{path}\"")
+}
+
 /// A list that begins with ours and goes on with what the user has.
-fn first(ours: &str, separator: &str, own: Option<OsString>) -> OsString {
+pub(super) fn first(ours: &str, separator: &str, own: Option<OsString>) -> OsString {
     let mut list = OsString::from(ours);
     if let Some(own) = own.filter(|own| !own.is_empty()) {
         list.push(separator);

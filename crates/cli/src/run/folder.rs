@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -13,9 +13,13 @@ use crate::Failure;
 const HOOKS: [(&str, &str); 2] =
     [(NODE_HOOK, include_str!("hooks/node.cjs")), (PYTHON_HOOK, include_str!("hooks/python/sitecustomize.py"))];
 /// Programs that are found here first, so that they are given the hooks whatever a start script has set for them.
-const PROGRAMS: [&str; 3] = ["node", "python", "python3"];
-const PROGRAM: &str = include_str!("hooks/program.sh");
-const NODE_HOOK: &str = "node.cjs";
+pub(super) const PROGRAMS: [&str; 3] = ["node", "python", "python3"];
+/// In the folder of a run.
+const PROGRAMS_PATH: &str = "programs";
+/// In the folder of a run.
+pub(super) const PYTHON_PATH: &str = "python";
+/// In the folder of a run.
+pub(super) const NODE_HOOK: &str = "node.cjs";
 const PYTHON_HOOK: &str = "python/sitecustomize.py";
 
 /// Removed when dropped.
@@ -44,12 +48,12 @@ impl Folder {
         }
         let programs = folder.programs();
         fs::create_dir_all(&programs).map_err(|error| cannot(&programs, error))?;
+        let this = std::env::current_exe()?;
         // Scripts look which of them there are.
         let is_there = |name: &&str| std::env::split_paths(path).any(|folder| folder.join(name).is_file());
         for name in PROGRAMS.into_iter().filter(is_there) {
             let file = programs.join(name);
-            fs::write(&file, PROGRAM).map_err(|error| cannot(&file, error))?;
-            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).map_err(|error| cannot(&file, error))?;
+            symlink(&this, &file).map_err(|error| cannot(&file, error))?;
         }
         Ok(folder)
     }
@@ -71,18 +75,24 @@ impl Folder {
 
     /// Where Python is to look first.
     pub(super) fn python_path(&self) -> PathBuf {
-        self.0.join("python")
+        self.0.join(PYTHON_PATH)
     }
 
     /// Where programs are to be looked for first.
     pub(super) fn programs(&self) -> PathBuf {
-        self.0.join("programs")
+        self.0.join(PROGRAMS_PATH)
     }
 
     /// What the hooks say to this process, a value of JSON a line.
     pub(super) fn said(&self) -> PathBuf {
         self.0.join("said")
     }
+}
+
+/// The folder of a run, if this is where its programs are.
+pub(super) fn run_of(programs: &Path) -> Option<&Path> {
+    let run = programs.parent().filter(|_| programs.ends_with(PROGRAMS_PATH))?;
+    run.join(NODE_HOOK).is_file().then_some(run)
 }
 
 impl Drop for Folder {
@@ -104,7 +114,7 @@ mod tests {
         fs::create_dir_all(&path).unwrap();
         fs::write(path.join("node"), "").unwrap();
         let folder = Folder::make(data.path(), path.as_os_str()).unwrap();
-        assert!(folder.programs().join("node").exists() && !folder.programs().join("python").exists());
+        assert!(folder.programs().join("node").is_symlink() && !folder.programs().join("python").exists());
         assert!(!left.exists(), "no process has that number");
         assert!(folder.node_hook().is_file() && folder.python_path().join("sitecustomize.py").is_file());
         let path = folder.path().to_owned();

@@ -11,6 +11,7 @@ mod incoming;
 mod led;
 mod probe;
 mod processes;
+pub(crate) mod program;
 mod progress;
 mod proxy;
 mod search;

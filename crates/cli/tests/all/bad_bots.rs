@@ -175,6 +175,15 @@ fn a_script_that_sets_options_anew_does_not_take_the_hook_away() {
     assert!(bot.says("kept by ").contains("/programs:"));
 }
 
+/// Variables arrive whose names no shell would hand on (`npm_config_@scope:registry`), and each word as it was.
+#[test]
+fn a_program_found_by_its_name_is_given_all_it_was_given() {
+    let prints = "import os, sys; print('has', os.environ['a.b@c:d'], sys.argv[1:], sys.executable, file=sys.stderr)";
+    let mut bot = Bot::start(&[], &[], &format!("env 'a.b@c:d=its own' python3 -c \"{prints}\" '' 'a  word'"));
+    let said = bot.says("has its own ['', 'a  word'] /");
+    assert!(!said.contains("/programs/"), "its own program, not the one before it: {said}");
+}
+
 #[test]
 fn a_wrong_secret_is_told_of() {
     let mut bot = Bot::start(&[], &[], WAITS);
