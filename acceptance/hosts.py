@@ -82,6 +82,29 @@ HARD_TO_FIND: dict[str, tuple[dict[str, str], list[str], str]] = {
 }
 """Bots by what makes them hard to find: their files, their command, and what is said of them."""
 
+NODE_STARTS = (
+    "execSync(says)",
+    "execSync(says, undefined)",
+    "execSync(says, null)",
+    "execSync(says, () => {})",
+    "[says].forEach(execSync)",
+    "execFileSync('sh', ['-c', says])",
+    "execFileSync('sh', ['-c', says], undefined)",
+    "execFileSync('sh', ['-c', says], null)",
+    "execFileSync(says, undefined, { shell: true })",
+    "execFileSync(says, { shell: true }, undefined)",
+    "spawnSync('sh', ['-c', says])",
+    "spawnSync('sh', ['-c', says], undefined)",
+    "spawnSync(says, null, { shell: true })",
+    "spawnSync(says, { shell: true, env: { PATH: process.env.PATH } }, undefined)",
+    "spawn('sh', ['-c', says], undefined)",
+    "exec(says, undefined)",
+    "exec(says, undefined, () => {})",
+    "execFile('sh', ['-c', says], undefined, () => {})",
+    "fork(`${__dirname}/starts.cjs`, [says], undefined)",
+)
+"""Ways in which a program in Node starts another, some with a word that it leaves undefined."""
+
 CALL = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 
 
@@ -279,6 +302,22 @@ class Hosts:
                 check.that(wanted in ended.stderr, f"{command[0]} was not told so: {ended.stderr}")
                 check.same(ended.returncode, 1, f"the exit status of {command[0]}, whose error nobody caught")
 
+    def what_node_starts_is_led(self) -> None:
+        """What a bot starts has the proxy that the bot has not, however it was started."""
+        folder = self.folder / "starts"
+        folder.mkdir()
+        (folder / "starts.cjs").write_text("require('node:child_process').execSync(process.argv[2], undefined)")
+        bot = "const { exec, execFile, execFileSync, execSync, fork, spawn, spawnSync } = require('node:child_process');"
+        for number, start in enumerate(NODE_STARTS):
+            bot += f"says = `echo $HTTPS_PROXY > '${{__dirname}}/{number}'`; {start};\n"
+        (folder / "bot.cjs").write_text(bot)
+        words = [self.program, "run", "--data", self.folder / "data", "--", "node", folder / "bot.cjs"]
+        ended = run(words, env=DEVELOPMENT)
+        check.same(ended.returncode, 0, f"the bot's exit status ({ended.stderr})")
+        for number, start in enumerate(NODE_STARTS):
+            said = (folder / str(number)).read_text()
+            check.that(said.startswith("http://127.0.0.1:"), f"{start} starts it without the proxy: {said!r}")
+
     def users_own_hooks_run(self) -> None:
         """What the user has had loaded before a bot is loaded still: a sitecustomize, and an option of Node's."""
         own = self.folder / "own"
@@ -318,6 +357,7 @@ def cases(program: Path, folder: Path, stack: ExitStack) -> Sequence[part.Case]:
     found += [(f"a bot that waits on {one} is found and rung", partial(hosts.rung, one)) for one in ("http", "https")]
     found.append(("a port that is taken is told", hosts.cannot_listen))
     found.append(("who sits at a terminal is asked for the path", hosts.asked_at_the_terminal))
+    found.append(("what Node starts is led here, however it is started", hosts.what_node_starts_is_led))
     found.append(("hooks of the user's own run too", hosts.users_own_hooks_run))
     return [*found, ("nothing is left", hosts.nothing_is_left)]
 

@@ -126,9 +126,15 @@ function install(run) {
   for (const name of ["spawnSync", "execFileSync", "execSync"]) {
     const start = child[name];
     child[name] = function (command, ...words) {
-      const last = words.at(-1);
-      const given = last && typeof last === "object" && !Array.isArray(last) ? words.pop() : {};
-      return start.call(this, command, ...words, { ...given, env: led({ ...(given.env ?? process.env) }) });
+      // Where Node looks for options: behind the program's own words, which may be left out. A function counts as none.
+      const [first] = words;
+      const at = name === "execSync" || (Object(first) === first && !Array.isArray(first)) ? 0 : 1;
+      const given = words[at] ?? {};
+      // What is no object behind words stays: Node refuses it.
+      if (at === 0 || typeof given === "object") {
+        words.splice(at, Infinity, { ...given, env: led({ ...(given.env ?? process.env) }) });
+      }
+      return start.call(this, command, ...words);
     };
   }
   const threads = require("node:worker_threads");
