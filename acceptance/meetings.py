@@ -94,8 +94,8 @@ class Suite(Hearing):
         short, long = (sound, other) if len(sound) < len(other) else (other, sound)
         wrong = audio.likeness(long, short, audio.PROMPT_RATE)
         print(f"      {right:.3f} like it, {wrong:.3f} like something else")
-        check.alike(right, least, "it")
         check.that(wrong < UNLIKE, f"what was heard is {wrong:.3f} like something else, wanted less than {UNLIKE}")
+        check.alike(right, least, "it")
 
     def leave(self, call: str, phones: Sequence[Baresip]) -> None:
         """The bot leaves, and the phones are hung up."""

@@ -76,8 +76,8 @@ class Hearing:
         sounds = [audio.at_rate(sound, audio.PROMPT_RATE, rate) for sound in (played, other)]
         right, wrong = (audio.likeness(heard, sound, rate) for sound in sounds)
         print(f"      heard {len(heard) / rate:.1f} s: {right:.3f} like the prompt, {wrong:.3f} like another")
-        check.alike(right, self.alike, "the prompt")
         check.that(wrong < UNLIKE, f"what was heard is {wrong:.3f} like another prompt, wanted less than {UNLIKE}")
+        check.alike(right, self.alike, "the prompt")
 
     def says(self, rate: int) -> audio.Sound:
         """Something for a phone to say, longer than any call here."""
@@ -91,8 +91,8 @@ class Hearing:
         print(
             f"      recorded {len(recorded) / rate:.1f} s: {right:.3f} like what it says, {wrong:.3f} like other words"
         )
-        check.alike(right, ALIKE, "what the phone says")
         check.that(wrong < UNLIKE, f"the recording is {wrong:.3f} like other words, wanted less than {UNLIKE}")
+        check.alike(right, ALIKE, "what the phone says")
 
     def recorded(self, call: str) -> audio.Sound:
         """Records the phone for some seconds, with `PROMPT_RATE` samples in each."""
