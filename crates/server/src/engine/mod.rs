@@ -218,7 +218,12 @@ impl Engine {
         reader::operations(&self.shared, row.conversation, call).await
     }
 
-    /// Whose call it is, ended or not: for the operator.
+    /// Whether a call that lives is this app's, in this tenant.
+    pub fn is_of(&self, app: &AppId, tenant: &TenantId, call: CallId) -> bool {
+        self.shared.registry.by_call_of(app, tenant, call).is_some()
+    }
+
+    /// Whose call it is, ended or not.
     pub async fn owner(&self, call: CallId) -> Result<Option<(AppId, TenantId)>, EngineError> {
         Ok(self.row(call).await?.map(|row| (row.app, row.tenant)))
     }

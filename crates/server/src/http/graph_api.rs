@@ -17,7 +17,7 @@ use super::recordings;
 use super::refusals::Refused;
 use crate::auth::{Auth, Caller};
 use crate::chats::Chats;
-use crate::directory::{App, Destination, SharedDirectory, SipHome};
+use crate::directory::{APP_ID, App, Destination, SharedDirectory, SipHome};
 use crate::engine::{CallView, Done, Engine, Parties, fresh_id};
 use crate::limits;
 use crate::meetings::Meetings;
@@ -38,6 +38,22 @@ pub(crate) struct GraphApi {
 }
 
 impl GraphApi {
+    /// Who asks, as far as this call goes. Where any identity is accepted, a call is offered before its bot has shown who
+    /// it is: as the development app's, or in the tenant that the app had then. It is that bot's all the same.
+    pub(crate) async fn owner_for(&self, caller: Arc<Caller>, call: Option<CallId>) -> Arc<Caller> {
+        let Some(call) = call.filter(|call| !self.engine.is_of(&caller.app, &caller.tenant, *call)) else {
+            return caller;
+        };
+        let directory = self.directory.current();
+        let is_free = directory.is_open() && directory.app(&caller.app).is_some_and(|app| !app.configured);
+        match self.engine.owner(call).await {
+            Ok(Some((app, tenant))) if is_free && (app == caller.app || app.as_str() == APP_ID) => {
+                Arc::new(Caller { app, tenant, roles: caller.roles.clone() })
+            }
+            _ => caller,
+        }
+    }
+
     /// Carries out what a route asks for. `base`: what links in the answer begin with.
     pub(crate) async fn serve(
         &self,

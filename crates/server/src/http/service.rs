@@ -199,6 +199,7 @@ impl Service {
         let route = path::parse(method.as_str(), target)?;
         let bytes = read(body, headers).await?;
         let call = call_in(target).and_then(|call| call.parse().ok());
+        let caller = self.api.owner_for(caller, call).await;
         let served = self.api.serve(&caller, base, route, &bytes).await;
         if let Err(Refused { finding: Some(rule), .. }) = served {
             match call {

@@ -16,6 +16,7 @@ const TENANT: &str = "9e9e9e9e-0000-4000-8000-00000000000e";
 const SECRET: &str = "whatever~the.bot-has";
 /// Of the published directory.
 const HOME: &str = "0a0a0a0a-0000-4000-8000-000000000001";
+const DEVELOPMENT: &str = "0a0a0a0a-0000-4000-8000-0000000000b0";
 const LINE: &str = "0a0a0a0a-0000-4000-8000-000000009000";
 
 struct Open {
@@ -55,6 +56,18 @@ impl Open {
             Some(token) => (answer.status, claims(token)),
             None => (answer.status, body),
         }
+    }
+
+    async fn phone(&self) -> Phone {
+        let config = PhoneConfig {
+            registrar: self.server.sip_addr(),
+            user: "1001".to_owned(),
+            password: "ringback".to_owned(),
+            bind: HERE,
+        };
+        let phone = soon(Phone::start(config)).await.expect("a phone");
+        soon(phone.register()).await.expect("it registers");
+        phone
     }
 
     async fn bot(&self) -> Bot {
@@ -194,14 +207,7 @@ async fn the_published_number_rings_the_bot_that_was_seen_and_its_prompt_is_foun
     let wish = json!({"tenant": TENANT, "webhook": "https://bot.x.example/calls",
         "callbacks": [{"public": "https://bot.x.example", "local": format!("http://{}", journal.address())}]});
     open.operator("PUT", &format!("apps/{APP}"), Some(&wish)).await.is(200);
-    let config = PhoneConfig {
-        registrar: open.server.sip_addr(),
-        user: "1001".to_owned(),
-        password: "ringback".to_owned(),
-        bind: HERE,
-    };
-    let phone = soon(Phone::start(config)).await.expect("a phone");
-    soon(phone.register()).await.expect("it registers");
+    let phone = open.phone().await;
     journal.file("/hello.wav", tone(200));
     let calling = phone.clone();
     let bot = async {
@@ -223,6 +229,40 @@ async fn the_published_number_rings_the_bot_that_was_seen_and_its_prompt_is_foun
     assert_eq!(ended["status"], "completed", "{ended}");
     bot.hang_up(&call).await;
     journal.wait(&call, "terminated").await;
+}
+
+/// What `run` says of a bot whose id it does not know, or whose tenant it does not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_offered_before_its_bot_showed_who_it_is_is_that_bots() {
+    for app in [DEVELOPMENT, APP] {
+        let open = Open::start().await;
+        let journal = Journal::start().await;
+        open.operator("PUT", &format!("apps/{app}"), Some(&json!({"webhook": journal.url("/calls")}))).await.is(200);
+        let phone = open.phone().await;
+        let calling = phone.clone();
+        let bot = async {
+            let call = journal.incoming(&[]).await;
+            let told = journal.told().into_iter().next().expect("it was told");
+            let token = told.header("authorization").trim_start_matches("Bearer ").to_owned();
+            let claims = claims(&token);
+            assert_eq!(claims["aud"], app);
+            assert_ne!(claims["tid"], TENANT);
+            let bot = open.bot().await;
+            bot.post(&format!("/{call}/answer"), &answer()).await.is(202);
+            journal.wait(&call, "established active").await;
+            bot.get(&format!("/{call}")).await.is(200);
+            bot.hang_up(&call).await;
+            journal.wait(&call, "terminated").await;
+            bot.get(&format!("/{call}/operations")).await.is(200);
+            call
+        };
+        let (up, call) = tokio::join!(soon(calling.call("5000")), bot);
+        let _up = up.expect("it is up");
+        // One that a configuration names is not anybody who comes.
+        let other =
+            crate::world::bot_with(open.server.http_addr(), HOME, DEVELOPMENT, "ringback-development-secret").await;
+        assert_eq!(other.get(&format!("/{call}/operations")).await.status, if app == APP { 404 } else { 200 });
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
