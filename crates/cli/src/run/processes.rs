@@ -10,6 +10,14 @@ use crate::proc_stat::Stat;
 /// A process and all that it started, as far as they have not left it.
 pub(super) struct Family(BTreeSet<u32>);
 
+/// How a process was started.
+pub(super) struct Command {
+    /// That it works in.
+    pub(super) folder: PathBuf,
+    pub(super) words: Vec<String>,
+    pub(super) environment: BTreeMap<String, String>,
+}
+
 /// A TCP socket.
 #[derive(Clone, Copy)]
 struct Socket {
@@ -65,10 +73,14 @@ impl Family {
         self.sockets(out).into_iter().map(|(process, socket)| (process, socket.remote)).collect()
     }
 
-    /// With what each was started: the folder that it works in, and its words.
-    pub(super) fn commands(&self) -> Vec<(PathBuf, Vec<String>)> {
-        let folder = |process| link(process, "cwd").unwrap_or_default();
-        self.0.iter().map(|process| (folder(*process), words(*process))).collect()
+    /// With what each was started.
+    pub(super) fn commands(&self) -> Vec<Command> {
+        let command = |process: &u32| Command {
+            folder: link(*process, "cwd").unwrap_or_default(),
+            words: words(*process),
+            environment: environment(*process).unwrap_or_default(),
+        };
+        self.0.iter().map(command).collect()
     }
 
     /// The processes themselves.

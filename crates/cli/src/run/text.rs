@@ -6,13 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::probe::USUAL;
+use super::processes::Command;
 use crate::limits;
 
-/// Those that it has, quoted. `commands`: for each process the folder that it works in, and its words.
-pub(super) fn paths(commands: &[(PathBuf, Vec<String>)]) -> Vec<&'static str> {
-    let words = commands.iter().flat_map(|(folder, words)| words.iter().map(move |word| (folder, word)));
-    let words = words.filter(|(_, word)| !word.is_empty());
-    let named = words.take(limits::WORDS).flat_map(|(folder, word)| names(word).map(|name| folder.join(name)));
+/// Those that it has, quoted. `commands`: those of its processes.
+pub(super) fn paths(commands: &[Command]) -> Vec<&'static str> {
+    let words = commands.iter().flat_map(|command| command.words.iter().map(move |word| (command, word)));
+    let words = words.filter(|(_, word)| !word.is_empty()).take(limits::WORDS);
+    let named = words.flat_map(|(command, word)| names(command, word).map(|name| command.folder.join(name)));
     let files: BTreeSet<PathBuf> = named.filter(|path| path.is_file()).collect();
     let texts: Vec<String> = files.iter().filter_map(|path| text(path)).collect();
     let is_there = |path: &&str| {
@@ -24,10 +25,10 @@ pub(super) fn paths(commands: &[(PathBuf, Vec<String>)]) -> Vec<&'static str> {
 
 /// Files that a word may mean: one of that name; Node's without its ending, or a folder's; Python's module, which servers
 /// are told with the name of something in it (`bot:app`).
-fn names(word: &str) -> impl Iterator<Item = String> {
+fn names(command: &Command, word: &str) -> impl Iterator<Item = String> + use<> {
     let word = if Path::new(word).file_name().is_some_and(|name| name == "flask") {
         // Which it loads if it is told nothing.
-        std::env::var("FLASK_APP").unwrap_or_else(|_| "app".to_owned())
+        command.environment.get("FLASK_APP").map_or("app", String::as_str).to_owned()
     } else {
         word.rsplit('=').next().unwrap_or_default().to_owned()
     };
@@ -72,8 +73,20 @@ mod tests {
             ("node js/index", vec!["/api/calls"]),
             ("node other.js", vec![]),
         ] {
-            let words = command.split(' ').map(str::to_owned).collect();
-            assert_eq!(paths(&[(folder.path().to_owned(), words)]), found, "{command}");
+            assert_eq!(paths(&[started(folder.path(), command, &[])]), found, "{command}");
+        }
+        let flask = [
+            started(folder.path(), "flask run", &[("FLASK_APP", "bot:app")]),
+            started(folder.path(), "sh", &[("FLASK_APP", "package.routes")]),
+        ];
+        assert_eq!(paths(&flask), ["/api/calling"], "the process's own environment counts");
+    }
+
+    fn started(folder: &Path, command: &str, variables: &[(&str, &str)]) -> Command {
+        Command {
+            folder: folder.to_owned(),
+            words: command.split(' ').map(str::to_owned).collect(),
+            environment: variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         }
     }
 }
