@@ -78,13 +78,15 @@ enum Mute {
     NotHttp,
     /// Those of a debugger.
     Debugger,
+    /// It says 400 of a path that nobody has, in the clear: as ports do that want TLS and know HTTP when they see it.
+    BadRequest,
 }
 
 /// Asks.
 pub(super) async fn ask(at: SocketAddr) -> Port {
     let plain = heard(at, None).await;
-    // Who wants TLS hangs up on everything else, or says so in TLS.
-    if let (Err(Mute::HangsUp | Mute::NotHttp), Ok(tls)) = (&plain, unchecked_tls())
+    // Who wants TLS hangs up on everything else, or says so in TLS or by HTTP.
+    if let (Err(Mute::HangsUp | Mute::NotHttp | Mute::BadRequest), Ok(tls)) = (&plain, unchecked_tls())
         && let Ok(heard) = heard(at, Some(&TlsConnector::from(Arc::new(tls)))).await
     {
         return Port { at, secure: true, heard };
@@ -93,12 +95,16 @@ pub(super) async fn ask(at: SocketAddr) -> Port {
         Mute::Waits | Mute::HangsUp => Heard::Silent,
         Mute::NotHttp => Heard::NotHttp,
         Mute::Debugger => Heard::Debugger,
+        Mute::BadRequest => Heard::Any(false),
     });
     Port { at, secure: false, heard }
 }
 
 async fn heard(at: SocketAddr, tls: Option<&TlsConnector>) -> Result<Heard, Mute> {
     let nobodys = status(at, tls, NOBODYS).await?;
+    if nobodys.code == 400 && tls.is_none() {
+        return Err(Mute::BadRequest);
+    }
     if !is_missing(&nobodys) {
         // Who answers for all browsers (CORS) has not looked at the path.
         return Ok(Heard::Any((200..300).contains(&nobodys.code) && !nobodys.for_browsers));
@@ -182,8 +188,14 @@ fn read(head: &str) -> Option<Answer> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::*;
+    use std::time::SystemTime;
+
+    use ringback_server::data_folder::DataFolder;
+    use ringback_server::tls::{Names, Tls};
     use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
 
     /// A bot that answers by the first line of each request.
     pub(in crate::run) async fn bot(answer: fn(&str) -> &'static str) -> SocketAddr {
@@ -225,6 +237,34 @@ pub(super) mod tests {
         assert_eq!(heard(|_| "").await, Heard::Silent, "it hangs up");
         let listens = TcpListener::bind("127.0.0.1:0").await.unwrap();
         assert_eq!(ask(listens.local_addr().unwrap()).await.heard, Heard::Silent, "it does not accept yet");
+    }
+
+    /// As Go's servers do, and nginx.
+    #[tokio::test]
+    async fn a_port_that_says_in_the_clear_that_it_wants_tls_is_asked_over_tls() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataFolder::open(folder.path()).unwrap();
+        let tls = Tls::with_authority(&data, Names::default(), SystemTime::now()).unwrap();
+        let tls = TlsAcceptor::from(tls.server_config(&[]).unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = vec![0; 4096];
+                if stream.peek(&mut request).await.unwrap() > 0 && request.starts_with(b"OPTIONS ") {
+                    _ = stream.read(&mut request).await;
+                    let _ = stream.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request").await;
+                    continue;
+                }
+                let mut stream = tls.accept(stream).await.unwrap();
+                let read = stream.read(&mut request).await.unwrap();
+                let is_there = request[..read].starts_with(b"OPTIONS /callback ");
+                let status = if is_there { "405 Method Not Allowed" } else { "404 Not Found" };
+                let _ = stream.write_all(format!("HTTP/1.1 {status}\r\n\r\n").as_bytes()).await;
+            }
+        });
+        let port = ask(address).await;
+        assert_eq!((port.origin(), port.heard), (format!("https://{address}"), Heard::Paths(vec!["/callback"])));
     }
 
     #[tokio::test]
