@@ -34,7 +34,7 @@ pub(super) fn upstream(own: Own<'_>) -> Result<Option<Upstream>, Failure> {
 pub(super) struct Set<'a> {
     pub(super) folder: &'a Folder,
     pub(super) proxy: SocketAddr,
-    /// Ringback's HTTPS listener.
+    /// Where the hooks lead to Ringback.
     pub(super) ringback: SocketAddr,
     /// Its authority's certificate.
     pub(super) authority: &'a Path,

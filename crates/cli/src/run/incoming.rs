@@ -225,6 +225,7 @@ impl Incoming {
         let apps = self.apps(listening).await.unwrap_or_default();
         for app in apps {
             if !told.insert(app.clone()) {
+                self.recognise(&app);
                 continue;
             }
             let mut wish = wish.clone();
@@ -250,49 +251,52 @@ impl Incoming {
         }
     }
 
-    /// Whoever the bot may be: the app that was found, unless another one got a token instead; or, until one did, those yet
-    /// to be seen, those seen since it runs, and the development app, whose number is published.
+    /// Whoever the bot may be: the app that was found, unless it got a token as another one instead; or, until it got one,
+    /// those yet to be seen, those seen since it runs that listen nowhere else, and the development app, whose number is
+    /// published.
     async fn apps(&self, listening: &BTreeSet<SocketAddr>) -> Result<Vec<String>, Failure> {
         let tokens = self.progress.tokens();
-        let found = self.app.as_ref().map(|found| found.id.clone());
-        if let Some(found) = &found
-            && (tokens.is_empty() || tokens.contains(found))
-        {
-            return Ok(vec![found.clone()]);
+        match &self.app {
+            Some(found) if tokens.is_empty() || tokens.contains(&found.id) => return Ok(vec![found.id.clone()]),
+            Some(_) => return Ok(tokens.into_iter().collect()),
+            None => {}
+        }
+        let mut apps = vec![TEMPLATE.to_owned()];
+        if !tokens.is_empty() {
+            apps.extend(tokens);
+            return Ok(apps);
         }
         let list = self.door.ask(Method::GET, "apps").await?.unwrap_or_default();
         let known = list["value"].as_array().map_or(&[][..], Vec::as_slice);
-        let those = |is_one: &dyn Fn(&str, &Value) -> bool| {
-            let apps = known.iter().filter_map(|app| Some((app["id"].as_str()?, app)));
-            apps.filter(|(id, app)| is_one(id, app)).map(|(id, _)| id.to_owned()).collect::<Vec<_>>()
-        };
-        let mut apps = those(&|id, app| tokens.contains(id) && !is_elsewhere(app, listening));
-        if apps.is_empty() {
-            apps = match &found {
-                Some(found) => vec![found.clone()],
-                None => those(&|id, app| id == APP_ID || app["configured"] != true && !self.progress.was_there(id)),
-            };
-        }
-        if found.is_none() {
-            apps.insert(0, TEMPLATE.to_owned());
-        }
+        let known = known.iter().filter(|app| may_be(app, listening)).filter_map(|app| app["id"].as_str());
+        apps.extend(known.filter(|id| *id == APP_ID || !self.progress.was_there(id)).map(str::to_owned));
         Ok(apps)
     }
 
-    /// A bot is whom it gets a token as, whatever its settings say.
+    /// A bot is whom it gets a token as, whatever its settings say; of several, the one that they say.
     fn recognise(&self, app: &str) {
         let (own, tokens) = (self.progress.own(), self.progress.tokens());
-        if !tokens.contains(app) || own.is_some_and(|own| tokens.contains(&own)) {
+        let is_found = self.app.as_ref().is_some_and(|found| found.id == app);
+        let is_known = own.is_some_and(|own| own == app || !is_found && tokens.contains(&own));
+        if is_known || !tokens.contains(app) {
             return;
         }
         self.progress.is(app);
         say(&match &self.app {
             None => format!("app id {app}, as which the bot got a token"),
+            Some(Found { from, .. }) if is_found => {
+                format!("the bot got a token as {app} (from {from}) as well: it is that one again")
+            }
             Some(Found { id, from, .. }) => {
                 format!("the bot got a token as {app}, not {id} (from {from}): it is told of calls as {app}")
             }
         });
     }
+}
+
+/// Whether an app may be a bot of which nothing is known but where it listens.
+fn may_be(app: &Value, listening: &BTreeSet<SocketAddr>) -> bool {
+    app["id"] == APP_ID || app["configured"] != true && !is_elsewhere(app, listening)
 }
 
 /// Whether another run has told where this app listens: it still does, and not at a port of this bot.
@@ -365,5 +369,19 @@ mod tests {
             assert!(callback(wrong).is_err(), "{wrong}");
         }
         assert!(webhook("http://127.0.0.1:3978/api/calls").is_ok() && webhook("3978").is_err());
+    }
+
+    #[test]
+    fn the_app_of_another_runs_bot_is_not_taken_for_one_whose_id_is_not_known() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        let (here, nowhere) = (BTreeSet::from([at]), BTreeSet::new());
+        let app = json!({ "id": "a", "configured": false, "local": format!("http://{at}") });
+        assert!(may_be(&app, &here) && !may_be(&app, &nowhere), "others listen there");
+        assert!(may_be(&json!({ "id": "a", "configured": false }), &nowhere));
+        assert!(!may_be(&json!({ "id": "a", "configured": true }), &nowhere));
+        assert!(may_be(&json!({ "id": APP_ID, "configured": true }), &nowhere));
+        let left = json!({ "id": "a", "configured": false, "local": "http://127.0.0.1:1" });
+        assert!(may_be(&left, &nowhere), "nobody does any more");
     }
 }

@@ -21,6 +21,7 @@ mod watch;
 
 use std::ffi::OsString;
 use std::io::Write as _;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -73,7 +74,7 @@ pub(crate) async fn run(args: Run) -> Result<ExitCode, Failure> {
     let set = Set {
         folder: &folder,
         proxy: proxy.address,
-        ringback: served.https,
+        ringback: proxy.door,
         authority: &served.authority,
         has_upstream,
         trusted: &trusted,
@@ -89,7 +90,7 @@ pub(crate) async fn run(args: Run) -> Result<ExitCode, Failure> {
         progress: Arc::clone(&progress),
         development: Mutex::default(),
     };
-    let outcome = bot(&args, &served, &folder, &incoming, (variables, &mut signals)).await;
+    let outcome = bot(&args, &served, (&folder, proxy.from), &incoming, (variables, &mut signals)).await;
     served.stop().await;
     outcome
 }
@@ -98,14 +99,14 @@ pub(crate) async fn run(args: Run) -> Result<ExitCode, Failure> {
 async fn bot(
     args: &Run,
     served: &Served,
-    folder: &Folder,
+    (folder, from): (&Folder, IpAddr),
     incoming: &Incoming,
     (variables, signals): (Vec<(&'static str, OsString)>, &mut child::Signals),
 ) -> Result<ExitCode, Failure> {
     let progress = &incoming.progress;
     progress.set_apps(&served.door.ask(Method::GET, "apps").await?.unwrap_or_default());
     incoming.begin().await;
-    let watch = Watch { progress, door: &served.door, folder, wanted: wanted_ports(args) };
+    let watch = Watch { progress, door: &served.door, folder, from: from.to_string(), wanted: wanted_ports(args) };
     let mut events = served.door.timeline().await?;
     let began = Instant::now();
     let mut child = child::start(&args.command, variables)?;

@@ -17,7 +17,7 @@ pub(super) struct Progress(Mutex<Known>);
 struct Known {
     /// The bot's app id, as far as that is known.
     own: Option<String>,
-    /// Apps that got a token since it started.
+    /// Apps as which it got a token.
     tokens: BTreeSet<String>,
     /// It asked for a token, in vain perhaps.
     asked: bool,

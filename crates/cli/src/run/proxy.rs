@@ -1,16 +1,18 @@
 //! The proxy that a bot's HTTP client is told of: it leads Microsoft's hosts to Ringback and carries everything else
-//! through, untouched (RFC 9110 §9.3.6).
+//! through, untouched (RFC 9110 §9.3.6). And the door that the hooks' connections come in by.
 //!
 //! It sees bytes and no requests: TLS is between the client and whom it asked for.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use url::Url;
 
@@ -62,7 +64,11 @@ fn percent_decoded(text: &str) -> String {
 pub(super) struct Proxy {
     /// Where it listens.
     pub(super) address: SocketAddr,
-    accepting: tokio::task::JoinHandle<()>,
+    /// What is connected to there is Ringback, without being asked for.
+    pub(super) door: SocketAddr,
+    /// The address that Ringback sees the bot at, and no bot of another run.
+    pub(super) from: IpAddr,
+    accepting: [JoinHandle<()>; 2],
 }
 
 impl Proxy {
@@ -73,32 +79,52 @@ impl Proxy {
         progress: Arc<Progress>,
     ) -> Result<Proxy, Failure> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
-        let ways = Arc::new(Ways { ringback, upstream, progress });
-        Ok(Proxy { address, accepting: tokio::spawn(accept(listener, ways)) })
+        let door = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let from = from(ringback.ip(), std::process::id()).await;
+        let (address, at) = (listener.local_addr()?, door.local_addr()?);
+        let ways = Arc::new(Ways { ringback, from, upstream, progress });
+        let asked = Arc::clone(&ways);
+        let accepting = [
+            tokio::spawn(accept(listener, move |client| Arc::clone(&asked).carry(client))),
+            tokio::spawn(accept(door, move |client| Arc::clone(&ways).lead(client))),
+        ];
+        Ok(Proxy { address, door: at, from, accepting })
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.accepting.abort();
+        self.accepting.iter().for_each(JoinHandle::abort);
     }
+}
+
+/// All of 127/8 is this machine's, on Linux: each run has one of it by its process (at most 22 bits; `man 5 proc`), so that
+/// what its bot asks is told from what others ask. Where there is no such address, it is the one that others have too.
+async fn from(ringback: IpAddr, process: u32) -> IpAddr {
+    let own = Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 64, 0, 0)) | process);
+    let is_there = ringback.is_ipv4() && TcpListener::bind((own, 0)).await.is_ok();
+    if is_there { own.into() } else { ringback }
 }
 
 struct Ways {
     ringback: SocketAddr,
+    /// The address that connections to it are from.
+    from: IpAddr,
     upstream: Option<Upstream>,
     progress: Arc<Progress>,
 }
 
-async fn accept(listener: TcpListener, ways: Arc<Ways>) {
+async fn accept<F>(listener: TcpListener, carry: impl Fn(TcpStream) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let places = Arc::new(Semaphore::new(limits::CONNECTIONS));
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
         match listener.accept().await {
             Ok((client, _)) => {
-                let ways = Arc::clone(&ways);
+                let carried = carry(client);
                 tokio::spawn(async move {
-                    ways.carry(client).await;
+                    carried.await;
                     drop(place);
                 });
             }
@@ -109,7 +135,7 @@ async fn accept(listener: TcpListener, ways: Arc<Ways>) {
 
 impl Ways {
     /// One connection, to its end. What goes wrong is told to the client, which tells its bot.
-    async fn carry(&self, mut client: TcpStream) {
+    async fn carry(self: Arc<Self>, mut client: TcpStream) {
         let _ = client.set_nodelay(true);
         let Ok(Some(head)) = timeout(limits::HEAD_TIME, read_head(&mut client)).await else { return };
         let opened = match target(&head.line) {
@@ -141,14 +167,30 @@ impl Ways {
         }
     }
 
+    /// One connection to Ringback, to its end, which comes at once where nobody answers there.
+    async fn lead(self: Arc<Self>, mut client: TcpStream) {
+        let _ = client.set_nodelay(true);
+        if let Ok(mut ringback) = self.connect().await {
+            let _ = ringback.set_nodelay(true);
+            let _ = copy_bidirectional(&mut client, &mut ringback).await;
+        }
+    }
+
+    /// A connection to Ringback, which is told by where it is from.
+    async fn connect(&self) -> Result<TcpStream, String> {
+        let connecting = async {
+            let socket = if self.ringback.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+            socket.bind((self.from, 0).into())?;
+            socket.connect(self.ringback).await
+        };
+        within(&self.ringback.to_string(), connecting).await
+    }
+
     /// A connection to where this host leads, and what was already read from it; or a status and a reason.
     async fn open(&self, host: &str, port: u16) -> Result<(TcpStream, Vec<u8>), (&'static str, String)> {
         let gateway = |why: String| ("502 Bad Gateway", why);
         match (hosts::leads(host, port), &self.upstream) {
-            (Leads::Here, _) => {
-                let ringback = connect(&self.ringback.ip().to_string(), self.ringback.port()).await;
-                Ok((ringback.map_err(gateway)?, Vec::new()))
-            }
+            (Leads::Here, _) => Ok((self.connect().await.map_err(gateway)?, Vec::new())),
             (Leads::Nowhere, _) => {
                 let why = hosts::refusal(host, port);
                 self.progress.say_once(&why);
@@ -188,10 +230,14 @@ impl Upstream {
 }
 
 async fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
-    match timeout(limits::CONNECT_TIME, TcpStream::connect((host, port))).await {
+    within(&format!("{host}:{port}"), TcpStream::connect((host, port))).await
+}
+
+async fn within(to: &str, connecting: impl Future<Output = io::Result<TcpStream>>) -> Result<TcpStream, String> {
+    match timeout(limits::CONNECT_TIME, connecting).await {
         Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(format!("{host}:{port}: {error}")),
-        Err(_) => Err(format!("{host}:{port}: no connection within {} s", limits::CONNECT_TIME.as_secs())),
+        Ok(Err(error)) => Err(format!("{to}: {error}")),
+        Err(_) => Err(format!("{to}: no connection within {} s", limits::CONNECT_TIME.as_secs())),
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct Watch<'a> {
     pub(super) door: &'a Visitor,
     /// Where the hooks are, and say things.
     pub(super) folder: &'a Folder,
+    /// The address that the server sees the bot at.
+    pub(super) from: String,
     /// Ports that it is known to want.
     pub(super) wanted: Vec<u16>,
 }
@@ -56,13 +58,14 @@ impl Watch<'_> {
         let _ = timeout(limits::ANSWER_TIME, last).await;
     }
 
-    /// Other bots may have the server, too: of them nothing is said.
+    /// Other bots may have the server, too: of them nothing is said, and the tokens that they get are not this one's.
     fn entry(&self, entry: &Value) {
         let text = |member: &str| entry[member].as_str().unwrap_or_default();
         let (kind, app, text) = (text("kind"), entry["app"].as_str(), text("text"));
         if let Some(app) = app
             && kind == "request"
             && text.ends_with("/token → 200")
+            && entry["from"] == self.from.as_str()
         {
             self.progress.got_token(app);
         }

@@ -2,11 +2,12 @@
 //! server is asked here.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::rc::Rc;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::http;
@@ -53,16 +54,22 @@ impl Bot {
         http::ask(http::server_of(self.data.path()), head, body)
     }
 
+    /// Asked as the bot would, which has the hooks.
     pub(crate) fn ask_token(&self, app: &str, secret: &str) -> String {
         self.ask_token_for("graph.microsoft.com", app, secret)
     }
 
     fn ask_token_for(&self, host: &str, app: &str, secret: &str) -> String {
-        let form = format!(
-            "grant_type=client_credentials&client_id={app}&client_secret={secret}&scope=https%3A%2F%2F{host}%2F.default"
-        );
-        let head =
-            format!("POST /{TENANT}/oauth2/v2.0/token HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded");
+        let told = self.data.path().join(format!("run/{}/told.json", self.running.id()));
+        let told: Value = serde_json::from_slice(&std::fs::read(told).unwrap()).unwrap();
+        let port = told["ringback"]["port"].as_u64().unwrap().try_into().unwrap();
+        let (head, form) = token_request(host, app, secret);
+        http::ask_over_tls((Ipv4Addr::LOCALHOST, port).into(), &head, &form)
+    }
+
+    /// Asked by another program.
+    pub(crate) fn a_stranger_asks_token(&self, app: &str, secret: &str) -> String {
+        let (head, form) = token_request("graph.microsoft.com", app, secret);
         self.ask(&head, &form)
     }
 
@@ -93,6 +100,13 @@ impl Bot {
         drop(self.input.take());
         self.running.wait().unwrap().code()
     }
+}
+
+fn token_request(host: &str, app: &str, secret: &str) -> (String, String) {
+    let form = format!(
+        "grant_type=client_credentials&client_id={app}&client_secret={secret}&scope=https%3A%2F%2F{host}%2F.default"
+    );
+    (format!("POST /{TENANT}/oauth2/v2.0/token HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded"), form)
 }
 
 impl Drop for Bot {

@@ -15,6 +15,8 @@ use crate::bad_bots::{Bot, OTHER_APP, SECRET, WAITS};
 /// Found in the environment, and no bot's.
 const FOUND: &str = "6f9619ff-8b86-4011-b42d-00c04fc964ff";
 
+const THIRD_APP: &str = "fb5c1a52-6f0e-4d0a-8d0c-5a5bb1a5f001";
+
 fn folder() -> Rc<TempDir> {
     Rc::new(tempfile::tempdir().unwrap())
 }
@@ -98,6 +100,33 @@ fn one_that_gets_a_token_as_another_app_than_was_found_is_told_of_calls_as_that_
     bot.let_go();
 }
 
+#[test]
+fn one_that_gets_a_token_as_the_app_that_was_found_as_well_is_that_one_again() {
+    let listener = Listener::of_a_bot();
+    let mut bot = Bot::start_in(&folder(), &[], &[("AZURE_CLIENT_ID", FOUND)], WAITS);
+    bot.says(&format!("incoming calls are told to http://{}/api/calls", listener.address));
+    assert!(bot.ask_token(OTHER_APP, SECRET).starts_with("HTTP/1.1 200 "));
+    bot.says(&format!("the bot got a token as {OTHER_APP}, not {FOUND}"));
+    assert!(bot.ask_token(FOUND, SECRET).starts_with("HTTP/1.1 200 "));
+    bot.says(&format!("the bot got a token as {FOUND} (from AZURE_CLIENT_ID) as well"));
+    bot.let_go();
+}
+
+#[test]
+fn the_token_of_another_program_changes_nothing() {
+    let listener = Listener::of_a_bot();
+    let address = listener.address;
+    let mut bot = Bot::start_in(&folder(), &[], &[("AZURE_CLIENT_ID", FOUND)], WAITS);
+    bot.says(&format!("incoming calls are told to http://{address}/api/calls"));
+    assert!(bot.a_stranger_asks_token(OTHER_APP, SECRET).starts_with("HTTP/1.1 200 "));
+    // Seen after it.
+    assert!(bot.ask_token(THIRD_APP, SECRET).starts_with("HTTP/1.1 200 "));
+    bot.says(&format!("the bot got a token as {THIRD_APP}, not {FOUND}"));
+    let app = bot.app(OTHER_APP);
+    assert!(!app.contains(&address.to_string()), "{app}");
+    bot.let_go();
+}
+
 /// The server remembers the app, and where it listened then.
 #[test]
 fn one_that_is_started_again_without_an_id_is_told_of_where_it_listens_now() {
@@ -126,10 +155,9 @@ fn the_token_of_another_runs_bot_is_not_taken_for_this_ones() {
     let mut bot = Bot::start_in(&data, &[], &[("CLIENT_ID", FOUND)], WAITS);
     bot.says(&format!("incoming calls are told to http://{}/api/calls", listener.address));
     assert!(other.ask_token(OTHER_APP, SECRET).starts_with("HTTP/1.1 200 "));
-    // It is looked at each second, by the order of ids: what a third app asks is seen after it.
-    let third = "fb5c1a52-6f0e-4d0a-8d0c-5a5bb1a5f001";
-    assert!(bot.ask_token(third, SECRET).starts_with("HTTP/1.1 200 "));
-    bot.says(&format!("the bot got a token as {third}, not {FOUND}"));
+    // Seen after it.
+    assert!(bot.ask_token(THIRD_APP, SECRET).starts_with("HTTP/1.1 200 "));
+    bot.says(&format!("the bot got a token as {THIRD_APP}, not {FOUND}"));
     assert!(other.app(OTHER_APP).contains(&format!("\"local\":\"http://{}\"", others.address)));
     bot.let_go();
     other.let_go();

@@ -1,6 +1,6 @@
 //! The plainest HTTP client: one request by one connection, and the whole answer as text.
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
@@ -10,8 +10,23 @@ const WITHIN: Duration = Duration::from_secs(120);
 
 /// What a server answers: `head` is a request's first line, and perhaps more headers.
 pub(crate) fn ask(server: SocketAddr, head: &str, body: &str) -> String {
-    let mut stream = TcpStream::connect(server).expect("it listens");
+    ask_by(connect(server), head, body)
+}
+
+/// The same, over TLS.
+pub(crate) fn ask_over_tls(server: SocketAddr, head: &str, body: &str) -> String {
+    let tls = ringback_server::outbound::unchecked_tls().expect("TLS");
+    let tls = rustls::ClientConnection::new(tls.into(), server.ip().into()).expect("TLS");
+    ask_by(rustls::StreamOwned::new(tls, connect(server)), head, body)
+}
+
+fn connect(server: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(server).expect("it listens");
     stream.set_read_timeout(Some(WITHIN)).expect("a time");
+    stream
+}
+
+fn ask_by(mut stream: impl Read + Write, head: &str, body: &str) -> String {
     let length = body.len();
     let text = format!("{head}\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
     stream.write_all(text.as_bytes()).expect("it reads");

@@ -89,6 +89,7 @@ impl Service {
             });
         }
         self.trace.timeline().add("request", || Entry {
+            from: tokens::token_path(path_of(target)).map(|_| client.peer.ip().to_canonical()),
             call: call_in(target),
             took_ms: Some(took.as_secs_f64() * 1e3),
             ..Entry::of_none(format!("{} {} → {}", head.method, shown(target), reply.status().as_u16()))
@@ -106,7 +107,7 @@ impl Service {
     /// that is known.
     async fn route(&self, asked: Asked<'_>, body: Incoming, who: &mut Option<AppId>) -> Result<Reply, Refused> {
         let Asked { method, uri, target, headers, base, peer } = asked;
-        let path = target.split('?').next().unwrap_or_default();
+        let path = path_of(target);
         if path == "/healthz" {
             return Ok(Reply::body(StatusCode::OK, "text/plain", "ok\n"));
         }
@@ -311,7 +312,7 @@ async fn read_at_most(body: Incoming, headers: &HeaderMap, most: usize) -> Resul
 
 /// What a request asked for, in one of a few words: for metrics.
 fn verb(method: &hyper::Method, target: &str) -> &'static str {
-    let path = target.split('?').next().unwrap_or_default();
+    let path = path_of(target);
     match path {
         "/healthz" | "/readyz" => return "health",
         METRICS => return "metrics",
@@ -349,6 +350,10 @@ fn metadata(method: &hyper::Method, version: graph::Version) -> Result<Reply, Re
         return Err(Refused::only("GET"));
     }
     Ok(Reply::body(StatusCode::OK, "application/xml", graph::metadata::print(version)))
+}
+
+fn path_of(target: &str) -> &str {
+    target.split('?').next().unwrap_or_default()
 }
 
 /// A method's name; one that no standard names is the client's own word.

@@ -1,5 +1,7 @@
 //! The live timeline: a bounded broadcast. Nobody listening costs nothing.
 
+use std::net::IpAddr;
+
 use ringback_core::{
     AppId, CallId, Conversation, EndCause, Event, LegId, OperationId, OperationKind, OperationStatus, Told,
 };
@@ -22,6 +24,9 @@ pub struct Entry {
     /// Whose bot it is about, where that is known; events leave it to their call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub app: Option<String>,
+    /// The address that it was asked from, where a token was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<IpAddr>,
     /// The call it is about, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<String>,
@@ -75,7 +80,7 @@ impl Entry {
     /// An entry about a call, yet without time or kind.
     pub fn about(call: impl ToString, text: impl Into<String>) -> Self {
         let (call, text) = (Some(call.to_string()), text.into());
-        Self { at: 0, kind: "", app: None, call, operation: None, text, took_ms: None }
+        Self { at: 0, kind: "", app: None, from: None, call, operation: None, text, took_ms: None }
     }
 
     /// An entry about no call.
