@@ -76,6 +76,11 @@ impl DataFolder {
         // It is ours (just made, empty, or with our lock in it), so its mode may be put right.
         fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(at(path))?;
         make_folder(&path.join(KEYS))?;
+        // It lies beside bots, in their repositories.
+        let ignore = path.join(".gitignore");
+        if !ignore.exists() {
+            fs::write(&ignore, "*\n").map_err(at(&ignore))?;
+        }
         Ok(DataFolder {
             path: path.to_owned(),
             operator_token: operator_token(&path.join(OPERATOR_TOKEN))?,
@@ -239,6 +244,7 @@ mod tests {
         let path = parent.path().join("a/data");
         let first = DataFolder::open(&path).unwrap();
         let (token, key) = (first.operator_token().to_owned(), first.signing_key().unwrap());
+        assert_eq!(fs::read_to_string(path.join(".gitignore")).unwrap(), "*\n");
         assert!(token.len() == 64 && token.bytes().all(|b| b.is_ascii_hexdigit()));
         assert_eq!(RsaKeyPair::from_pkcs8(&key).unwrap().public_modulus_len(), 256);
         let token_path = DataFolder::operator_token_path(&path);

@@ -147,7 +147,10 @@ impl Letter {
                     found(Rule::ClockOff, &format!("its webhook's clock is {} s from the server's", apart.as_secs()));
                 }
             }
-            Err(PostError::Connect(error)) => found(Rule::WebhookUnreachable, &error.to_string()),
+            Err(PostError::Connect(error)) => {
+                let origin = self.target.as_ref().map(|target| target.url().origin().ascii_serialization());
+                found(Rule::WebhookUnreachable, &format!("{}: {error}", origin.unwrap_or_default()));
+            }
             Err(PostError::Unanswered) => {
                 found(Rule::WebhookSlow, &format!("at the notification {}", notice_word(&self.posted.notice.told)))
             }

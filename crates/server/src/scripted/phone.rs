@@ -204,7 +204,20 @@ impl ScriptedPhone {
     pub(crate) async fn press(&self, keys: &str) -> Result<Outcome, ScriptError> {
         step::keys(keys)?;
         let _turn = self.turn().await?;
-        Ok(self.while_up(async |call| call.press(keys).await).await)
+        let (before, last) = keys.split_at(keys.char_indices().next_back().map_or(0, |(at, _)| at));
+        if !before.is_empty() {
+            let pressed = self.while_up(async |call| call.press(before).await).await;
+            if pressed.why.is_some() {
+                return Ok(pressed);
+            }
+        }
+        let Some(call) = self.up() else { return Ok(self.not_up()) };
+        // A bot may hang up at the last key while it is still held: it has taken it.
+        tokio::select! {
+            () = call.press(last) => {}
+            _ = call.ended() => {}
+        }
+        Ok(Outcome::default())
     }
 
     /// Says a WAV file, and comes back when it is said.
@@ -281,11 +294,15 @@ impl ScriptedPhone {
 
     /// Does something with a call that is up, as long as it is.
     async fn while_up(&self, what: impl AsyncFnOnce(&PhoneCall)) -> Outcome {
-        let Some(call) = self.talk().filter(|call| !call.is_over()) else { return self.not_up() };
+        let Some(call) = self.up() else { return self.not_up() };
         tokio::select! {
             () = what(&call) => Outcome::default(),
             _ = call.ended() => Outcome::in_vain("the call was over before it was done"),
         }
+    }
+
+    fn up(&self) -> Option<Arc<PhoneCall>> {
+        self.talk().filter(|call| !call.is_over())
     }
 
     fn not_up(&self) -> Outcome {

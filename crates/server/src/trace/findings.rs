@@ -137,7 +137,8 @@ impl Rule {
             Rule::WebhookUnreachable => (
                 SetUp,
                 "its webhook could not be connected to",
-                "Is the bot running, and does it listen at that address? A public name that leads to this machine is \
+                "Is the bot running, and does it listen at that address? Where it is told of calls elsewhere, say where: \
+                 `ringback run --webhook URL`. A public name that leads to this machine is \
                  sent to its local port by `ringback run`, or by --callback PUBLIC=LOCAL.",
             ),
             Rule::SecretRejected => (

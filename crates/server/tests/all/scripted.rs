@@ -111,6 +111,22 @@ async fn a_scripted_phone_calls_presses_and_hears() {
     phone.ask("GET", "", b"").await.is(404);
 }
 
+/// Most menus end so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bot_that_hangs_up_at_a_key_has_taken_it() {
+    let world = World::start().await;
+    let phone = Phone::make(&world, json!({"number": "+15550100008"})).await;
+    phone.good("call", json!({"to": NUMBER}).to_string().as_bytes()).await;
+    let call = answers(&world).await;
+    world.bot.post(&format!("/{call}/subscribeToTone"), &json!({})).await.is(200);
+    let hangs_up = async {
+        world.journal.wait(&call, "tone tone2").await;
+        world.bot.hang_up(&call).await;
+    };
+    tokio::join!(phone.good("press", br#"{"keys": "12"}"#), hangs_up);
+    phone.good("wait", br#"{"for": "ended", "within": 30}"#).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_scripted_phone_is_called_and_does_as_it_was_told() {
     let world = World::start().await;
