@@ -247,7 +247,11 @@ impl Handset {
         );
         match why {
             None => Ok(taken),
-            Some(why) => Err(format!("{step} {what}: {why}").into()),
+            Some(why) => {
+                let call = taken["phone"]["call"].as_str();
+                let more = call.map(|call| format!(" (more by `ringback explain --call {call}`)")).unwrap_or_default();
+                Err(format!("{step} {what}: {why}{more}").into())
+            }
         }
     }
 

@@ -60,12 +60,16 @@ async fn health_needs_no_token_and_the_timeline_follows() {
         }
     };
     until(&mut stream, &mut text, ": following").await;
+    // A look is no news; what it finds nothing for is.
+    world.door().ask("GET", "/_ringback/status", None).await.is(200);
+    world.door().ask("GET", "/_ringback/nonsense", None).await.is(404);
     let call = world.null_call().await;
     world.bot.hang_up(&call).await;
     until(&mut stream, &mut text, "call terminated 200/7000").await;
     until(&mut stream, &mut text, "terminated → acknowledged").await;
     let text = String::from_utf8_lossy(&text).into_owned();
     assert!(text.contains("text/event-stream"));
+    assert!(text.contains("GET /_ringback/… → 404") && !text.contains("/_ringback/status"), "{text}");
     for line in text.lines().filter_map(|line| line.strip_prefix("data: ")) {
         let entry: serde_json::Value = serde_json::from_str(line).expect("JSON");
         assert!(entry["at"].is_i64() && entry["kind"].is_string() && entry["text"].is_string(), "{entry}");
