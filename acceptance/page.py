@@ -263,7 +263,7 @@ class Guarded:
             for password, place in (("wrong", "#note"), (self.world.phones[0].password, "#idle")):
                 self.sign_in(page, password)
                 page.see(place)
-            page.evaluate("location.reload()")
+            page.reload()
             page.see("#bots button")
             page.click("#leave")
             page.see("#login")

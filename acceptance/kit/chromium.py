@@ -37,6 +37,14 @@ SWITCHES = (
 
 ALLOWS_MICROPHONE = "--use-fake-ui-for-media-stream"
 
+WENT = ("Inspected target navigated or closed", "Execution context was destroyed.")
+"""What the browser answers of a document that went while it was asked."""
+
+
+class Went(check.Failed):
+    """The document that was asked makes room for another one."""
+
+
 RAW = """(() => {
   const devices = navigator.mediaDevices;
   if (!devices) return;
@@ -142,6 +150,12 @@ class Chromium(Ends):
         check.that(not failed, f"{url} cannot be opened: {failed}")
         self.wait("document.readyState === 'complete'", f"{url} is loaded")
 
+    def reload(self) -> None:
+        """Loads the page again, as its reader may; gives when that is done."""
+        self.evaluate("window.isOld = true")
+        self.tell("Page.reload")
+        self.wait("window.isOld === undefined && document.readyState === 'complete'", "the page is loaded again")
+
     def evaluate(self, expression: str) -> Any:
         """What an expression comes to in the page, as JSON would have it."""
         told = self.tell("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
@@ -151,7 +165,14 @@ class Chromium(Ends):
 
     def wait(self, expression: str, what: str, within: float = check.PATIENCE) -> Any:
         """Waits until an expression is true in the page."""
-        return check.soon(lambda: self.evaluate(expression), what, within, said=self.text)
+
+        def ask() -> Any:
+            try:
+                return self.evaluate(expression)
+            except Went:
+                return None
+
+        return check.soon(ask, what, within, said=self.text)
 
     def see(self, selector: str, within: float = check.PATIENCE) -> None:
         """Waits until this element can be seen."""
@@ -242,7 +263,8 @@ class Chromium(Ends):
                     raise check.Failed(f"the browser did not answer {method}:\n{self._running.tail()}")
             answer = self._answers.pop(number)
         if "error" in answer:
-            raise check.Failed(f"{method}: {answer['error'].get('message')}")
+            why = answer["error"].get("message")
+            raise (Went if why in WENT else check.Failed)(f"{method}: {why}")
         return answer["result"]
 
     def _read(self) -> None:
