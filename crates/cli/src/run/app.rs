@@ -5,8 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::environment::Own;
-use super::say;
-use crate::limits;
+use super::{read, say};
 
 /// An app id, perhaps a tenant, and where they were found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,11 +165,6 @@ fn string(text: &str) -> usize {
         ends
     });
     end.map_or(text.len(), |at| at + 2)
-}
-
-fn read(path: &Path) -> Option<String> {
-    let length = path.metadata().ok()?.len();
-    if length > limits::SETTINGS { None } else { std::fs::read_to_string(path).ok() }
 }
 
 /// Reads `--app-id`.

@@ -22,7 +22,7 @@ mod watch;
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -30,7 +30,7 @@ use std::time::Instant;
 use hyper::Method;
 use url::Url;
 
-use crate::Failure;
+use crate::{Failure, limits};
 use environment::Set;
 use folder::Folder;
 use incoming::{Callback, Incoming};
@@ -145,6 +145,12 @@ fn wanted_ports(args: &Run) -> Vec<u16> {
     let webhook = args.webhook.as_ref().and_then(Url::port_or_known_default);
     let variable = std::env::var("PORT").ok().and_then(|port| port.parse().ok());
     webhook.into_iter().chain(variable).collect()
+}
+
+/// A file of the bot's, of settings or of its program; larger ones are something else.
+fn read(path: &Path) -> Option<String> {
+    let length = path.metadata().ok()?.len();
+    if length > limits::SETTINGS { None } else { std::fs::read_to_string(path).ok() }
 }
 
 /// What this command says of itself, on standard error among the bot's own words.

@@ -2,11 +2,11 @@
 //! must not know what a language means by its text.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::probe::USUAL;
 use super::processes::Command;
+use super::read;
 use crate::limits;
 
 /// Those that it has, quoted. `commands`: those of its processes.
@@ -15,7 +15,7 @@ pub(super) fn paths(commands: &[Command]) -> Vec<&'static str> {
     let words = words.filter(|(_, word)| !word.is_empty()).take(limits::WORDS);
     let named = words.flat_map(|(command, word)| names(command, word).map(|name| command.folder.join(name)));
     let files: BTreeSet<PathBuf> = named.filter(|path| path.is_file()).collect();
-    let texts: Vec<String> = files.iter().filter_map(|path| text(path)).collect();
+    let texts: Vec<String> = files.iter().filter_map(|path| read(path)).collect();
     let is_there = |path: &&str| {
         let quoted = ['"', '\'', '`'].map(|quote| format!("{quote}{path}{quote}"));
         texts.iter().any(|text| quoted.iter().any(|path| text.contains(path)))
@@ -38,13 +38,10 @@ fn names(command: &Command, word: &str) -> impl Iterator<Item = String> + use<> 
     node.into_iter().chain(python)
 }
 
-fn text(path: &Path) -> Option<String> {
-    let length = path.metadata().ok()?.len();
-    if length > limits::SETTINGS { None } else { fs::read_to_string(path).ok() }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

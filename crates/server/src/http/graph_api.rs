@@ -41,13 +41,10 @@ impl GraphApi {
     /// Who asks, as far as this call goes. Where any identity is accepted, a call is offered before its bot has shown who
     /// it is: as the development app's, or in the tenant that the app had then. It is that bot's all the same.
     pub(crate) async fn owner_for(&self, caller: Arc<Caller>, call: Option<CallId>) -> Arc<Caller> {
-        let Some(call) = call.filter(|call| !self.engine.is_of(&caller.app, &caller.tenant, *call)) else {
-            return caller;
-        };
-        let directory = self.directory.current();
-        let is_free = directory.is_open() && directory.app(&caller.app).is_some_and(|app| !app.configured);
+        let is_anothers = |call: &CallId| !self.engine.is_of(&caller.app, &caller.tenant, *call);
+        let Some(call) = call.filter(is_anothers).filter(|_| self.is_free(&caller)) else { return caller };
         match self.engine.owner(call).await {
-            Ok(Some((app, tenant))) if is_free && (app == caller.app || app.as_str() == APP_ID) => {
+            Ok(Some((app, tenant))) if app == caller.app || app.as_str() == APP_ID => {
                 Arc::new(Caller { app, tenant, roles: caller.roles.clone() })
             }
             _ => caller,
@@ -268,9 +265,13 @@ impl GraphApi {
     /// Nobody named the tenant of this token: an open directory gave the one it has, since the bot asked an endpoint that
     /// all tenants share.
     fn is_assumed(&self, caller: &Caller) -> bool {
+        self.is_free(caller) && caller.tenant == self.directory.current().home()
+    }
+
+    /// Whether any identity is accepted, and no configuration names this one.
+    fn is_free(&self, caller: &Caller) -> bool {
         let directory = self.directory.current();
-        let is_free = directory.app(&caller.app).is_some_and(|app| !app.configured);
-        directory.is_open() && is_free && caller.tenant == directory.home()
+        directory.is_open() && directory.app(&caller.app).is_some_and(|app| !app.configured)
     }
 
     pub(super) fn app(&self, caller: &Caller) -> Result<Arc<App>, Refused> {

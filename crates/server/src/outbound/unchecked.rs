@@ -10,12 +10,12 @@ use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
 /// Takes every certificate whose key the other side has.
 #[derive(Debug)]
-struct Unchecked(CryptoProvider);
+struct Unchecked(Arc<CryptoProvider>);
 
 /// TLS that asks for no certificate in particular.
 pub fn unchecked_tls() -> Result<ClientConfig, Error> {
-    let verifier = Arc::new(Unchecked(aws_lc_rs::default_provider()));
     let provider = Arc::new(aws_lc_rs::default_provider());
+    let verifier = Arc::new(Unchecked(Arc::clone(&provider)));
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     Ok(config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
